@@ -1,0 +1,278 @@
+//! XMPP stanzas as values of our own. The driver makes them from bytes (`xmpp::decode`) and makes bytes from them
+//! (`xmpp::encode`); the machines see nothing else, so no XML library is named here.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use jid::{BareJid, FullJid, Jid};
+
+/// A received stanza, as far as somebody here needs to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stanza {
+    /// RFC 6121 §4.
+    Presence(Presence),
+    /// RFC 6121 §5.
+    Message(Message),
+    /// RFC 6120 §8.2.3.
+    Iq(Iq),
+}
+
+/// A received presence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presence {
+    /// Who it is about: an occupant, or the room itself when there is no resource (ejabberd does that; ignore those).
+    pub from: Jid,
+    /// The `id` attribute.
+    pub id: Option<String>,
+    /// What it says.
+    pub kind: PresenceKind,
+    /// The text of `<status/>`, on leaving the reason that the leaver gave.
+    pub status: Option<String>,
+    /// `<x xmlns='http://jabber.org/protocol/muc#user'/>`.
+    pub muc: Option<MucUser>,
+}
+
+/// The types of presence that a MUC sends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PresenceKind {
+    /// No type.
+    Available,
+    /// `unavailable`.
+    Unavailable,
+    /// `error`.
+    Error(StanzaError),
+    /// Subscription handling and the like, which is nothing to a MUC.
+    Other,
+}
+
+/// The muc#user payload (XEP-0045 §7.2).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MucUser {
+    /// Status codes as they came; their order means nothing.
+    pub codes: Vec<u16>,
+    /// The first item.
+    pub item: Option<MucItem>,
+    /// The room is gone (XEP-0045 §10.9).
+    pub destroy: Option<Destroy>,
+}
+
+impl MucUser {
+    /// Whether status `code` is there.
+    #[must_use]
+    pub fn has(&self, code: u16) -> bool {
+        self.codes.contains(&code)
+    }
+}
+
+/// An item of the muc#user payload.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MucItem {
+    /// `affiliation`; `None` where it is absent or unknown.
+    pub affiliation: Option<Affiliation>,
+    /// `role`; `None` where it is absent or unknown.
+    pub role: Option<Role>,
+    /// Real JID, bare or full, if this copy reveals it.
+    pub jid: Option<Jid>,
+    /// The new nickname, with status 303.
+    pub nick: Option<String>,
+    /// Who did it, by nickname.
+    pub actor: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// XEP-0045 §5.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the specification's
+pub enum Affiliation {
+    Owner,
+    Admin,
+    Member,
+    None,
+    Outcast,
+}
+
+/// XEP-0045 §5.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the specification's
+pub enum Role {
+    Moderator,
+    Participant,
+    Visitor,
+    None,
+}
+
+/// Room destruction (XEP-0045 §10.9).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Destroy {
+    /// The room to go to instead.
+    pub alternate: Option<BareJid>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A received message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Who sent it: an occupant, or the room itself when there is no resource.
+    pub from: Jid,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The `id` attribute.
+    pub id: Option<String>,
+    /// `<origin-id/>` (XEP-0359).
+    pub origin_id: Option<String>,
+    /// The text; of several languages the one without, else the first.
+    pub body: Option<String>,
+    /// The subject. Empty and absent differ (XEP-0045 §8.1).
+    pub subject: Option<String>,
+    /// Whether it carries `<delay/>` (XEP-0203), whoever put it there. Means something only while joining (XM-11).
+    pub delayed: bool,
+    /// `<x xmlns='http://jabber.org/protocol/muc#user'/>`.
+    pub muc: Option<MucUser>,
+}
+
+/// The type of a message. An unknown type is `normal` (RFC 6121 §5.2.2).
+#[derive(Debug, Clone, PartialEq)]
+pub enum MessageKind {
+    /// `groupchat`.
+    Groupchat,
+    /// `chat`.
+    Chat,
+    /// `normal`, or none.
+    Normal,
+    /// `headline`.
+    Headline,
+    /// `error`.
+    Error(StanzaError),
+}
+
+/// A received iq. Requests are answered by the stream itself and do not reach a room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Iq {
+    /// Who answers; absent means the account's own server.
+    pub from: Option<Jid>,
+    /// The id of our request.
+    pub id: String,
+    /// The answer.
+    pub answer: IqAnswer,
+}
+
+/// The answer to a request of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IqAnswer {
+    /// `result` with what disco#info knows of the room: its features (XEP-0030). Empty for any other payload.
+    Result {
+        /// The `var` of each feature.
+        features: Vec<String>,
+    },
+    /// `error`.
+    Error(StanzaError),
+}
+
+/// A stanza error (RFC 6120 §8.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StanzaError {
+    /// The defined condition; an unknown one is `undefined-condition`.
+    pub condition: Condition,
+    /// The `type` attribute.
+    pub kind: ErrorKind,
+    /// `<text/>`.
+    pub text: Option<String>,
+    /// The new address that came with `gone` or `redirect`.
+    pub address: Option<String>,
+}
+
+/// The `type` of a stanza error (RFC 6120 §8.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the specification's
+pub enum ErrorKind {
+    Auth,
+    Cancel,
+    Continue,
+    Modify,
+    Wait,
+}
+
+/// The conditions of RFC 6120 §8.3.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names are the specification's
+pub enum Condition {
+    BadRequest,
+    Conflict,
+    FeatureNotImplemented,
+    Forbidden,
+    Gone,
+    InternalServerError,
+    ItemNotFound,
+    JidMalformed,
+    NotAcceptable,
+    NotAllowed,
+    NotAuthorized,
+    PolicyViolation,
+    RecipientUnavailable,
+    Redirect,
+    RegistrationRequired,
+    RemoteServerNotFound,
+    RemoteServerTimeout,
+    ResourceConstraint,
+    ServiceUnavailable,
+    SubscriptionRequired,
+    UndefinedCondition,
+    UnexpectedRequest,
+}
+
+/// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutStanza {
+    /// Enter a room under a nickname, without history (XEP-0045 §7.2.1, §7.2.14).
+    Join {
+        /// The occupant JID that is wanted.
+        occupant: FullJid,
+        /// `id` of the presence.
+        id: String,
+    },
+    /// Leave a room (XEP-0045 §7.14).
+    Leave {
+        /// The occupant JID that is given up.
+        occupant: FullJid,
+        /// Text for those who stay.
+        status: Option<String>,
+    },
+    /// Speak to everybody in a room (XEP-0045 §7.4), with `<origin-id/>` equal to `id`.
+    Groupchat {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// Text without characters that XML cannot carry.
+        body: String,
+    },
+    /// Accept the default configuration of a room that this join created (XEP-0045 §10.1.2).
+    InstantRoom {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+    },
+    /// Ask what a room is (XEP-0030).
+    DiscoInfo {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+    },
+    /// Refuse a message that was sent to us.
+    MessageError {
+        /// Who sent it.
+        to: Jid,
+        /// The id that it had.
+        id: Option<String>,
+        /// Why.
+        condition: Condition,
+        /// Advice to the sender.
+        kind: ErrorKind,
+        /// Text for people.
+        text: String,
+    },
+}
