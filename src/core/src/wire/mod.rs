@@ -1,0 +1,6 @@
+//! Bytes to typed values and back, with zero policy: what is refused here is refused by a grammar, never by a rule of a room.
+
+pub mod cpim;
+pub mod media_type;
+pub mod msrp;
+pub mod sdp;

@@ -1,0 +1,294 @@
+//! From lines to a [`Head`]: what each header means, and what is wrong with one that means nothing.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::frame::{ByteRange, FailureReport, Head, Method, Path, ReportStatus, Start, TransactionId};
+use super::uri::MsrpUri;
+use super::{PROTOCOL, is_message_id, is_text, is_token_char};
+
+/// A message whose end can be found but whose head cannot be used. Its body is skipped unseen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadFrame {
+    /// Identifies the transaction on this hop.
+    pub transaction: TransactionId,
+    /// Whether it is a request. A bad response has no answer, ever.
+    pub is_request: bool,
+    /// The method, when it is one.
+    pub method: Option<Method>,
+    /// To-Path and From-Path, when both are there and right: only then can an answer be addressed.
+    pub paths: Option<(Path, Path)>,
+    /// Failure-Report, as far as it was understood: `No` forbids an answer.
+    pub failure_report: FailureReport,
+    /// The first thing that was wrong.
+    pub why: BadReason,
+}
+
+/// What is wrong with a [`BadFrame`]. The text of a header is named as RFC 4975 writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadReason {
+    /// After the transaction identifier stands neither a method of capital letters nor a code of three digits.
+    #[error("the start line has neither a method nor a status code")]
+    StartLine,
+    /// A status comment that is not UTF-8 text.
+    #[error("the comment of the start line is not UTF-8 text")]
+    Comment,
+    /// A line begins with white space; MSRP has no folding.
+    #[error("a header line begins with white space; MSRP has no folding")]
+    Folded,
+    /// A line is not `Name: value`.
+    #[error("a line of the head is not of the form Name: value")]
+    NotAHeader,
+    /// A control character, a bare CR among them.
+    #[error("a header line holds a control character")]
+    ControlCharacter,
+    /// A header that may come once came again.
+    #[error("{0} came twice")]
+    Duplicate(&'static str),
+    /// The value does not fit the grammar.
+    #[error("the value of {0} cannot be understood")]
+    Malformed(&'static str),
+    /// A header that must be there is not.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// Octets after the empty line, and no Content-Type.
+    #[error("there is a body but no Content-Type")]
+    BodyWithoutType,
+    /// Content-Type, and no body, not even an empty one.
+    #[error("there is a Content-Type but no body; an empty body takes an empty line and another CRLF")]
+    TypeWithoutBody,
+    /// More than [`super::MAX_OTHER_BODY`] octets in something that is not a SEND (RFC 4975 §7.1).
+    #[error("the body of a request other than SEND is longer than 10240 octets")]
+    BodyTooLong,
+}
+
+/// A head in the making.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) transaction: TransactionId,
+    is_request: bool,
+    start: Option<Start>,
+    to_path: Option<Path>,
+    from_path: Option<Path>,
+    message_id: Option<String>,
+    byte_range: Option<ByteRange>,
+    success_report: Option<bool>,
+    failure_report: Option<FailureReport>,
+    status: Option<ReportStatus>,
+    use_nickname: Option<String>,
+    content_type: Option<String>,
+    /// Whether a Content-Type came, be it a broken one.
+    pub(super) is_typed: bool,
+    /// Headers so far.
+    pub(super) headers: usize,
+    why: Option<BadReason>,
+}
+
+impl Draft {
+    /// Begins with a start line, CRLF removed. `None` when it names no transaction: then nothing tells where the message ends.
+    pub(super) fn begin(line: &[u8]) -> Option<Self> {
+        let rest = line.strip_prefix(PROTOCOL.as_bytes())?;
+        let space = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+        let (transaction, rest) = rest.split_at_checked(space)?;
+        let transaction = TransactionId::new(core::str::from_utf8(transaction).ok()?)?;
+        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+        let (is_request, start) = match rest.first() {
+            Some(b) if b.is_ascii_digit() => (false, response_start(rest)),
+            _ => (true, request_start(rest)),
+        };
+        let (start, why) = match start {
+            Ok(start) => (Some(start), None),
+            Err(why) => (None, Some(why)),
+        };
+        Some(Self {
+            transaction,
+            is_request,
+            start,
+            to_path: None,
+            from_path: None,
+            message_id: None,
+            byte_range: None,
+            success_report: None,
+            failure_report: None,
+            status: None,
+            use_nickname: None,
+            content_type: None,
+            is_typed: false,
+            headers: 0,
+            why,
+        })
+    }
+
+    /// Whether the body is bounded only by what the receiver takes.
+    pub(super) fn is_send(&self) -> bool {
+        self.start == Some(Start::Request(Method::Send))
+    }
+
+    /// Takes one header line, CRLF removed.
+    pub(super) fn header(&mut self, line: &[u8]) {
+        self.headers = self.headers.saturating_add(1);
+        if let Err(why) = self.take_header(line) {
+            self.spoil(why);
+        }
+    }
+
+    /// Makes it a bad frame, unless it is one already.
+    pub(super) fn spoil(&mut self, why: BadReason) {
+        self.why.get_or_insert(why);
+    }
+
+    fn take_header(&mut self, line: &[u8]) -> Result<(), BadReason> {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return Err(BadReason::Folded);
+        }
+        let colon = memchr::memchr(b':', line).ok_or(BadReason::NotAHeader)?;
+        let (name, value) = line.split_at_checked(colon).ok_or(BadReason::NotAHeader)?;
+        let begins_well = name.first().is_some_and(u8::is_ascii_alphabetic);
+        if !begins_well || !name.iter().copied().all(is_token_char) {
+            return Err(BadReason::NotAHeader);
+        }
+        let known = KNOWN.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        self.is_typed |= known.is_some_and(|(name, _)| *name == "Content-Type");
+        if line.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+            return Err(BadReason::ControlCharacter);
+        }
+        let Some((name, take)) = known else { return Ok(()) };
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        let value = core::str::from_utf8(value).map_err(|_| BadReason::Malformed(name))?;
+        let value = value.trim_matches([' ', '\t']);
+        match take(self, value) {
+            Some(true) => Ok(()),
+            Some(false) => Err(BadReason::Duplicate(name)),
+            None => Err(BadReason::Malformed(name)),
+        }
+    }
+
+    /// The head, if nothing was wrong.
+    ///
+    /// # Errors
+    /// The message as far as it was understood.
+    pub(super) fn finish(self) -> Result<Head, Box<BadFrame>> {
+        let why = match self {
+            Self { why: Some(why), .. } => why,
+            Self { to_path: None, .. } => BadReason::Missing("To-Path"),
+            Self { from_path: None, .. } => BadReason::Missing("From-Path"),
+            Self { start: Some(start), to_path: Some(to_path), from_path: Some(from_path), .. } => {
+                return Ok(Head {
+                    transaction: self.transaction,
+                    start,
+                    to_path,
+                    from_path,
+                    message_id: self.message_id,
+                    byte_range: self.byte_range,
+                    success_report: self.success_report.unwrap_or(false),
+                    failure_report: self.failure_report.unwrap_or_default(),
+                    status: self.status,
+                    use_nickname: self.use_nickname,
+                    content_type: self.content_type,
+                });
+            }
+            // Not reached: a draft without start line is spoilt from the beginning.
+            Self { start: None, .. } => BadReason::StartLine,
+        };
+        let method = match self.start {
+            Some(Start::Request(method)) => Some(method),
+            _ => None,
+        };
+        Err(Box::new(BadFrame {
+            transaction: self.transaction,
+            is_request: self.is_request,
+            method,
+            paths: self.to_path.zip(self.from_path),
+            failure_report: self.failure_report.unwrap_or_default(),
+            why,
+        }))
+    }
+}
+
+fn request_start(rest: &[u8]) -> Result<Start, BadReason> {
+    let method = core::str::from_utf8(rest).ok().and_then(Method::parse).ok_or(BadReason::StartLine)?;
+    Ok(Start::Request(method))
+}
+
+fn response_start(rest: &[u8]) -> Result<Start, BadReason> {
+    let (code, rest) = rest.split_at_checked(3).ok_or(BadReason::StartLine)?;
+    let code = core::str::from_utf8(code).ok().and_then(three_digits).ok_or(BadReason::StartLine)?;
+    let comment = match rest {
+        [] => None,
+        [b' ', comment @ ..] => Some(core::str::from_utf8(comment).map_err(|_| BadReason::Comment)?),
+        _ => return Err(BadReason::StartLine),
+    };
+    let comment = comment.unwrap_or_default();
+    if !is_text(comment) {
+        return Err(BadReason::Comment);
+    }
+    Ok(Start::Response { code, comment: non_empty(comment) })
+}
+
+/// Puts a value where it belongs: `None` when it is malformed, `false` when there was one already.
+type Take = fn(&mut Draft, &str) -> Option<bool>;
+
+/// The headers that are understood. All others are ignored (RFC 4975 §12).
+const KNOWN: [(&str, Take); 9] = [
+    ("To-Path", |draft, value| Some(set(&mut draft.to_path, path(value)?))),
+    ("From-Path", |draft, value| Some(set(&mut draft.from_path, path(value)?))),
+    ("Message-ID", |draft, value| is_message_id(value).then(|| set(&mut draft.message_id, value.into()))),
+    ("Byte-Range", |draft, value| Some(set(&mut draft.byte_range, ByteRange::parse(value)?))),
+    ("Success-Report", |draft, value| Some(set(&mut draft.success_report, success_report(value)?))),
+    ("Failure-Report", |draft, value| Some(set(&mut draft.failure_report, failure_report(value)?))),
+    ("Status", |draft, value| Some(set(&mut draft.status, status(value)?))),
+    ("Use-Nickname", |draft, value| is_text(value).then(|| set(&mut draft.use_nickname, value.into()))),
+    ("Content-Type", |draft, value| {
+        (!value.is_empty() && is_text(value)).then(|| set(&mut draft.content_type, value.into()))
+    }),
+];
+
+fn set<T>(place: &mut Option<T>, value: T) -> bool {
+    if place.is_some() {
+        return false;
+    }
+    *place = Some(value);
+    true
+}
+
+fn path(value: &str) -> Option<Path> {
+    let mut uris = Vec::with_capacity(1);
+    for uri in value.split(' ').filter(|uri| !uri.is_empty()) {
+        // Path::from_uris refuses one too many.
+        if uris.len() > Path::MAX_LEN {
+            return None;
+        }
+        uris.push(MsrpUri::parse(uri).ok()?);
+    }
+    Path::from_uris(uris)
+}
+
+fn success_report(value: &str) -> Option<bool> {
+    match value {
+        v if v.eq_ignore_ascii_case("yes") => Some(true),
+        v if v.eq_ignore_ascii_case("no") => Some(false),
+        _ => None,
+    }
+}
+
+fn failure_report(value: &str) -> Option<FailureReport> {
+    [FailureReport::Yes, FailureReport::Partial, FailureReport::No]
+        .into_iter()
+        .find(|report| report.as_str().eq_ignore_ascii_case(value))
+}
+
+fn status(value: &str) -> Option<ReportStatus> {
+    let (namespace, rest) = value.split_once(' ')?;
+    let (code, comment) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (namespace, code) = (three_digits(namespace)?, three_digits(code)?);
+    is_text(comment).then(|| ReportStatus { namespace, code, comment: non_empty(comment) })
+}
+
+fn three_digits(text: &str) -> Option<u16> {
+    (text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.into())
+}
