@@ -1,0 +1,119 @@
+//! The other side, for our own client: making an offer and reading the answer.
+
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::write::{MsrpLines, msrp_media, session, write};
+use super::{Direction, Setup, Stream, StreamError, parse_session, tls};
+use crate::wire::media_type::AcceptTypes;
+use crate::wire::msrp::frame::Path;
+use crate::wire::msrp::uri::MsrpUri;
+
+/// What a client offers.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientOffer<'a> {
+    /// Its MSRP URI, with a port; port 9 when it will not listen (RFC 6135 §4.2.2).
+    pub path: &'a MsrpUri,
+    /// Whether it connects or listens.
+    pub setup: Setup,
+    /// The session id of `o=`.
+    pub session: u64,
+    /// Octets of the largest message that it takes.
+    pub max_size: Option<u64>,
+    /// What it knows of chat rooms (RFC 7701 §8).
+    pub chatroom: &'a [&'a str],
+    /// The value of `a=accept-wrapped-types`.
+    pub wrapped: &'a str,
+}
+
+/// An offer of one MSRP stream, and nothing else.
+#[must_use]
+pub fn build_offer(offer: &ClientOffer<'_>) -> Bytes {
+    let mut sdp = session(offer.path.host(), offer.session);
+    sdp.medias.push(msrp_media(&MsrpLines {
+        path: offer.path,
+        setup: offer.setup,
+        direction: Direction::SendRecv,
+        max_size: offer.max_size,
+        chatroom: Some(offer.chatroom),
+        wrapped: offer.wrapped,
+    }));
+    write(&sdp)
+}
+
+/// The answer to an offer of one MSRP stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAnswer {
+    stream: Stream,
+}
+
+/// Why an answer is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// Not SDP at all.
+    #[error("the answer is not SDP: {0}")]
+    NotSdp(String),
+    /// The stream was refused, or there is none.
+    #[error("the answer takes no MSRP stream")]
+    Refused,
+    /// The stream has no usable `a=path`.
+    #[error("the answer has no usable a=path")]
+    BadPath,
+}
+
+impl From<StreamError> for AnswerError {
+    fn from(_: StreamError) -> Self {
+        Self::BadPath
+    }
+}
+
+impl RemoteAnswer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`].
+    pub fn parse(sdp: &[u8]) -> Result<Self, AnswerError> {
+        let session = parse_session(sdp).map_err(AnswerError::NotSdp)?;
+        let media = session.medias.iter().find(|media| media.port != 0 && tls(media).is_some());
+        let stream = Stream::parse(&session, media.ok_or(AnswerError::Refused)?)?;
+        Ok(Self { stream })
+    }
+
+    /// Where the room is.
+    #[must_use]
+    pub const fn path(&self) -> &Path {
+        &self.stream.path
+    }
+
+    /// What the room does; passive when it does not say (RFC 4975 §8.5: the offerer connects).
+    #[must_use]
+    pub fn setup(&self) -> Setup {
+        self.stream.setup.unwrap_or(Setup::Passive)
+    }
+
+    /// Whether the room takes `message/cpim`.
+    #[must_use]
+    pub const fn accepts_cpim(&self) -> bool {
+        self.stream.accepts_cpim
+    }
+
+    /// What the room takes within CPIM; empty when it does not say.
+    #[must_use]
+    pub const fn wrapped(&self) -> &AcceptTypes {
+        &self.stream.wrapped
+    }
+
+    /// What the room can do; `None` when it is no chat room.
+    #[must_use]
+    pub fn chatroom(&self) -> Option<&[String]> {
+        self.stream.chatroom.as_deref()
+    }
+
+    /// Octets of the largest message that the room takes.
+    #[must_use]
+    pub const fn max_size(&self) -> Option<u64> {
+        self.stream.max_size
+    }
+}
