@@ -1,0 +1,7 @@
+//! The mapping rules: from a SIP URI to a MUC, and from a caller to the XMPP account that he acts under.
+
+mod account;
+mod room;
+
+pub use account::{AccountError, AccountRule, AccountRules, may_collide};
+pub use room::{RoomMatch, RoomRule, RoomRules};

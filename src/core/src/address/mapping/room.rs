@@ -1,0 +1,241 @@
+//! Room rules: SIP room URI to MUC. They fold, for a room has one name.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use jid::BareJid;
+
+use crate::address::pattern::{Folding, Pattern, fold};
+use crate::address::sip_uri::{SipUri, parse_host};
+use crate::address::template::{NicknameTemplate, Template};
+
+/// One `[[rooms]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomRule {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// Which URIs are rooms. No `*` in its user part, which is the configuration's to check.
+    pub sip: Pattern,
+    /// The MUC of each.
+    pub muc: Template,
+    /// Who may call; matched against the verified identity. Nobody when empty.
+    pub allow: Vec<Pattern>,
+    /// Whether a SIP user may bring a MUC into being.
+    pub create: bool,
+    /// How those are called who have not chosen a nickname.
+    pub nickname: NicknameTemplate,
+}
+
+/// All room rules, in their order: the first match wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoomRules {
+    rules: Vec<RoomRule>,
+    domains: Vec<String>,
+    alias_hosts: Vec<String>,
+}
+
+/// The room that a URI names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomMatch {
+    /// Which rule it was, counted from 0.
+    pub rule: usize,
+    /// The name of the rule.
+    pub name: String,
+    /// The MUC.
+    pub muc: BareJid,
+    /// The canonical URI: what we write wherever we name the room.
+    pub uri: SipUri,
+    /// Whether a SIP user may bring it into being.
+    pub create: bool,
+    /// How those are called who have not chosen a nickname.
+    pub nickname: NicknameTemplate,
+}
+
+impl RoomRules {
+    /// The rules, and the hosts of room URIs (`sip.domains`), the first of which stands in canonical URIs.
+    #[must_use]
+    pub fn new(rules: Vec<RoomRule>, domains: Vec<String>) -> Self {
+        Self { rules, domains: domains.iter().map(|host| fold_host(host)).collect(), alias_hosts: Vec::new() }
+    }
+
+    /// Adds hosts under which callers know this node itself, such as that of our Contact; each is as good as the first of the
+    /// domains.
+    #[must_use]
+    pub fn with_alias_hosts(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
+        self.alias_hosts.extend(hosts.into_iter().map(|host| fold_host(&host)));
+        self
+    }
+
+    /// The rules in their order.
+    #[must_use]
+    pub fn rules(&self) -> &[RoomRule] {
+        &self.rules
+    }
+
+    /// Whether `host` is one whose URIs may be rooms.
+    #[must_use]
+    pub fn serves(&self, host: &str) -> bool {
+        self.domain_of(&fold_host(host)).is_some()
+    }
+
+    /// The room that `uri` names. Port, parameters and headers are ignored, `gr` too: ask [`SipUri::has_gr`] first where an
+    /// occupant must not be taken for the room.
+    #[must_use]
+    pub fn find(&self, uri: &SipUri) -> Option<RoomMatch> {
+        let host = self.domain_of(uri.host())?;
+        let user = uri.user_decoded()?;
+        let (index, rule, captures) = self
+            .rules
+            .iter()
+            .enumerate()
+            .find_map(|(index, rule)| Some((index, rule, rule.sip.matches_parts(&user, host, Folding::Room)?)))?;
+        let canonical_host = if rule.sip.has_open_host() { self.domains.first()? } else { host };
+        Some(RoomMatch {
+            rule: index,
+            name: rule.name.clone(),
+            muc: rule.muc.expand(&captures).ok()?,
+            uri: SipUri::new(Some(&fold(&user)), canonical_host).ok()?,
+            create: rule.create,
+            nickname: rule.nickname.clone(),
+        })
+    }
+
+    /// Whether rule number `rule` lets `aor` in.
+    #[must_use]
+    pub fn allows(&self, rule: usize, aor: &SipUri) -> bool {
+        let allow = self.rules.get(rule).map(|rule| rule.allow.as_slice()).unwrap_or_default();
+        allow.iter().any(|pattern| pattern.matches(aor, Folding::Account).is_some())
+    }
+
+    /// Whether `uri`, in whatever spelling, names the room `room`, and not one of its occupants (GC-MSG-02).
+    #[must_use]
+    pub fn is_room_alias(&self, uri: &SipUri, room: &RoomMatch) -> bool {
+        if uri.has_gr() {
+            return false;
+        }
+        let is_contact = self.alias_hosts.iter().any(|host| host == uri.host())
+            && uri.user_decoded().map(|user| fold(&user)).as_deref() == room.uri.user_decoded().as_deref();
+        is_contact || self.find(uri).is_some_and(|found| found.muc == room.muc)
+    }
+
+    /// The domain that `host` is, or stands for.
+    fn domain_of(&self, host: &str) -> Option<&String> {
+        match self.domains.iter().find(|domain| *domain == host) {
+            None if self.alias_hosts.iter().any(|alias| alias == host) => self.domains.first(),
+            found => found,
+        }
+    }
+}
+
+/// A host as [`SipUri::host`] writes it. An IPv6 address may come without brackets.
+fn fold_host(host: &str) -> String {
+    parse_host(host).or_else(|| parse_host(&alloc::format!("[{host}]"))).unwrap_or_else(|| host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+    use std::vec;
+
+    use super::*;
+
+    fn rule(sip: &str, muc: &str) -> RoomRule {
+        RoomRule {
+            name: sip.into(),
+            sip: Pattern::parse(sip).unwrap(),
+            muc: Template::parse(muc).unwrap(),
+            allow: vec![Pattern::parse("sip:*@example.org").unwrap()],
+            create: false,
+            nickname: NicknameTemplate::default(),
+        }
+    }
+
+    fn rules() -> RoomRules {
+        RoomRules::new(
+            vec![
+                rule("sip:Capulet@rooms.example.com", "verona@muc.example.net"),
+                rule("sip:{room}@*", "{room}@muc.example.net"),
+            ],
+            vec!["Rooms.example.com".into(), "alias.example.com".into()],
+        )
+        .with_alias_hosts(["192.0.2.1".into(), "::1".into(), "focus1.example.com".into()])
+    }
+
+    fn uri(text: &str) -> SipUri {
+        SipUri::parse(text).unwrap()
+    }
+
+    fn found(text: &str) -> Option<(usize, String, String)> {
+        rules().find(&uri(text)).map(|room| (room.rule, room.muc.to_string(), room.uri.to_string()))
+    }
+
+    #[test]
+    fn the_first_rule_wins_and_the_canonical_uri_is_folded() {
+        // GC-JOIN-09, ADDR-06
+        let capulet = Some((0, "verona@muc.example.net".into(), "sip:capulet@rooms.example.com".into()));
+        assert_eq!(found("sip:capulet@rooms.example.com"), capulet);
+        assert_eq!(found("sips:CAPULET@ROOMS.example.com:5061;transport=tcp?a=b"), capulet);
+        let garden = Some((1, "garden@muc.example.net".into(), "sip:garden@rooms.example.com".into()));
+        assert_eq!(found("sip:Garden@rooms.example.com"), garden);
+        assert_eq!(found("sip:%67arden@alias.example.com"), garden);
+        assert_eq!(found("sip:o'malley@rooms.example.com").unwrap().1, "o\\27malley@muc.example.net");
+        assert_eq!(found("sip:b%20c@rooms.example.com").unwrap().2, "sip:b%20c@rooms.example.com");
+    }
+
+    #[test]
+    fn hosts_that_are_not_ours_and_users_that_are_no_localpart_have_no_room() {
+        assert_eq!(found("sip:capulet@evil.example"), None);
+        assert_eq!(found("sip:rooms.example.com"), None);
+        assert_eq!(found("sip:a%00b@rooms.example.com"), None);
+        assert_eq!(found("sip:%ff@rooms.example.com"), None);
+        assert!(rules().serves("ALIAS.example.com.") && rules().serves("[::1]") && !rules().serves("example.com"));
+    }
+
+    #[test]
+    fn every_spelling_of_a_room_is_its_alias_and_an_occupant_is_not() {
+        // GC-MSG-02, E-03
+        let rules = rules();
+        let room = rules.find(&uri("sip:capulet@rooms.example.com")).unwrap();
+        for alias in [
+            "sip:capulet@rooms.example.com;transport=tcp",
+            "sip:Capulet@rooms.example.com:5060",
+            "sip:capulet@focus1.example.com",
+            "sip:capulet@192.0.2.1:5060",
+            "sip:%63apulet@[0::1]",
+            "sips:capulet@rooms.example.com",
+        ] {
+            assert!(rules.is_room_alias(&uri(alias), &room), "{alias}");
+        }
+        for other in [
+            "sip:capulet@rooms.example.com;gr=JuliC",
+            "sip:capulet@rooms.example.com;gr",
+            "sip:capulet@rooms.example.com;%67r=JuliC",
+            "sip:garden@rooms.example.com",
+            "sip:capulet@evil.example",
+            "sip:rooms.example.com",
+            "sip:capulet%00@rooms.example.com",
+        ] {
+            assert!(!rules.is_room_alias(&uri(other), &room), "{other}");
+        }
+    }
+
+    #[test]
+    fn our_contact_is_an_alias_of_a_room_in_any_domain() {
+        let rules = RoomRules::new(
+            vec![rule("sip:capulet@second.example.com", "c@muc.example.net")],
+            vec!["first.example.com".into(), "second.example.com".into()],
+        )
+        .with_alias_hosts(["focus1.example.com".into()]);
+        let room = rules.find(&uri("sip:capulet@second.example.com")).unwrap();
+        assert!(rules.is_room_alias(&uri("sip:capulet@focus1.example.com"), &room));
+        assert!(!rules.is_room_alias(&uri("sip:capulet@first.example.com"), &room));
+    }
+
+    #[test]
+    fn only_those_are_let_in_whom_a_pattern_names() {
+        let rules = rules();
+        assert!(rules.allows(0, &uri("sip:romeo@example.org")));
+        assert!(!rules.allows(0, &uri("sip:romeo@example.net")));
+        assert!(!rules.allows(7, &uri("sip:romeo@example.org")));
+    }
+}

@@ -1,0 +1,139 @@
+use proptest::prelude::*;
+use std::string::String;
+
+use super::*;
+
+fn by_default(display_name: Option<&str>, user: Option<&str>) -> String {
+    temporary(display_name, user, &NicknameTemplate::default(), 17)
+}
+
+#[test]
+fn the_samples_of_rfc_8266_compare_as_its_table_says() {
+    // NICK-03, NICK-04; RFC 8266 §3, table 1. Columns: nickname, what it is compared as.
+    let table = [
+        ("Foo", "foo"),
+        ("foo", "foo"),
+        ("Foo Bar", "foo bar"),
+        ("foo bar", "foo bar"),
+        ("\u{3a3}", "\u{3c3}"),
+        ("\u{3c3}", "\u{3c3}"),
+        ("\u{3c2}", "\u{3c2}"),
+        ("\u{3d4}", "\u{3cb}"),
+        ("\u{221e}", "\u{221e}"),
+        ("Richard \u{2163}", "richard iv"),
+    ];
+    for (nick, output) in table {
+        assert!(same(nick, output), "{nick} is not {output}");
+    }
+    for (a, left) in table {
+        for (b, right) in table {
+            assert_eq!(same(a, b), left == right, "{a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn spaces_are_mapped_trimmed_and_collapsed_and_case_stays() {
+    // NICK-02, NICK-05
+    assert_eq!(enforce("  Foo\u{3000}\u{a0} Bar ").unwrap(), "Foo Bar");
+    assert_eq!(enforce("JuliC").unwrap(), "JuliC");
+    assert_eq!(enforce("Richard \u{2163}").unwrap(), "Richard IV");
+    assert_eq!(enforce("\u{2163}\u{3d4}").unwrap(), "IV\u{3ab}");
+    assert_eq!(enforce("\u{1f600}").unwrap(), "\u{1f600}");
+}
+
+#[test]
+fn what_is_no_nickname_is_refused() {
+    // NICK-01, NICK-06
+    assert_eq!(enforce(""), Err(NicknameError::Empty));
+    assert_eq!(enforce(" \u{3000} "), Err(NicknameError::Empty));
+    for bad in ["a\u{7}", "a\nb", "a\0", "a\u{378}", "\u{e000}", "a\u{200b}", "a\u{202e}b", "\u{fffe}"] {
+        assert_eq!(enforce(bad), Err(NicknameError::Disallowed), "{bad:?}");
+    }
+    assert_eq!(enforce(&"x".repeat(1023)).unwrap().len(), 1023);
+    assert_eq!(enforce(&"x".repeat(1024)), Err(NicknameError::TooLong));
+    assert_eq!(enforce(&"\u{fc}".repeat(512)), Err(NicknameError::TooLong), "octets, not characters");
+    assert_eq!(enforce(&"x".repeat(100_000)), Err(NicknameError::TooLong));
+    assert!(!same("a\u{7}", "a\u{7}"));
+}
+
+#[test]
+fn xmpp_takes_fewer_nicknames_than_sip() {
+    // NICK-07
+    assert_eq!(occupant_resource("JuliC").unwrap().as_str(), "JuliC");
+    assert_eq!(occupant_resource("\u{1f600}"), Err(NicknameError::NotAResource));
+    assert_eq!(occupant_resource("a\u{5d0}"), Err(NicknameError::NotAResource));
+    assert_eq!(occupant_resource(&"x".repeat(1024)), Err(NicknameError::NotAResource));
+}
+
+#[test]
+fn the_display_name_comes_first_then_the_user_then_guest() {
+    // GC-JOIN-12
+    assert_eq!(by_default(Some(" Romeo  Montague "), Some("romeo")), "Romeo Montague");
+    assert_eq!(by_default(None, Some("romeo")), "romeo");
+    assert_eq!(by_default(Some(" "), Some("romeo")), "romeo");
+    assert_eq!(by_default(Some("\u{7}"), Some("romeo")), "romeo");
+    assert_eq!(by_default(None, None), "Guest 17");
+    assert_eq!(temporary(None, None, &NicknameTemplate::default(), u64::MAX), "Guest 1615");
+}
+
+#[test]
+fn a_telephone_number_is_never_shown() {
+    for number in [
+        "+441632960083",
+        "+44-1632-960083",
+        "12345",
+        "(0163) 296-0083",
+        "+1",
+        "441632960083;phone-context=+44",
+        "\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}",
+        "+44 1632 960083",
+    ] {
+        assert_eq!(by_default(None, Some(number)), "Guest 17", "{number}");
+        assert_eq!(by_default(Some(number), Some("romeo")), "romeo", "{number}");
+        let user = NicknameTemplate::parse("{user}").unwrap();
+        assert_eq!(temporary(Some("Romeo"), Some(number), &user, 17), "Guest 17", "{number}");
+    }
+    for name in ["1234", "agent47", "R2D2", "2nd floor"] {
+        assert_eq!(by_default(None, Some(name)), name);
+    }
+}
+
+#[test]
+fn characters_that_xmpp_refuses_are_dropped_and_the_rest_is_a_name() {
+    assert_eq!(by_default(Some("Romeo \u{1f339}\u{fe0f} Montague"), None), "Romeo Montague");
+    assert_eq!(by_default(Some("\u{1f600}"), Some("romeo")), "romeo");
+    assert_eq!(by_default(Some("R\u{200b}o\u{202e}meo\u{7}"), None), "Romeo");
+    assert_eq!(by_default(Some("\u{1d4e1}omeo"), None), "Romeo");
+    assert_eq!(by_default(Some("\u{5e8}\u{5d5}\u{5de}\u{5d0}\u{5d5}"), None), "\u{5e8}\u{5d5}\u{5de}\u{5d0}\u{5d5}");
+    assert_eq!(by_default(Some("Romeo \u{5d0}\u{5d5}"), None), "Romeo", "mixed directions");
+    assert_eq!(by_default(Some("R \u{5e8}\u{5d5}\u{5de}\u{5d0}\u{5d5}"), None), "\u{5e8}\u{5d5}\u{5de}\u{5d0}\u{5d5}");
+    assert_eq!(by_default(Some("..."), Some("romeo")), "romeo");
+}
+
+#[test]
+fn templates_put_text_around_names() {
+    let template = NicknameTemplate::parse("{display_name} (SIP, {user})").unwrap();
+    assert_eq!(temporary(Some("Romeo"), Some("rm"), &template, 1), "Romeo (SIP, rm)");
+    assert_eq!(temporary(None, Some("rm"), &template, 1), "rm (SIP, rm)");
+    assert_eq!(temporary(Some("Romeo"), Some("+4412345"), &template, 1), "Guest 1");
+}
+
+#[test]
+fn a_variant_has_a_number_and_still_fits() {
+    // GC-NICK-06
+    assert_eq!(variant("Romeo", 2), "Romeo 2");
+    let long = variant(&"\u{fc}".repeat(511), 4_294_967_295);
+    assert!(long.len() <= MAX_LEN && long.ends_with("\u{fc} 4294967295"), "{long}");
+    assert_eq!(enforce(&long).unwrap(), long);
+}
+
+proptest! {
+    #[test]
+    fn a_temporary_nickname_is_always_usable(name in "\\PC{0,300}|.{0,40}", user in "\\PC{0,20}", n: u64) {
+        let nick = temporary(Some(&name), Some(&user), &NicknameTemplate::default(), n);
+        prop_assert_eq!(enforce(&nick).unwrap(), nick.as_str());
+        let resource = occupant_resource(&nick).unwrap();
+        prop_assert_eq!(resource.as_str(), nick.as_str());
+    }
+}
