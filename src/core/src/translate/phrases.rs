@@ -1,0 +1,50 @@
+//! What people read when a room says no.
+
+use alloc::string::String;
+
+use super::text;
+use crate::stanza::Condition;
+
+/// The most characters of somebody else's words that go into a header field or a comment; people read no more, and a line of
+/// MSRP or SIP with that many still fits everywhere.
+const MAX_QUOTED: usize = 120;
+
+/// What somebody else said, as it can stand in a Warning, a Reason or the comment of a response: one line, and not a long one.
+#[must_use]
+pub fn quoted(words: &str) -> String {
+    let line = text::one_line(words);
+    let mut quoted: String = line.chars().take(MAX_QUOTED).collect();
+    if quoted.len() < line.len() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+/// One short sentence for a condition of RFC 6120 §8.3.3, as it means to somebody who wants into a room or to speak there.
+#[must_use]
+pub const fn explain(condition: Condition) -> &'static str {
+    match condition {
+        Condition::BadRequest => "The room did not understand",
+        Condition::Conflict => "The nickname is taken",
+        Condition::FeatureNotImplemented => "The room cannot do that",
+        Condition::Forbidden => "The room does not allow it",
+        Condition::Gone => "The room is gone",
+        Condition::InternalServerError => "The room failed",
+        Condition::ItemNotFound => "There is no such room",
+        Condition::JidMalformed => "The nickname cannot be used",
+        Condition::NotAcceptable => "The room does not accept it",
+        Condition::NotAllowed => "The room does not allow it",
+        Condition::NotAuthorized => "The room asks for a password",
+        Condition::PolicyViolation => "The room's policy forbids it",
+        Condition::RecipientUnavailable => "The room is not available",
+        Condition::Redirect => "The room is elsewhere",
+        Condition::RegistrationRequired => "The room is for members only",
+        Condition::RemoteServerNotFound => "The room's server cannot be found",
+        Condition::RemoteServerTimeout => "The room's server does not answer",
+        Condition::ResourceConstraint => "The room is full, or the message is too large",
+        Condition::ServiceUnavailable => "The room is not available",
+        Condition::SubscriptionRequired => "The room asks for a subscription",
+        Condition::UndefinedCondition => "The room refused",
+        Condition::UnexpectedRequest => "The room did not expect it",
+    }
+}
