@@ -1,0 +1,273 @@
+//! A scripted MUC that answers like Prosody unless it is told otherwise.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jid::{BareJid, FullJid, Jid};
+use mucfocus_core::stanza::{
+    Condition, ErrorKind, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser, OutStanza, Presence, PresenceKind,
+    Stanza, StanzaError,
+};
+
+/// One MUC and what it knows.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a whim of its own")]
+pub struct Muc {
+    pub room: BareJid,
+    pub exists: bool,
+    /// A new room is locked until its configuration was accepted.
+    locked: bool,
+    /// Nicknames, and the account behind those that are ours.
+    pub occupants: BTreeMap<String, Option<BareJid>>,
+    /// What came, in its order.
+    pub log: Vec<(BareJid, OutStanza)>,
+    /// What was said in the room, in the order of the room.
+    pub said: Vec<(String, String)>,
+    /// What the streams have to carry to us.
+    pub outbox: VecDeque<(BareJid, Stanza)>,
+    frozen: Option<VecDeque<(BareJid, OutStanza)>>,
+    pub refuses_joins: Option<StanzaError>,
+    pub refuses_messages: Option<StanzaError>,
+    pub answers_disco_with: Option<StanzaError>,
+    pub refuses_configuration: bool,
+    /// Never answers the configuration.
+    pub configuration_is_slow: bool,
+    pub says_201: bool,
+    pub loses_messages: bool,
+    pub keeps_ids: bool,
+    pub lower_cases: bool,
+    pub sends_subject: bool,
+    /// Who said what before we came.
+    pub history: Vec<(String, String)>,
+}
+
+pub fn error(condition: Condition, kind: ErrorKind) -> StanzaError {
+    StanzaError { condition, kind, text: None, address: None }
+}
+
+impl Muc {
+    pub fn new() -> Self {
+        Self {
+            room: BareJid::new("capulet@muc.example.net").unwrap(),
+            exists: true,
+            locked: false,
+            occupants: [("JuliC".to_string(), None)].into(),
+            log: Vec::new(),
+            said: Vec::new(),
+            outbox: VecDeque::new(),
+            frozen: None,
+            refuses_joins: None,
+            refuses_messages: None,
+            answers_disco_with: None,
+            refuses_configuration: false,
+            configuration_is_slow: false,
+            says_201: false,
+            loses_messages: false,
+            keeps_ids: true,
+            lower_cases: false,
+            sends_subject: true,
+            history: Vec::new(),
+        }
+    }
+
+    /// Takes everything and answers nothing until it thaws.
+    pub fn freezes(&mut self) {
+        self.frozen.get_or_insert_default();
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Answers all that came in the meantime.
+    pub fn thaws(&mut self) {
+        for (account, stanza) in self.frozen.take().unwrap_or_default() {
+            self.answer(account, stanza);
+        }
+    }
+
+    pub fn take(&mut self, account: BareJid, stanza: OutStanza) {
+        self.log.push((account.clone(), stanza.clone()));
+        match &mut self.frozen {
+            Some(frozen) => frozen.push_back((account, stanza)),
+            None => self.answer(account, stanza),
+        }
+    }
+
+    /// The account's stream broke: its occupants are gone.
+    pub fn loses(&mut self, account: &BareJid) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.retain(|(a, _)| a != account);
+        }
+        self.occupants.retain(|_, who| who.as_ref() != Some(account));
+        self.outbox.retain(|(a, _)| a != account);
+    }
+
+    pub fn nickname_of(&self, account: &BareJid) -> Option<String> {
+        self.occupants.iter().find(|(_, who)| who.as_ref() == Some(account)).map(|(nick, _)| nick.clone())
+    }
+
+    pub fn occupant(&self, nick: &str) -> FullJid {
+        self.room.with_resource_str(nick).unwrap()
+    }
+
+    fn answer(&mut self, account: BareJid, stanza: OutStanza) {
+        match stanza {
+            OutStanza::Join { occupant, id } => self.join(account, &occupant, id),
+            OutStanza::Leave { .. } => self.leave(&account),
+            OutStanza::Groupchat { id, body, .. } => self.groupchat(account, id, body),
+            OutStanza::InstantRoom { .. } if self.configuration_is_slow => {}
+            OutStanza::InstantRoom { id, .. } => {
+                let answer = if self.refuses_configuration {
+                    IqAnswer::Error(error(Condition::NotAllowed, ErrorKind::Cancel))
+                } else {
+                    self.locked = false;
+                    IqAnswer::Result { features: Vec::new() }
+                };
+                self.iq(account, id, answer);
+            }
+            OutStanza::DiscoInfo { id, .. } => {
+                let answer = match &self.answers_disco_with {
+                    Some(error) => IqAnswer::Error(error.clone()),
+                    None if self.exists => IqAnswer::Result { features: vec!["http://jabber.org/protocol/muc".into()] },
+                    None => IqAnswer::Error(error(Condition::ItemNotFound, ErrorKind::Cancel)),
+                };
+                self.iq(account, id, answer);
+            }
+            OutStanza::MessageError { .. } => {}
+        }
+    }
+
+    fn iq(&mut self, account: BareJid, id: String, answer: IqAnswer) {
+        let iq = Iq { from: Some(self.room.clone().into()), id, answer };
+        self.outbox.push_back((account, Stanza::Iq(iq)));
+    }
+
+    fn join(&mut self, account: BareJid, occupant: &FullJid, id: String) {
+        let wanted = occupant.resource().as_str();
+        let nick = if self.lower_cases { wanted.to_lowercase() } else { wanted.to_string() };
+        let taken = self.occupants.get(&nick).is_some_and(|who| who.as_ref() != Some(&account));
+        let conflict = taken.then(|| error(Condition::Conflict, ErrorKind::Cancel));
+        if let Some(error) = self.refuses_joins.clone().or(conflict) {
+            let kind = PresenceKind::Error(error);
+            let presence = Presence { from: occupant.clone().into(), id: Some(id), kind, status: None, muc: None };
+            return self.outbox.push_back((account, Stanza::Presence(presence)));
+        }
+        if let Some(old) = self.nickname_of(&account).filter(|old| *old != nick) {
+            // XEP-0045 §7.6: whoever is in the room changes his nickname in this way.
+            let item = Some(MucItem { nick: Some(nick.clone()), ..MucItem::default() });
+            self.present(
+                &account,
+                &old,
+                PresenceKind::Unavailable,
+                MucUser { codes: vec![110, 303], item, destroy: None },
+            );
+            self.occupants.remove(&old);
+        }
+        let is_new = !self.exists || self.says_201;
+        if is_new {
+            (self.exists, self.locked) = (true, true);
+        }
+        let others: Vec<String> = self.occupants.keys().filter(|n| **n != nick).cloned().collect();
+        for other in others {
+            self.present(&account, &other, PresenceKind::Available, MucUser::default());
+        }
+        self.occupants.insert(nick.clone(), Some(account.clone()));
+        let codes = if is_new { vec![110, 201] } else { vec![100, 110] };
+        self.present(&account, &nick, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
+        self.tell_others(&account, &nick, &PresenceKind::Available);
+        for (from, body) in self.history.clone() {
+            let mut message = self.message(&from, None, &body);
+            message.delayed = true;
+            self.outbox.push_back((account.clone(), Stanza::Message(message)));
+        }
+        if self.sends_subject {
+            let mut message = self.message("JuliC", None, "");
+            (message.body, message.subject) = (None, Some("Verona".into()));
+            self.outbox.push_back((account, Stanza::Message(message)));
+        }
+    }
+
+    fn leave(&mut self, account: &BareJid) {
+        let Some(nick) = self.nickname_of(account) else { return };
+        self.removes(account, &nick, MucUser { codes: vec![110], ..MucUser::default() });
+        if self.locked {
+            self.exists = false; // nobody ever configured it
+        }
+    }
+
+    /// Takes an occupant of ours out, saying `muc` to him.
+    pub fn removes(&mut self, account: &BareJid, nick: &str, muc: MucUser) {
+        self.present(account, nick, PresenceKind::Unavailable, muc);
+        self.occupants.remove(nick);
+        self.tell_others(account, nick, &PresenceKind::Unavailable);
+    }
+
+    fn tell_others(&mut self, account: &BareJid, nick: &str, kind: &PresenceKind) {
+        let others: Vec<BareJid> = self.occupants.values().flatten().filter(|a| *a != account).cloned().collect();
+        for other in others {
+            self.present(&other, nick, kind.clone(), MucUser::default());
+        }
+    }
+
+    pub fn present(&mut self, to: &BareJid, nick: &str, kind: PresenceKind, mut muc: MucUser) {
+        muc.item.get_or_insert_with(MucItem::default);
+        let from = self.occupant(nick).into();
+        let presence = Presence { from, id: None, kind, status: None, muc: Some(muc) };
+        self.outbox.push_back((to.clone(), Stanza::Presence(presence)));
+    }
+
+    pub fn message(&self, nick: &str, id: Option<String>, body: &str) -> Message {
+        Message {
+            from: self.occupant(nick).into(),
+            kind: MessageKind::Groupchat,
+            origin_id: id.clone(),
+            id,
+            body: Some(body.into()),
+            subject: None,
+            delayed: false,
+            muc: None,
+        }
+    }
+
+    fn groupchat(&mut self, account: BareJid, id: String, body: String) {
+        let Some(nick) = self.nickname_of(&account) else {
+            let error = error(Condition::NotAcceptable, ErrorKind::Modify);
+            return self.bounces(account, id, error);
+        };
+        if let Some(error) = self.refuses_messages.clone() {
+            return self.bounces(account, id, error);
+        }
+        if !self.loses_messages {
+            self.says(&nick, Some(id), &body);
+        }
+    }
+
+    pub fn bounces(&mut self, account: BareJid, id: String, error: StanzaError) {
+        let from = Jid::from(self.room.clone());
+        let kind = MessageKind::Error(error);
+        let message = Message { from, kind, ..self.message("x", Some(id), "") };
+        self.outbox.push_back((account, Stanza::Message(message)));
+    }
+
+    /// Somebody speaks, and everybody in the room hears it.
+    pub fn says(&mut self, nick: &str, id: Option<String>, body: &str) {
+        self.said.push((nick.into(), body.into()));
+        let mut message = self.message(nick, id, body);
+        if !self.keeps_ids {
+            message.id = Some("made-by-the-room".into());
+        }
+        let listeners: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
+        for account in listeners {
+            self.outbox.push_back((account, Stanza::Message(message.clone())));
+        }
+    }
+
+    /// The ids of what `account` said, the first first.
+    pub fn ids_from(&self, account: &BareJid) -> Vec<String> {
+        let of = |(a, stanza): &(BareJid, OutStanza)| match stanza {
+            OutStanza::Groupchat { id, .. } if a == account => Some(id.clone()),
+            _ => None,
+        };
+        self.log.iter().filter_map(of).collect()
+    }
+}

@@ -1,0 +1,192 @@
+//! Removed by the MUC: the call ends with a BYE that says why (GC-EXIT-05, XM-06).
+
+use mucfocus_core::room::io::{EndCause, Trace};
+use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucItem, MucUser, OutStanza, PresenceKind};
+
+use crate::muc::error;
+use crate::story::{SipUser, Story};
+
+fn removed(muc: MucUser) -> (Story, SipUser) {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().removes(&account, "Romeo", muc);
+    story.settles();
+    (story, romeo)
+}
+
+fn codes(codes: &[u16]) -> MucUser {
+    MucUser { codes: codes.to_vec(), ..MucUser::default() }
+}
+
+#[test]
+fn every_way_to_be_removed_has_its_cause_and_its_words() {
+    for (code, cause, words) in [
+        (307, 403, "removed from the room by a moderator"),
+        (301, 403, "banned from the room by a moderator"),
+        (321, 403, "no longer a member"),
+        (322, 403, "members only"),
+        (332, 503, "shutting down"),
+    ] {
+        for own in [vec![110, code], vec![code]] {
+            let (story, romeo) = removed(codes(&own));
+            romeo.gets_bye(cause, words);
+            romeo.is_not_in_the_room();
+            let ended = Trace::Ended { cause: EndCause::ByRoom, why: romeo.sees().bye.clone().unwrap().1 };
+            assert!(romeo.sees().traces.contains(&ended));
+            story.everybody_leaves();
+        }
+    }
+}
+
+#[test]
+fn a_kick_says_who_and_why() {
+    let item = MucItem { actor: Some("Tybalt".into()), reason: Some("Avaunt\r\nVia: x".into()), ..MucItem::default() };
+    let (story, romeo) = removed(MucUser { codes: vec![110, 307], item: Some(item), destroy: None });
+    romeo.gets_bye(403, "removed from the room by Tybalt: Avaunt");
+    assert!(!romeo.sees().bye.as_ref().unwrap().1.chars().any(char::is_control));
+    story.everybody_leaves();
+}
+
+#[test]
+fn a_destroyed_room_says_where_to_go() {
+    for (alternate, cause, words) in
+        [(Some("orchard@muc.example.net"), 301, "go to orchard@muc.example.net"), (None, 410, "destroyed")]
+    {
+        let alternate = alternate.map(|room| room.parse().unwrap());
+        let destroy = Destroy { alternate, reason: Some("plague".into()) };
+        let (story, romeo) = removed(MucUser { codes: vec![110], item: None, destroy: Some(destroy) });
+        romeo.gets_bye(cause, words);
+        romeo.gets_bye(cause, "plague");
+        story.everybody_leaves();
+    }
+}
+
+/// Status 333, which beats 307: back in, and nobody notices. What is under way is still answered.
+#[test]
+fn after_a_technical_removal_romeo_is_back_without_noticing() {
+    for code in [vec![110, 333], vec![110, 307, 333], vec![110]] {
+        let (story, romeo) = removed(codes(&code));
+        assert_eq!(romeo.sees().bye, None);
+        romeo.is_called("Romeo");
+        let send = romeo.says("I was never away");
+        romeo.gets_response(&send, 200);
+        story.in_the_room("JuliC", "Indeed");
+        romeo.has_heard(&[("JuliC", "Indeed")]);
+        story.seconds_pass(60);
+        assert_eq!(romeo.sees().bye, None);
+        story.everybody_leaves();
+    }
+}
+
+/// The history after the way back in is not shown, for it was heard before.
+#[test]
+fn the_way_back_in_shows_nothing_twice() {
+    let (story, romeo) = Story::with_romeo();
+    story.in_the_room("JuliC", "Heard once");
+    story.muc().history = vec![("JuliC".into(), "Heard once".into())];
+    let account = romeo.account();
+    story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+    story.settles();
+    romeo.is_called("Romeo");
+    romeo.has_heard(&[("JuliC", "Heard once")]);
+    story.everybody_leaves();
+}
+
+#[test]
+fn a_way_back_in_that_is_refused_ends_the_call() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().refuses_joins = Some(error(Condition::ServiceUnavailable, ErrorKind::Wait));
+    story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+    story.settles();
+    romeo.gets_bye(503, "technical reason");
+    story.everybody_leaves();
+}
+
+/// The room answers the way back in after the call was ended: nobody may be left behind.
+#[test]
+fn a_way_back_in_that_takes_too_long_ends_the_call_and_is_withdrawn() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+    story.muc().freezes();
+    story.settles();
+    let send = romeo.says("Is this thing on?");
+    story.seconds_pass(14);
+    assert_eq!(romeo.sees().bye, None);
+    story.seconds_pass(2);
+    romeo.gets_bye(503, "technical reason");
+    romeo.gets_response(&send, 408);
+    story.muc_thaws();
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
+/// The room is destroyed while the join on the way back in travels towards it.
+#[test]
+fn a_removal_that_crosses_the_way_back_in_leaves_nobody_behind() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().present(&account, "Romeo", PresenceKind::Unavailable, codes(&[110, 333]));
+    story.muc().present(&account, "Romeo", PresenceKind::Available, codes(&[110]));
+    let destroy = MucUser { codes: vec![110], item: None, destroy: Some(Destroy::default()) };
+    story.muc().present(&account, "Romeo", PresenceKind::Unavailable, destroy);
+    story.settles();
+    romeo.gets_bye(410, "destroyed");
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
+/// GC-MSG-06: the room has forgotten us without a word. 481 to the sender, and back in.
+#[test]
+fn who_is_no_occupant_any_more_comes_back_in() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().loses(&account);
+    let sends = [romeo.sends("", &romeo.cpim("one")), romeo.sends("", &romeo.cpim("two"))];
+    story.settles();
+    romeo.gets_response(&sends[0], 481);
+    romeo.is_called("Romeo");
+    let joins = story.muc().log.iter().filter(|(_, s)| matches!(s, OutStanza::Join { .. })).count();
+    assert_eq!(joins, 2, "once more and not for every message");
+    romeo.has_all_credit();
+    story.everybody_leaves();
+}
+
+/// Status 303: the nickname was changed for us; we go on under the new one, also when we come back in.
+#[test]
+fn a_nickname_that_the_room_changed_stays_changed() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    let item = MucItem { nick: Some("Montague".into()), ..MucItem::default() };
+    let rename = MucUser { codes: vec![110, 303], item: Some(item), destroy: None };
+    {
+        let mut muc = story.muc();
+        muc.present(&account, "Romeo", PresenceKind::Unavailable, rename);
+        muc.occupants.remove("Romeo");
+        muc.occupants.insert("Montague".into(), Some(account.clone()));
+        muc.present(&account, "Montague", PresenceKind::Available, codes(&[110]));
+    }
+    story.settles();
+    let send = romeo.says("What's in a name?");
+    romeo.gets_response(&send, 200);
+    romeo.has_heard(&[]);
+    story.muc().removes(&account, "Montague", codes(&[110, 333]));
+    story.settles();
+    romeo.is_called("Montague");
+    romeo.hangs_up();
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
+/// Presence of others, of the room itself, and of our former nickname is nothing to us.
+#[test]
+fn the_leaving_of_others_ends_nothing() {
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().present(&account, "JuliC", PresenceKind::Unavailable, codes(&[307]));
+    story.settles();
+    assert_eq!(romeo.sees().bye, None);
+    romeo.is_called("Romeo");
+    story.everybody_leaves();
+}

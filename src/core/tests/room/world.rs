@@ -1,0 +1,337 @@
+//! Virtual time, and everybody who has to do with one room. After each input the world checks what users may rely on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jid::BareJid;
+use mucfocus_core::address::mapping::{RoomRule, RoomRules};
+use mucfocus_core::address::pattern::Pattern;
+use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::address::template::{NicknameTemplate, Template};
+use mucfocus_core::env::{Env, IdSource};
+use mucfocus_core::leg::call::{CallCommand, CallEnd};
+use mucfocus_core::leg::{Dial, LegId, MsrpAddress};
+use mucfocus_core::room::io::{Input, MembershipId, Output};
+use mucfocus_core::room::{Room, Settings, Timeouts};
+use mucfocus_core::stanza::{OutStanza, Stanza};
+use mucfocus_core::time::{Instant, WallClock};
+use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
+
+use crate::caller::Caller;
+use crate::muc::Muc;
+
+/// Counts. What is drawn looks different at both ends, since ids are cut from both.
+#[derive(Default)]
+pub struct Counting(u128);
+
+impl IdSource for Counting {
+    fn next(&mut self) -> u128 {
+        self.0 += 1;
+        self.0 | (self.0 << 66)
+    }
+}
+
+/// Where an input comes from. What comes from one place keeps its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    Call(LegId),
+    Msrp(LegId),
+    Streams,
+}
+
+/// What is on its way to the room.
+pub enum Mail {
+    Input(Input),
+    /// Octets for the session of a leg.
+    Octets(LegId, String),
+    /// A stanza for whichever membership the account has when it arrives, as on a stream.
+    Stanza(BareJid, Stanza),
+    /// The stream of this membership is there, if the membership still is.
+    Ready(MembershipId),
+}
+
+pub struct World {
+    pub room: Room,
+    ids: Counting,
+    pub now: Instant,
+    pub rules: Arc<RoomRules>,
+    pub muc: Muc,
+    pub callers: BTreeMap<LegId, Caller>,
+    /// Open streams and their accounts.
+    pub streams: BTreeMap<MembershipId, BareJid>,
+    pub mail: BTreeMap<Source, VecDeque<Mail>>,
+    /// Whether streams come up as soon as they are asked for.
+    pub connects_streams: bool,
+    /// Whether clients connect their sessions by themselves, and say ACK.
+    pub connects_sessions: bool,
+    /// Stanzas with a body longer than this cannot be sent.
+    pub max_body: usize,
+    pub turn: Option<Instant>,
+    /// How long frames waited in front of the room.
+    pub queued_for: Duration,
+}
+
+pub fn rules() -> RoomRules {
+    let rule = RoomRule {
+        name: "capulets".into(),
+        sip: Pattern::parse("sip:{room}@rooms.example.com").unwrap(),
+        muc: Template::parse("{room}@muc.example.net").unwrap(),
+        allow: vec![Pattern::parse("sip:*@*").unwrap()],
+        create: false,
+        nickname: NicknameTemplate::default(),
+    };
+    RoomRules::new(vec![rule], vec!["rooms.example.com".into()]).with_alias_hosts(["node1.example.com".to_string()])
+}
+
+impl World {
+    pub fn new() -> Self {
+        let rules = Arc::new(rules());
+        let muc = Muc::new();
+        let settings = Settings { muc: muc.room.clone(), rules: Arc::clone(&rules), timeouts: Timeouts::default() };
+        Self {
+            room: Room::new(settings),
+            ids: Counting::default(),
+            now: Instant::from_micros(1_000_000),
+            rules,
+            muc,
+            callers: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            mail: BTreeMap::new(),
+            connects_streams: true,
+            connects_sessions: true,
+            max_body: 1 << 20,
+            turn: None,
+            queued_for: Duration::ZERO,
+        }
+    }
+
+    pub fn post(&mut self, source: Source, mail: Mail) {
+        self.mail.entry(source).or_default().push_back(mail);
+    }
+
+    pub fn dial(&mut self, leg: LegId) {
+        let caller = &self.callers[&leg];
+        let mut room = self.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
+        room.create = caller.create;
+        let dial = Dial {
+            caller: SipUri::parse(&caller.uri()).unwrap(),
+            call_id: format!("call-{}", leg.0),
+            room,
+            offer: Bytes::from(caller.offer()),
+            msrp: MsrpAddress { host: "node1.example.com".into(), port: 2855 },
+            max_message_size: 65_536,
+        };
+        let (account, nickname) = (caller.account.clone(), caller.name.clone());
+        self.post(Source::Call(leg), Mail::Input(Input::Dial { leg, account, nickname, dial }));
+    }
+
+    /// Delivers everything that is on its way, and what comes of it.
+    pub fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let Some(source) = self.mail.iter().find(|(_, mail)| !mail.is_empty()).map(|(s, _)| *s) else {
+                return self.at_rest();
+            };
+            self.deliver(source);
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Delivers the next thing from `source`.
+    pub fn deliver(&mut self, source: Source) {
+        match self.mail.get_mut(&source).and_then(VecDeque::pop_front) {
+            None => {}
+            Some(Mail::Input(input)) => self.feed(input),
+            Some(Mail::Octets(leg, octets)) => self.feed_octets(leg, &octets),
+            Some(Mail::Stanza(account, stanza)) => {
+                let member = self.streams.iter().rfind(|(_, a)| **a == account).map(|(member, _)| *member);
+                if let Some(member) = member {
+                    self.feed(Input::Stanza(member, stanza));
+                }
+            }
+            Some(Mail::Ready(member)) => {
+                if let Some(account) = self.streams.get(&member) {
+                    let jid = account.with_resource_str("node1").unwrap();
+                    self.feed(Input::StreamReady(member, jid));
+                }
+            }
+        }
+    }
+
+    fn feed_octets(&mut self, leg: LegId, octets: &str) {
+        // A connection that is gone carries nothing.
+        if !self.callers[&leg].is_bound {
+            return;
+        }
+        let mut collector = Collector::new(65_536);
+        let mut buffer = BytesMut::from(octets.as_bytes());
+        let incoming = collector.next(&mut buffer).unwrap().expect("a whole message");
+        let turn = self.turn;
+        match incoming {
+            Incoming::Frame(frame) => {
+                self.callers.get_mut(&leg).unwrap().taken += usize::from(frame.ends_a_send());
+                let arrived = Instant::ZERO + (self.now - Instant::ZERO).saturating_sub(self.queued_for);
+                self.feed(Input::Frame { leg, frame, arrived, turn });
+            }
+            Incoming::Bad(bad) => self.feed(Input::BadFrame(leg, bad)),
+        }
+    }
+
+    pub fn feed(&mut self, input: Input) {
+        let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
+        self.room.handle(&mut env, input);
+        self.drain();
+    }
+
+    /// Lets `time` pass; timers fire one by one, each at its moment.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.room.next_timeout().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.fire();
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    pub fn fire(&mut self) {
+        let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
+        self.room.handle_timeout(&mut env);
+        self.drain();
+        assert!(self.room.next_timeout().is_none_or(|at| at > self.now), "a timer fires in a loop");
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.room.poll() {
+            self.perform(output);
+        }
+        for (account, stanza) in std::mem::take(&mut self.muc.outbox) {
+            self.post(Source::Streams, Mail::Stanza(account, stanza));
+        }
+        self.check();
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Call(leg, command) => self.command(leg, command),
+            Output::OpenSession(leg, id) => self.caller(leg).session = Some(id),
+            Output::Connect(leg, path) => {
+                let caller = self.caller(leg);
+                assert_eq!(path.next_hop().as_str(), caller.path());
+                caller.connects += 1;
+                if self.connects_sessions {
+                    self.bind(leg);
+                }
+            }
+            Output::Transmit(leg, frame) => {
+                for response in self.caller(leg).reads(&frame) {
+                    self.post(Source::Msrp(leg), Mail::Octets(leg, response));
+                }
+            }
+            Output::Credit(leg) => self.caller(leg).credited += 1,
+            Output::CloseSession(leg, id) => {
+                let caller = self.caller(leg);
+                assert_eq!(caller.session.take(), Some(id));
+                caller.is_bound = false;
+            }
+            Output::LegGone(leg) => {
+                let caller = self.caller(leg);
+                assert!(!caller.is_gone, "gone twice");
+                caller.is_gone = true;
+            }
+            Output::OpenStream(member, account) => {
+                self.streams.insert(member, account);
+                if self.connects_streams {
+                    self.post(Source::Streams, Mail::Ready(member));
+                }
+            }
+            Output::Stanza(member, stanza) => self.carry(member, stanza),
+            Output::CloseStream(member) => {
+                assert!(self.streams.remove(&member).is_some(), "a stream that is not open is closed");
+            }
+            Output::Trace(leg, trace) => self.caller(leg).traces.push(trace),
+        }
+    }
+
+    fn caller(&mut self, leg: LegId) -> &mut Caller {
+        self.callers.get_mut(&leg).expect("a leg that was dialled")
+    }
+
+    fn command(&mut self, leg: LegId, command: CallCommand) {
+        let is_final = matches!(command, CallCommand::Reject(_) | CallCommand::Bye { .. });
+        let is_accept = matches!(command, CallCommand::Accept { .. });
+        self.caller(leg).call(command);
+        if is_final {
+            self.post(Source::Call(leg), Mail::Input(Input::CallEnded(leg, CallEnd::ByUs)));
+        }
+        if is_accept && self.connects_sessions {
+            self.post(Source::Call(leg), Mail::Input(Input::Confirmed(leg)));
+            if self.callers[&leg].setup == "active" {
+                self.bind(leg);
+            }
+        }
+    }
+
+    /// The connection of the session comes about; the client sends its first SEND on it.
+    pub fn bind(&mut self, leg: LegId) {
+        // Whatever is written from now on can be read, also what the room writes in the same moment.
+        self.caller(leg).is_bound = true;
+        self.post(Source::Msrp(leg), Mail::Input(Input::Bound(leg)));
+    }
+
+    fn carry(&mut self, member: MembershipId, stanza: OutStanza) {
+        let account = self.streams.get(&member).expect("a stream for the stanza").clone();
+        if let OutStanza::Groupchat { id, body, .. } = &stanza
+            && body.len() > self.max_body
+        {
+            let input = Input::Unsendable { membership: member, id: id.clone() };
+            return self.post(Source::Streams, Mail::Input(input));
+        }
+        self.muc.take(account, stanza);
+    }
+
+    /// What holds after every step.
+    fn check(&self) {
+        for caller in self.callers.values() {
+            self.check_order(caller);
+            let own = caller.heard.iter().find(|(_, text)| caller.spoke.contains(text));
+            assert_eq!(own, None, "{} hears himself", caller.name);
+            assert!(caller.credited <= caller.taken, "{} got more credit than he used", caller.name);
+            for (transaction, text) in &caller.expects {
+                if caller.responses.get(transaction) == Some(&200) && !text.is_empty() {
+                    let is_said = self.muc.said.iter().any(|(_, body)| body == text);
+                    assert!(is_said, "{text:?} was accepted and never said");
+                }
+            }
+        }
+    }
+
+    /// Nobody hears a message twice, and everybody hears them in the order of the room.
+    fn check_order(&self, caller: &Caller) {
+        let mut said = self.muc.said.iter();
+        for heard in &caller.heard {
+            if heard.0.is_empty() {
+                continue; // the room itself
+            }
+            assert!(said.any(|s| s == heard), "{} hears {heard:?} twice or too early: {:?}", caller.name, caller.heard);
+        }
+    }
+
+    /// What holds when nothing is on its way.
+    pub fn at_rest(&self) {
+        for (member, account) in &self.streams {
+            let has_leg = self
+                .callers
+                .values()
+                .any(|c| c.account == *account && !c.is_gone && c.refusal.is_none() && c.bye.is_none());
+            assert!(has_leg, "membership {member:?} of {account} has no leg");
+        }
+        if self.muc.is_frozen() {
+            return; // it has not heard of everything yet
+        }
+        for (nick, account) in self.muc.occupants.iter().filter_map(|(n, who)| Some((n, who.as_ref()?))) {
+            assert!(self.streams.values().any(|a| a == account), "{nick} was left behind in the room");
+        }
+    }
+}
