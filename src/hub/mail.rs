@@ -1,0 +1,81 @@
+//! What drivers tell a room.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jid::FullJid;
+pub use mucfocus_core::leg::call::CallEnd;
+pub use mucfocus_core::muc::StreamEnd;
+use mucfocus_core::time::Instant;
+use mucfocus_core::wire::msrp::decode::BadFrame;
+use mucfocus_core::wire::msrp::frame::Frame;
+
+use crate::hub::call::NewLeg;
+use crate::msrp_net::link::SessionLink;
+
+/// One input of a room, from a driver. Which stream, session or call it is about follows from the source it came through.
+#[derive(Debug)]
+pub enum Mail {
+    /// A call for this room. The first from its source, which is its dialog's.
+    Dial(Box<NewLeg>),
+    /// From the XMPP stream of one membership.
+    Stream(StreamMail),
+    /// From the MSRP connection of one leg.
+    Session(SessionMail),
+    /// From the SIP dialog of one leg.
+    Call(CallMail),
+}
+
+/// What an XMPP stream tells a room that it serves.
+#[derive(Debug)]
+pub enum StreamMail {
+    /// The stream is up under this JID. First of all, and once.
+    Ready {
+        /// What the server bound.
+        bound: FullJid,
+    },
+    /// A stanza from the room or one of its occupants, exactly as framed: one element, its namespace not repeated.
+    Stanza(Bytes),
+    /// The stream is gone, or never came to be. The last that comes.
+    Ended(StreamEnd),
+}
+
+/// What an MSRP connection tells the room of a session that is bound to it.
+#[derive(Debug)]
+pub enum SessionMail {
+    /// The session got its connection, to which this leads.
+    Bound(SessionLink),
+    /// A message for this session.
+    Frame {
+        /// The message.
+        frame: Box<Frame>,
+        /// When it came in.
+        arrived: Instant,
+    },
+    /// A message for this session that could be delimited but not understood: it deserves a 400.
+    Bad(Box<BadFrame>),
+    /// The connection is gone, or could not be made. The last that comes from this connection.
+    Lost {
+        /// Why.
+        why: String,
+        /// How long it had been dead when that was noticed.
+        ago: Duration,
+    },
+}
+
+/// What a SIP dialog tells its room.
+#[derive(Debug)]
+pub enum CallMail {
+    /// The caller withdrew his INVITE; the driver has answered 487 already.
+    Cancelled,
+    /// The ACK of our 2xx came.
+    Confirmed,
+    /// A re-INVITE or UPDATE with this offer, empty when it has none; the room answers with
+    /// [`CallCommand::AnswerReinvite`](crate::sip::port::CallCommand::AnswerReinvite).
+    Reinvite {
+        /// The SDP.
+        offer: Bytes,
+    },
+    /// The dialog is over and nothing needs to be sent any more. The last that comes.
+    Ended(CallEnd),
+}

@@ -1,0 +1,323 @@
+//! The task of one room: feeds the machine of the core, and carries out what it puts out.
+//!
+//! Everything that has to be undone at the end is undone by dropping it (seats, whose streams then send the leave, open
+//! sessions, holds, the senders of call commands), so that a panic in here ends this room's legs properly and nobody else's.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mucfocus_core::leg::LegId;
+use mucfocus_core::leg::call::CallCommand;
+use mucfocus_core::muc::StreamEnd;
+use mucfocus_core::room::Room;
+use mucfocus_core::room::io::{Input, MembershipId, Output};
+use mucfocus_core::stanza::OutStanza;
+use mucfocus_core::time::Instant;
+use tokio::sync::mpsc;
+
+use super::accounts::Hold;
+use super::call::NewLeg;
+use super::clock::{self, RandomIds};
+use super::directory::Shared;
+use super::leg_log::LegLog;
+use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail};
+use super::mailbox::{Address, Letter, Mailbox, SourceId};
+use crate::msrp_net::link::SessionLink;
+use crate::msrp_net::listener;
+use crate::msrp_net::table::OpenSession;
+use crate::xmpp::attachment::Attachment;
+use crate::xmpp::settings::Account;
+use crate::xmpp::{decode, encode};
+
+/// Inputs that a room takes in before it lets others run.
+const TURN: usize = 64;
+
+/// Runs one room until it has nothing left to do.
+pub(super) struct RoomTask {
+    room: Room,
+    mailbox: Mailbox,
+    address: Address,
+    shared: Arc<Shared>,
+    ids: RandomIds,
+    legs: BTreeMap<LegId, LegHandles>,
+    seats: BTreeMap<MembershipId, Attachment>,
+    sources: BTreeMap<SourceId, Speaker>,
+    backlog: VecDeque<Input>,
+    draining: bool,
+}
+
+/// Who a source of the mailbox is.
+#[derive(Debug, Clone, Copy)]
+enum Speaker {
+    Call(LegId),
+    Session(LegId),
+    Stream(MembershipId),
+}
+
+/// A leg's ends of its drivers.
+struct LegHandles {
+    commands: mpsc::Sender<CallCommand>,
+    account: Account,
+    hold: Hold,
+    session: Option<OpenSession>,
+    link: Option<SessionLink>,
+    log: LegLog,
+}
+
+impl RoomTask {
+    pub(super) fn new(room: Room, mailbox: Mailbox, shared: Arc<Shared>) -> Self {
+        Self {
+            room,
+            address: mailbox.address(),
+            mailbox,
+            shared,
+            ids: RandomIds,
+            legs: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            backlog: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    /// Runs until `retire` agrees that the room may go: it is asked whenever the room is deserted.
+    pub(super) async fn run(mut self, retire: impl Fn(&Mailbox) -> bool) {
+        let mut drain = self.shared.drain.subscribe();
+        loop {
+            let due = self.room.next_timeout().map(clock::to_tokio);
+            tokio::select! {
+                letter = self.mailbox.recv() => self.take_turn(letter),
+                () = sleep_until(due), if due.is_some() => self.timeout(),
+                _ = drain.changed(), if !self.draining => self.drain(),
+            }
+            if self.room.is_deserted() && self.legs.is_empty() && retire(&self.mailbox) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn take_turn(&mut self, first: Letter) {
+        self.open(first);
+        for _ in 1..TURN {
+            let Some(letter) = self.mailbox.try_recv() else { return };
+            self.open(letter);
+        }
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.input(Input::Drain);
+    }
+
+    fn timeout(&mut self) {
+        let Self { room, ids, .. } = self;
+        room.handle_timeout(&mut clock::env(ids));
+        self.carry_out();
+    }
+
+    fn input(&mut self, input: Input) {
+        let Self { room, ids, .. } = self;
+        room.handle(&mut clock::env(ids), input);
+        self.carry_out();
+    }
+
+    fn open(&mut self, letter: Letter) {
+        let input = match letter.mail {
+            Mail::Dial(new) => return self.dial(letter.from, *new),
+            Mail::Call(mail) => self.call_input(letter.from, mail),
+            Mail::Session(mail) => self.session_input(letter.from, mail),
+            Mail::Stream(mail) => self.stream_input(letter.from, mail),
+        };
+        if let Some(input) = input {
+            self.input(input);
+        }
+    }
+
+    fn dial(&mut self, from: SourceId, new: NewLeg) {
+        let NewLeg { leg, account, hold, nickname, dial, commands } = new;
+        let log = LegLog::new(&dial, &account.jid);
+        self.sources.insert(from, Speaker::Call(leg));
+        let jid = account.jid.clone();
+        self.legs.insert(leg, LegHandles { commands, account, hold, session: None, link: None, log });
+        self.input(Input::Dial { leg, account: jid, nickname, dial });
+        if self.draining {
+            self.input(Input::Drain);
+        }
+    }
+
+    fn call_input(&mut self, from: SourceId, mail: CallMail) -> Option<Input> {
+        let Some(&Speaker::Call(leg)) = self.sources.get(&from) else { return None };
+        Some(match mail {
+            CallMail::Cancelled => Input::Cancelled(leg),
+            CallMail::Confirmed => Input::Confirmed(leg),
+            CallMail::Reinvite { offer } => Input::Reoffered(leg, offer),
+            CallMail::Ended(end) => {
+                self.sources.remove(&from);
+                Input::CallEnded(leg, end)
+            }
+        })
+    }
+
+    fn session_input(&mut self, from: SourceId, mail: SessionMail) -> Option<Input> {
+        let Some(&Speaker::Session(leg)) = self.sources.get(&from) else { return None };
+        Some(match mail {
+            SessionMail::Bound(link) => {
+                self.legs.get_mut(&leg)?.link = Some(link);
+                Input::Bound(leg)
+            }
+            SessionMail::Frame { frame, arrived } => {
+                let turn = frame.ends_a_send().then(|| self.turn_of(leg)).flatten();
+                Input::Frame { leg, frame: *frame, arrived, turn }
+            }
+            SessionMail::Bad(bad) => Input::BadFrame(leg, *bad),
+            SessionMail::Lost { why, ago } => {
+                self.sources.remove(&from);
+                if let Some(handles) = self.legs.get_mut(&leg) {
+                    handles.link = None;
+                }
+                Input::SessionLost { leg, why, ago }
+            }
+        })
+    }
+
+    fn turn_of(&self, leg: LegId) -> Option<Instant> {
+        let patience = self.shared.timeouts.reflection;
+        self.legs.get(&leg).map(|handles| handles.hold.budget().turn(clock::now(), patience))
+    }
+
+    fn stream_input(&mut self, from: SourceId, mail: StreamMail) -> Option<Input> {
+        let Some(&Speaker::Stream(member)) = self.sources.get(&from) else { return None };
+        match mail {
+            StreamMail::Ready { bound } => Some(Input::StreamReady(member, bound)),
+            StreamMail::Ended(end) => {
+                self.sources.remove(&from);
+                Some(Input::StreamEnded(member, end))
+            }
+            StreamMail::Stanza(raw) => match decode::decode(&raw) {
+                Ok(stanza) => Some(Input::Stanza(member, stanza)),
+                Err(error) => {
+                    self.shared.metrics.xmpp_stanza_skipped("undecodable");
+                    tracing::debug!(%error, "a stanza of the room could not be read and was skipped");
+                    None
+                }
+            },
+        }
+    }
+
+    /// Carries out everything that the room put out, and what comes of it at once.
+    fn carry_out(&mut self) {
+        loop {
+            while let Some(output) = self.room.poll() {
+                self.perform(output);
+            }
+            let Some(input) = self.backlog.pop_front() else { return };
+            let Self { room, ids, .. } = self;
+            room.handle(&mut clock::env(ids), input);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Call(leg, command) => self.command(leg, command),
+            Output::OpenSession(leg, id) => self.open_session(leg, id),
+            Output::Connect(leg, path) => self.connect(leg, path),
+            Output::Transmit(leg, frame) => {
+                let link = self.legs.get(&leg).and_then(|handles| handles.link.as_ref());
+                if link.is_some_and(|link| link.send(frame).is_err()) {
+                    self.shared.metrics.peers_stalled.inc();
+                    self.backlog.push_back(Input::SessionStalled(leg));
+                }
+            }
+            Output::Credit(leg) => {
+                if let Some(link) = self.legs.get(&leg).and_then(|handles| handles.link.as_ref()) {
+                    link.give_credit();
+                }
+            }
+            Output::CloseSession(leg, _) => {
+                if let Some(handles) = self.legs.get_mut(&leg) {
+                    (handles.session, handles.link) = (None, None);
+                }
+            }
+            Output::LegGone(leg) => self.leg_gone(leg),
+            Output::OpenStream(member, account) => self.open_stream(member, &account),
+            Output::Stanza(member, stanza) => self.send_stanza(member, &stanza),
+            Output::CloseStream(member) => {
+                self.seats.remove(&member);
+                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Stream(m) if *m == member));
+            }
+            Output::Trace(leg, trace) => {
+                if let Some(handles) = self.legs.get_mut(&leg) {
+                    handles.log.record(&trace, &self.shared.metrics);
+                }
+            }
+        }
+    }
+
+    fn leg_gone(&mut self, leg: LegId) {
+        self.legs.remove(&leg);
+        self.sources.retain(|_, s| !matches!(s, Speaker::Call(l) | Speaker::Session(l) if *l == leg));
+    }
+
+    /// A call whose driver does not take its commands is over.
+    fn command(&mut self, leg: LegId, command: CallCommand) {
+        let Some(handles) = self.legs.get(&leg) else { return };
+        if handles.commands.try_send(command).is_err() {
+            self.shared.metrics.peers_stalled.inc();
+            self.backlog.push_back(Input::CallEnded(leg, CallEnd::Failed("the call takes no commands".into())));
+        }
+    }
+
+    fn open_session(&mut self, leg: LegId, id: String) {
+        let ended = SessionMail::Lost { why: "the connection ended".into(), ago: Duration::ZERO };
+        let (source_id, source) = self.address.source(Mail::Session(ended));
+        self.sources.insert(source_id, Speaker::Session(leg));
+        if let Some(handles) = self.legs.get_mut(&leg) {
+            handles.session = Some(self.shared.sessions.open(id, source));
+        }
+    }
+
+    fn connect(&mut self, leg: LegId, path: mucfocus_core::wire::msrp::frame::Path) {
+        let Some(session) = self.legs.get(&leg).and_then(|handles| handles.session.as_ref()) else { return };
+        let id = session.id().to_owned();
+        if let Ok(source) = self.shared.sessions.claim(&id) {
+            tokio::spawn(listener::connect(path, id, source, self.shared.msrp.clone()));
+        }
+    }
+
+    fn open_stream(&mut self, member: MembershipId, jid: &jid::BareJid) {
+        let lost = StreamMail::Ended(StreamEnd::Lost("the stream's task ended".into()));
+        let (source_id, source) = self.address.source(Mail::Stream(lost));
+        self.sources.insert(source_id, Speaker::Stream(member));
+        // A membership is opened for a leg, whose account it is.
+        if let Some(handles) = self.legs.values().find(|handles| handles.account.jid == *jid) {
+            let attachment = self.shared.pool.attach(&handles.account, self.room.muc().clone(), source);
+            self.seats.insert(member, attachment);
+        }
+    }
+
+    fn send_stanza(&mut self, member: MembershipId, stanza: &OutStanza) {
+        let Some(seat) = self.seats.get(&member) else { return };
+        match (encode::encode(stanza), stanza) {
+            (Ok(bytes), _) => {
+                if let Err(error) = seat.try_send(bytes) {
+                    self.shared.metrics.peers_stalled.inc();
+                    self.backlog.push_back(Input::StreamEnded(member, StreamEnd::Lost(error.to_string())));
+                }
+            }
+            (Err(_), OutStanza::Groupchat { id, .. }) => {
+                self.backlog.push_back(Input::Unsendable { membership: member, id: id.clone() });
+            }
+            (Err(error), _) => tracing::error!(%error, "a stanza of ours cannot be sent"),
+        }
+    }
+}
+
+/// Sleeps until `at`; for ever when there is nothing to wait for.
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
