@@ -1,0 +1,382 @@
+//! One call, from the room's first word on it to its end: a callee's dialog (RFC 3261 §12 to §15) on top of the transactions
+//! of the stack. Decides nothing about the room; what the caller does becomes mail, what the room says becomes responses.
+
+mod ending;
+mod reinvite;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mucfocus_core::address::sip_uri::SipUri;
+use rsipstack::sip::{Header, Method, Request, Response};
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::dialog::Dialog;
+use super::dispatch::{self, Place, Refused, capabilities, check_require, offer, respond};
+use super::gate::ALLOW;
+use super::invite::{Invite, Pending, finish};
+use super::port::CallCommand;
+use super::reply;
+use super::settings::Transport;
+use super::setup::{Ongoing, PendingPlace};
+use super::shared::{CallHandle, Flow, FlowUse, Shared};
+use crate::hub::mail::{CallEnd, CallMail, Mail};
+use crate::hub::mailbox::Source;
+
+/// Events that wait for one call; more in-dialog requests get 503.
+pub(super) const EVENTS: usize = 16;
+/// What a room pays in its mailbox for mail without a body.
+const MAIL_WEIGHT: usize = 256;
+/// Feature tags of the Contact (RFC 4579 §5.1, RFC 3840), for what this version can do.
+const FEATURES: &str = "isfocus;automata;message;methods=\"INVITE,ACK,BYE,CANCEL,OPTIONS,UPDATE\"";
+
+/// What the transactions of a call tell it.
+pub(super) enum Event {
+    /// A new request within the dialog.
+    Request(Box<Transaction>),
+    /// The INVITE of that number was cancelled; the CANCEL has its 200.
+    Cancelled(u32),
+    /// The 2xx of the INVITE of that number has its ACK.
+    Acknowledged(u32),
+    /// The transaction of that INVITE is over.
+    Over(u32),
+    /// Our BYE was answered, or never will be.
+    ByeDone,
+}
+
+enum Phase {
+    /// The INVITE has no final response.
+    Ringing { invite: Invite, _place: PendingPlace },
+    /// It has a 2xx.
+    Talking,
+    /// Our BYE is on its way.
+    Leaving(CallEnd),
+}
+
+/// One call.
+pub(super) struct Call {
+    shared: Arc<Shared>,
+    place: Place,
+    caller: String,
+    connection: Option<SipConnection>,
+    /// User part of the Contact, as the caller dialled it.
+    user: Option<String>,
+    dialog: Dialog,
+    handle: CallHandle,
+    events: mpsc::Receiver<Event>,
+    commands: mpsc::Receiver<CallCommand>,
+    source: Source,
+    phase: Phase,
+    pending: Option<Pending>,
+    /// Offers that the room has and has not answered; an answer to any but the last one comes too late.
+    unanswered: u32,
+    /// Until when the ACK has to come.
+    ack_deadline: Option<Instant>,
+    /// What ends the call as soon as the ACK has come (RFC 3261 §15: not before).
+    wanted_bye: Option<(u16, String)>,
+    /// The INVITE whose 2xx has no ACK yet, and is repeated.
+    repeating: Option<Invite>,
+    _ongoing: Ongoing,
+    _flow: Option<FlowUse>,
+}
+
+impl Call {
+    /// Takes over an INVITE that has got its 100, and runs until the call is over.
+    #[expect(clippy::too_many_arguments, reason = "called once, with everything a call consists of")]
+    pub(super) fn begin(
+        shared: Arc<Shared>,
+        tx: Transaction,
+        (pending_place, ongoing): (PendingPlace, Ongoing),
+        place: Place,
+        caller: String,
+        dialog: Dialog,
+        handle: CallHandle,
+        events: mpsc::Receiver<Event>,
+        commands: mpsc::Receiver<CallCommand>,
+        source: Source,
+    ) {
+        let user = user_of(reply::request_uri(&tx.original)).map(str::to_owned);
+        let connection = tx.connection.clone();
+        let invite = Invite::run(tx, handle.events.clone());
+        let call = Self {
+            _ongoing: ongoing,
+            _flow: place.flow.clone().map(FlowUse::new),
+            shared,
+            place,
+            caller,
+            connection,
+            user,
+            dialog,
+            handle,
+            events,
+            commands,
+            source,
+            phase: Phase::Ringing { invite, _place: pending_place },
+            pending: None,
+            unanswered: 0,
+            ack_deadline: None,
+            wanted_bye: None,
+            repeating: None,
+        };
+        tokio::spawn(call.run());
+    }
+
+    async fn run(mut self) {
+        let mut room_listens = true;
+        let end = loop {
+            let ended = tokio::select! {
+                // What the caller has said already counts before what the room says: a CANCEL before a 200.
+                biased;
+                Some(event) = self.events.recv() => self.on_event(event).await,
+                () = closed(self.place.flow.as_deref()), if self.is_ringing() => self.on_flow_closed(),
+                command = self.commands.recv(), if room_listens => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => {
+                        room_listens = false;
+                        self.on_room_gone().await
+                    }
+                },
+                () = until(self.ack_deadline) => self.on_no_ack(),
+                () = self.shared.shutdown.cancelled() => Some(CallEnd::Failed("the SIP driver shuts down".into())),
+            };
+            if let Some(end) = ended {
+                break end;
+            }
+        };
+        self.shared.calls.remove(self.dialog.id());
+        if let Some(invite) = self.repeating.take() {
+            invite.terminate();
+        }
+        tracing::debug!(call_id = %self.dialog.id().call_id, user = %self.caller, ?end, "call ended");
+        // Requests that came too late still want an answer.
+        self.events.close();
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Request(tx) = event {
+                let refused = Refused::new(481, "no_dialog", "the dialog has ended");
+                tokio::spawn(answer_late(Arc::clone(&self.shared), tx, self.place.clone(), refused));
+            }
+        }
+        self.source.finish(Mail::Call(CallMail::Ended(end)));
+    }
+
+    // --- what the room says ---
+
+    async fn on_command(&mut self, command: CallCommand) -> Option<CallEnd> {
+        match command {
+            CallCommand::Progress => {
+                if let Phase::Ringing { invite, .. } = &self.phase {
+                    invite.respond(reply::response(&invite.request, 183, vec![self.contact()], Vec::new()));
+                }
+                None
+            }
+            CallCommand::Accept { answer } => {
+                if self.is_ringing()
+                    && let Phase::Ringing { invite, .. } = std::mem::replace(&mut self.phase, Phase::Talking)
+                {
+                    let response = self.ok(&invite.request, &answer);
+                    self.accept(invite, response);
+                }
+                None
+            }
+            CallCommand::Reject(refusal) => {
+                let Phase::Ringing { invite, .. } = &self.phase else { return None };
+                let refused = Refused { refusal, label: "room", fields: Vec::new() };
+                invite.finish(self.refusal(refused, &invite.request), &self.shared);
+                Some(CallEnd::ByUs)
+            }
+            CallCommand::AnswerReinvite(answer) => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                if self.unanswered == 0 {
+                    self.answer_reinvite(answer).await;
+                }
+                None
+            }
+            CallCommand::Bye { cause, text } => self.on_bye_wanted(cause, text),
+        }
+    }
+
+    /// Notes that a 2xx goes out, and sends it: in this order, for the ACK may be quick.
+    fn accept(&mut self, invite: Invite, response: Response) {
+        self.handle.unacknowledged.store(invite.number, Ordering::Release);
+        self.ack_deadline = Some(self.ack_time());
+        invite.finish(response, &self.shared);
+        self.repeating = Some(invite);
+    }
+
+    // --- what the caller does ---
+
+    async fn on_event(&mut self, event: Event) -> Option<CallEnd> {
+        match event {
+            Event::Request(tx) => self.on_request(*tx).await,
+            Event::Cancelled(number) => self.on_cancelled(number).await,
+            Event::Acknowledged(number) => self.on_acknowledged(number).await,
+            Event::Over(number) if self.repeats(number) => self.on_no_ack(),
+            Event::Over(_) => None,
+            Event::ByeDone => match std::mem::replace(&mut self.phase, Phase::Talking) {
+                Phase::Leaving(end) => Some(end),
+                _ => Some(CallEnd::ByUs),
+            },
+        }
+    }
+
+    async fn on_acknowledged(&mut self, number: u32) -> Option<CallEnd> {
+        if !self.repeats(number) {
+            return None;
+        }
+        self.repeating = None;
+        self.ack_deadline = None;
+        self.handle.unacknowledged.store(0, Ordering::Release);
+        self.tell(CallMail::Confirmed, 0).await;
+        let (cause, text) = self.wanted_bye.take()?;
+        self.on_bye_wanted(cause, text)
+    }
+
+    /// Takes note of an ACK that came before what is handled now but takes the longer way through its transaction.
+    async fn catch_up(&mut self) {
+        if let Some(number) = self.repeating.as_ref().map(|invite| invite.number)
+            && !self.is_unacknowledged()
+        {
+            let _ = self.on_acknowledged(number).await;
+        }
+    }
+
+    fn repeats(&self, number: u32) -> bool {
+        self.repeating.as_ref().is_some_and(|invite| invite.number == number)
+    }
+
+    async fn on_request(&mut self, tx: Transaction) -> Option<CallEnd> {
+        if matches!(self.phase, Phase::Leaving(_)) && tx.original.method != Method::Bye {
+            self.refuse(tx, Refused::new(481, "no_dialog", "the dialog has ended"));
+            return None;
+        }
+        if self.is_somebody_elses(&tx.original) {
+            self.refuse(tx, Refused::new(403, "not_owner", "this dialog is another caller's"));
+            return None;
+        }
+        if !self.dialog.accepts_cseq(&tx.original) {
+            self.refuse(tx, Refused::new(500, "cseq", "CSeq is not above that of the last request"));
+            return None;
+        }
+        if let Err(refused) = check_require(&tx.original) {
+            self.refuse(tx, refused);
+            return None;
+        }
+        match tx.original.method {
+            Method::Bye => return self.on_bye(tx).await,
+            Method::Invite | Method::Update => match offer(&tx.original) {
+                Ok(offer) => self.on_reinvite(tx, offer).await,
+                Err(refused) => self.refuse(tx, refused),
+            },
+            Method::Options => {
+                let response = reply::response(&tx.original, 200, capabilities(), Vec::new());
+                self.answer(tx, response);
+            }
+            method => {
+                let refused = dispatch::check_method(method).err();
+                self.refuse(tx, refused.unwrap_or_else(|| Refused::new(405, "method", "not allowed here")));
+            }
+        }
+        None
+    }
+
+    /// Whether a trusted peer says that another than our caller sends this: who knows the tags of a dialog does not own it.
+    /// Peers need not say it within a dialog.
+    fn is_somebody_elses(&self, request: &Request) -> bool {
+        let owner = SipUri::parse(&self.caller);
+        let claimed = dispatch::caller_of(&self.shared, request);
+        matches!((owner, claimed), (Ok(owner), Ok(caller)) if !caller.aor.same_aor(&owner))
+    }
+
+    // --- what is common ---
+
+    async fn tell(&self, mail: CallMail, octets: usize) {
+        // A room that is gone is noticed when its commands end.
+        let _ = self.source.send(Mail::Call(mail), MAIL_WEIGHT + octets).await;
+    }
+
+    /// Sends a final response without waiting for a stream to take it.
+    fn answer(&self, tx: Transaction, response: Response) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { finish(&shared, tx, response).await });
+    }
+
+    fn refuse(&self, tx: Transaction, refused: Refused) {
+        tokio::spawn(answer_late(Arc::clone(&self.shared), Box::new(tx), self.place.clone(), refused));
+    }
+
+    fn refusal(&self, refused: Refused, request: &Request) -> Response {
+        refused.response(&self.shared, request, &self.place, Some(&self.caller))
+    }
+
+    fn ok(&self, request: &Request, answer: &Bytes) -> Response {
+        let mut fields = vec![self.contact(), Header::Allow(ALLOW.into())];
+        if !answer.is_empty() {
+            fields.push(Header::ContentType("application/sdp".into()));
+        }
+        reply::response(request, 200, fields, answer.to_vec())
+    }
+
+    /// This node, over the transport of the dialog.
+    fn contact(&self) -> Header {
+        let host = self.shared.advertised(self.place.local);
+        let user = self.user.as_deref().map(|user| format!("{user}@")).unwrap_or_default();
+        let transport = match self.place.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        Header::Contact(format!("<sip:{user}{host}{transport}>;{FEATURES}").into())
+    }
+
+    fn is_ringing(&self) -> bool {
+        matches!(self.phase, Phase::Ringing { .. })
+    }
+
+    fn is_unacknowledged(&self) -> bool {
+        self.handle.unacknowledged.load(Ordering::Acquire) != 0
+    }
+
+    fn ack_time(&self) -> Instant {
+        Instant::now() + self.shared.timers.transaction() + Duration::from_secs(1)
+    }
+}
+
+async fn answer_late(shared: Arc<Shared>, tx: Box<Transaction>, place: Place, refused: Refused) {
+    respond(&shared, *tx, &place, None, refused).await;
+}
+
+async fn closed(flow: Option<&Flow>) {
+    match flow {
+        Some(flow) => flow.closed.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The user part of a SIP URI as written, without a password.
+fn user_of(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once(':')?;
+    let (user, _) = rest.split_once('@')?;
+    user.split(':').next().filter(|user| !user.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contact_keeps_the_user_part_as_dialled() {
+        assert_eq!(user_of("sip:room%40conf:secret@h;x=y"), Some("room%40conf"));
+        assert_eq!(user_of("sip:h"), None);
+    }
+}

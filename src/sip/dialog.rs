@@ -1,0 +1,251 @@
+//! The state of one dialog as its callee keeps it (RFC 3261 §12.1.1). Pure: URIs and fields stay as the peer wrote them.
+
+use rsipstack::sip::{Header, Headers, Method, Request, Uri, Version};
+
+use super::SERVER;
+use super::head::{parameter, split_outside_quotes, uri_text};
+use super::reply::{field, fields};
+use super::rewrite::{FROM, REQUEST_URI, STAND_IN_URI, TO, stand_in};
+use super::shared::DialogId;
+
+/// Why no dialog comes of an INVITE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoDialog {
+    /// RFC 3261 §8.1.1.8.
+    #[error("an INVITE needs exactly one Contact with a SIP URI")]
+    Contact,
+    /// Tags, Call-ID or CSeq cannot be read.
+    #[error("the dialog cannot be identified")]
+    Identity,
+}
+
+/// A dialog that an INVITE to us has opened.
+#[derive(Debug, Clone)]
+pub(super) struct Dialog {
+    id: DialogId,
+    /// Our From, which was the To of the INVITE, with our tag.
+    local: String,
+    /// Our To, which was the From of the INVITE.
+    remote: String,
+    route_set: Vec<String>,
+    target: String,
+    local_cseq: u32,
+    remote_cseq: u32,
+}
+
+/// Where a request goes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hop {
+    /// A name or an address; an IPv6 address without brackets.
+    pub(super) host: String,
+    /// 5060 when the URI has none.
+    pub(super) port: u16,
+}
+
+impl Dialog {
+    /// The dialog of an INVITE whose To has our tag already.
+    pub(super) fn of_invite(invite: &Request) -> Result<Self, NoDialog> {
+        let target = single_contact(invite).ok_or(NoDialog::Contact)?;
+        let (local, remote) = (field(invite, "to"), field(invite, "from"));
+        let (Some(local), Some(remote), Some(call_id)) = (local, remote, field(invite, "call-id")) else {
+            return Err(NoDialog::Identity);
+        };
+        let (Some(local_tag), Some(remote_tag)) = (parameter(local, "tag"), parameter(remote, "tag")) else {
+            return Err(NoDialog::Identity);
+        };
+        let id = DialogId {
+            call_id: call_id.to_owned(),
+            local_tag: local_tag.to_owned(),
+            remote_tag: remote_tag.to_owned(),
+        };
+        Ok(Self {
+            id,
+            local: local.to_owned(),
+            remote: remote.to_owned(),
+            route_set: fields(invite, "record-route")
+                .flat_map(|value| split_outside_quotes(value, ','))
+                .map(str::to_owned)
+                .collect(),
+            target: target.to_owned(),
+            local_cseq: 0,
+            remote_cseq: cseq(invite).ok_or(NoDialog::Identity)?,
+        })
+    }
+
+    pub(super) fn id(&self) -> &DialogId {
+        &self.id
+    }
+
+    /// Notes the number of a request of the peer; false when it is not above the last one (RFC 3261 §12.2.2).
+    pub(super) fn accepts_cseq(&mut self, request: &Request) -> bool {
+        let number = cseq(request).filter(|number| *number > self.remote_cseq);
+        self.remote_cseq = number.unwrap_or(self.remote_cseq);
+        number.is_some()
+    }
+
+    /// Takes the Contact of a target refresh request that was accepted; the route set stays (RFC 3261 §12.2.2).
+    pub(super) fn refresh_target(&mut self, request: &Request) {
+        if let Some(target) = single_contact(request) {
+            target.clone_into(&mut self.target);
+        }
+    }
+
+    /// Where our requests go.
+    pub(super) fn next_hop(&self) -> Option<Hop> {
+        self.route_set.first().and_then(|route| uri_text(route)).map_or_else(|| hop(&self.target), hop)
+    }
+
+    /// Our next request (RFC 3261 §12.2.1.1), without a body.
+    pub(super) fn request(&mut self, method: Method, via: String, more: Vec<Header>) -> Request {
+        self.local_cseq = self.local_cseq.saturating_add(1);
+        let mut routes = self.route_set.clone();
+        let mut uri = self.target.clone();
+        // A strict router gets its own URI in the start line, and the target comes last.
+        let strict = routes.first().and_then(|r| uri_text(r)).filter(|u| !is_loose(u)).map(str::to_owned);
+        if let Some(strict) = strict {
+            routes.remove(0);
+            routes.push(format!("<{uri}>"));
+            uri = strict;
+        }
+        let mut headers = Headers::default();
+        headers.push(Header::Other(REQUEST_URI.to_owned(), uri));
+        headers.push(Header::Via(via.into()));
+        headers.push(Header::MaxForwards("70".into()));
+        for route in routes {
+            headers.push(Header::Route(route.into()));
+        }
+        headers.push(Header::Other(FROM.to_owned(), self.local.clone()));
+        headers.push(Header::From(stand_in(&self.local).into()));
+        headers.push(Header::Other(TO.to_owned(), self.remote.clone()));
+        headers.push(Header::To(stand_in(&self.remote).into()));
+        headers.push(Header::CallId(self.id.call_id.as_str().into()));
+        headers.push(Header::CSeq(format!("{} {method}", self.local_cseq).into()));
+        headers.push(Header::UserAgent(SERVER.into()));
+        headers.extend(more);
+        Request {
+            method,
+            uri: Uri::try_from(STAND_IN_URI).unwrap_or_default(),
+            version: Version::V2,
+            headers,
+            body: Vec::new(),
+        }
+    }
+}
+
+/// The CSeq number of a request.
+pub(super) fn cseq(request: &Request) -> Option<u32> {
+    field(request, "cseq")?.split([' ', '\t']).next()?.parse().ok()
+}
+
+fn single_contact(request: &Request) -> Option<&str> {
+    let mut contacts = fields(request, "contact").flat_map(|value| split_outside_quotes(value, ','));
+    let contact = contacts.next()?;
+    if contacts.next().is_some() {
+        return None;
+    }
+    let uri = uri_text(contact)?;
+    let scheme = uri.split(':').next()?;
+    (scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips")).then_some(uri)
+}
+
+/// RFC 3261 §16.12.1.1.
+fn is_loose(uri: &str) -> bool {
+    uri.split(';').skip(1).any(|p| {
+        let name = p.split(['=', '?']).next().unwrap_or_default();
+        name.eq_ignore_ascii_case("lr")
+    })
+}
+
+fn hop(uri: &str) -> Option<Hop> {
+    let (_, rest) = uri.split_once(':')?;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host_port = rest.split([';', '?']).next()?;
+    let (host, port) = match host_port.strip_prefix('[') {
+        Some(v6) => {
+            let (host, port) = v6.split_once(']')?;
+            (host, port.strip_prefix(':'))
+        }
+        None => host_port.split_once(':').map_or((host_port, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port {
+        Some(port) => port.parse().ok()?,
+        None => 5060,
+    };
+    (!host.is_empty()).then(|| Hop { host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invite(more: &str) -> Request {
+        let text = format!(
+            "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: \"<sip:evil@e>\" <sip:r%40@o>;tag=r\r\n\
+             To: <sip:room%40conf@d>;tag=l\r\nCall-ID: c\r\nCSeq: 7 INVITE\r\n{more}Content-Length: 0\r\n\r\n"
+        );
+        Request::try_from(text.as_bytes()).unwrap()
+    }
+
+    fn bye(dialog: &mut Dialog) -> String {
+        let request = dialog.request(Method::Bye, "SIP/2.0/UDP me;branch=z9hG4bK2".into(), vec![]);
+        String::from_utf8(super::super::outgoing::for_the_wire(&request.to_bytes()).into_owned()).unwrap()
+    }
+
+    /// SIP-17.
+    #[test]
+    fn routes_are_used_in_the_order_of_record_route() {
+        let mut dialog = Dialog::of_invite(&invite(
+            "Record-Route: <sip:p1.example;lr>, <sip:p2.example;lr>\r\nRecord-Route: <sip:p3.example;lr>\r\nContact: <sip:u%40@10.0.0.1:5070>\r\n",
+        ))
+        .unwrap();
+        let bye = bye(&mut dialog);
+        assert!(bye.starts_with("BYE sip:u%40@10.0.0.1:5070 SIP/2.0\r\n"), "{bye}");
+        let routes: Vec<_> = bye.lines().filter_map(|l| l.strip_prefix("Route: ")).collect();
+        assert_eq!(routes, ["<sip:p1.example;lr>", "<sip:p2.example;lr>", "<sip:p3.example;lr>"]);
+        assert!(bye.contains("\r\nFrom: <sip:room%40conf@d>;tag=l\r\n"), "{bye}");
+        assert_eq!(dialog.next_hop(), Some(Hop { host: "p1.example".into(), port: 5060 }));
+    }
+
+    #[test]
+    fn a_strict_router_gets_its_own_uri_in_the_start_line() {
+        let mut dialog =
+            Dialog::of_invite(&invite("Record-Route: <sip:old.example>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
+        let bye = bye(&mut dialog);
+        assert!(
+            bye.starts_with("BYE sip:old.example SIP/2.0\r\n") && bye.contains("\r\nRoute: <sip:u@10.0.0.1>\r\n"),
+            "{bye}"
+        );
+    }
+
+    /// SIP-24.
+    #[test]
+    fn the_target_follows_the_contact_of_a_refresh_and_the_routes_stay() {
+        let mut dialog =
+            Dialog::of_invite(&invite("Record-Route: <sip:p;lr>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
+        dialog.refresh_target(&invite("Record-Route: <sip:other;lr>\r\nContact: sip:u@[2001:db8::1]:5080\r\n"));
+        let bye = bye(&mut dialog);
+        assert!(
+            bye.starts_with("BYE sip:u@[2001:db8::1]:5080 SIP/2.0\r\n") && bye.contains("Route: <sip:p;lr>\r\n"),
+            "{bye}"
+        );
+        assert_eq!(hop("sip:u@[2001:db8::1]:5080"), Some(Hop { host: "2001:db8::1".into(), port: 5080 }));
+    }
+
+    /// SIP-08.
+    #[test]
+    fn only_a_higher_cseq_is_accepted() {
+        let mut dialog = Dialog::of_invite(&invite("Contact: <sip:u@h>\r\n")).unwrap();
+        assert!(!dialog.accepts_cseq(&invite("")));
+        let mut next = invite("");
+        next.headers.unique_push(Header::CSeq("9 INVITE".into()));
+        assert!(dialog.accepts_cseq(&next));
+        assert!(!dialog.accepts_cseq(&next));
+    }
+
+    #[test]
+    fn an_invite_without_one_sip_contact_opens_no_dialog() {
+        for contact in ["", "Contact: <tel:+1>\r\n", "Contact: <sip:a@h>, <sip:b@h>\r\n"] {
+            assert_eq!(Dialog::of_invite(&invite(contact)).unwrap_err(), NoDialog::Contact, "{contact}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Requests that passed the door: who calls, what for, and which call or room they belong to. One task per transaction.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mucfocus_core::address::sip_uri::SipUri;
+use rsipstack::sip::{Header, Method, Request, Response};
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
+use tokio::sync::mpsc;
+
+use super::call::{self, Call, Event};
+use super::dialog::Dialog;
+use super::gate::ALLOW;
+use super::guards::dialog_id;
+use super::identity::{self, Claims};
+use super::invite::finish;
+use super::port::{COMMANDS, Caller, Dial, Readiness, Refusal};
+use super::reply::{self, About, field, fields};
+use super::settings::{Transport, Untrusted};
+use super::setup::{NoSetup, Ongoing, Origin, PendingPlace};
+use super::shared::{CallHandle, Flow, RETRY_AFTER, Shared, local_towards};
+
+/// Where a request came in.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) source: SocketAddr,
+    /// Our own end, as the source sees it.
+    pub(super) local: SocketAddr,
+    pub(super) transport: Transport,
+    /// The stream, if it is one.
+    pub(super) flow: Option<Arc<Flow>>,
+}
+
+/// A refusal with its label for metrics and with fields of its own.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) label: &'static str,
+    pub(super) fields: Vec<Header>,
+}
+
+impl Refused {
+    pub(super) fn new(code: u16, label: &'static str, text: impl Into<String>) -> Self {
+        Self { refusal: Refusal::new(code, text), label, fields: Vec::new() }
+    }
+
+    fn with(mut self, field: Header) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    pub(super) fn retry_after(mut self, seconds: u32) -> Self {
+        self.refusal.retry_after = Some(seconds);
+        self
+    }
+
+    /// The response that says so.
+    pub(super) fn response(self, shared: &Shared, request: &Request, place: &Place, caller: Option<&str>) -> Response {
+        let about = About { source: place.source, caller, label: self.label };
+        reply::refusal(shared, request, &self.refusal, about, self.fields)
+    }
+}
+
+/// Handles one transaction from its request to its end.
+pub(super) async fn handle(shared: Arc<Shared>, mut tx: Transaction) {
+    let Some(place) = place_of(&shared, &tx) else { return };
+    shared.observer.received(&tx.original.method.to_string());
+    tx.destination = match &tx.connection {
+        Some(SipConnection::Udp(udp)) => udp.get_remote_addr().cloned(),
+        _ => None,
+    };
+    if let Some(id) = dialog_id(&tx.original) {
+        let call = shared.calls.get(&id).map(|call| call.events.clone());
+        in_dialog(&shared, tx, &place, call).await;
+        return;
+    }
+    reply::tag_request(&mut tx.original);
+    if asks_for_the_node(&tx.original) {
+        return match options(&shared, &tx.original) {
+            Ok(response) => finish(&shared, tx, response).await,
+            Err(refused) => respond(&shared, tx, &place, None, refused).await,
+        };
+    }
+    let caller = match caller_of(&shared, &tx.original) {
+        Ok(caller) => caller,
+        Err(_) if shared.settings.untrusted == Untrusted::Drop => {
+            shared.observer.refused("no_identity");
+            return;
+        }
+        Err(refused) => return respond(&shared, tx, &place, None, refused).await,
+    };
+    let name = caller.aor.to_string();
+    let result = match check(&shared, &tx.original) {
+        Ok(Wanted::Options) => options(&shared, &tx.original),
+        Ok(Wanted::Call(room)) => match offer(&tx.original) {
+            Ok(offer) => return invite(shared, tx, place, caller, room, offer).await,
+            Err(refused) => Err(refused),
+        },
+        Err(refused) => Err(refused),
+    };
+    match result {
+        Ok(response) => finish(&shared, tx, response).await,
+        Err(refused) => respond(&shared, tx, &place, Some(&name), refused).await,
+    }
+}
+
+/// Where the request of a transaction came in.
+fn place_of(shared: &Shared, tx: &Transaction) -> Option<Place> {
+    match tx.connection.as_ref()? {
+        SipConnection::Udp(udp) => {
+            let source = udp.get_remote_addr()?.get_socketaddr().ok()?;
+            let listen = udp.get_addr().get_socketaddr().ok()?;
+            // The stack names an address of its choice for a socket that listens on all.
+            let mut listens = shared.settings.listen.iter().map(|l| l.address);
+            let any = listens.find(|a| a.ip().is_unspecified() && a.is_ipv4() == source.is_ipv4());
+            let listen = any.map_or(listen, |any| SocketAddr::new(any.ip(), listen.port()));
+            Some(Place { source, local: local_towards(listen, source), transport: Transport::Udp, flow: None })
+        }
+        SipConnection::Channel(channel) => {
+            let source = channel.get_addr().get_socketaddr().ok()?;
+            let flow = Arc::clone(&*shared.flows.get(&source)?);
+            Some(Place { source, local: flow.local, transport: Transport::Tcp, flow: Some(flow) })
+        }
+        _ => None,
+    }
+}
+
+/// Hands a request to its call, or says that there is none (RFC 3261 §12.2.2).
+async fn in_dialog(shared: &Arc<Shared>, tx: Transaction, place: &Place, call: Option<mpsc::Sender<Event>>) {
+    let Some(events) = call else {
+        let refused = Refused::new(481, "no_dialog", "there is no such dialog");
+        return respond(shared, tx, place, None, refused).await;
+    };
+    match events.try_send(Event::Request(Box::new(tx))) {
+        Ok(()) => {}
+        Err(mpsc::error::TrySendError::Full(Event::Request(tx))) => {
+            let refused = Refused::new(503, "call_busy", "too many requests at a time in this dialog");
+            respond(shared, *tx, place, None, refused.retry_after(RETRY_AFTER)).await;
+        }
+        Err(mpsc::error::TrySendError::Closed(Event::Request(tx))) => {
+            let refused = Refused::new(481, "no_dialog", "the dialog has ended");
+            respond(shared, *tx, place, None, refused).await;
+        }
+        Err(_) => {}
+    }
+}
+
+/// The keep-alive of a proxy in front of us: nobody calls, so nobody has to be named. Its source is trusted already.
+fn asks_for_the_node(request: &Request) -> bool {
+    request.method == Method::Options
+        && SipUri::parse(reply::request_uri(request)).is_ok_and(|uri| uri.user().is_none())
+        && check_require(request).is_ok()
+}
+
+pub(super) fn caller_of(shared: &Shared, request: &Request) -> Result<Caller, Refused> {
+    let asserted: Vec<_> = fields(request, "p-asserted-identity").collect();
+    let claims = Claims { asserted: &asserted, from: field(request, "from"), privacy: field(request, "privacy") };
+    // The caller learns the class of the reason only: the text is that of every stranger.
+    identity::caller(&claims, &shared.settings.identity).map_err(|why| {
+        tracing::info!(%why, call_id = field(request, "call-id"), "a trusted peer's request names no caller");
+        Refused::new(403, "no_identity", "not allowed")
+    })
+}
+
+/// What an out-of-dialog request wants of us.
+enum Wanted {
+    /// A call to that room.
+    Call(SipUri),
+    /// What we can do in a room that is mapped.
+    Options,
+}
+
+/// The checks that need neither a room nor a body, in the order of RFC 3261 §8.2, with the scheme first.
+fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
+    let uri = SipUri::parse(reply::request_uri(request)).map_err(|error| {
+        let label = if error.sip_code() == 416 { "scheme" } else { "request_uri" };
+        Refused::new(error.sip_code(), label, error.to_string())
+    })?;
+    check_require(request)?;
+    check_method(request.method)?;
+    let room = room_uri(shared, &uri)
+        .filter(|room| shared.focus.maps(room))
+        .ok_or_else(|| Refused::new(404, "no_room", "no room has this address"))?;
+    Ok(if request.method == Method::Options { Wanted::Options } else { Wanted::Call(room) })
+}
+
+/// No extension is supported (RFC 3261 §8.2.2.3).
+pub(super) fn check_require(request: &Request) -> Result<(), Refused> {
+    let required: Vec<_> =
+        fields(request, "require").flat_map(|v| v.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect();
+    if required.is_empty() {
+        return Ok(());
+    }
+    let refused = Refused::new(420, "require", "a required extension is not supported");
+    Err(refused.with(Header::Unsupported(required.join(", ").into())))
+}
+
+/// RFC 3261 §8.2.1; of SUBSCRIBE no event package is known (RFC 6665 §4.2.1.1).
+pub(super) fn check_method(method: Method) -> Result<(), Refused> {
+    match method {
+        Method::Invite | Method::Options => Ok(()),
+        Method::Bye | Method::Update | Method::PRack | Method::Notify => {
+            Err(Refused::new(481, "no_dialog", "there is no such dialog"))
+        }
+        Method::Subscribe => Err(Refused::new(489, "event", "no event package is supported")),
+        _ => Err(Refused::new(405, "method", "the method is not allowed here").with(Header::Allow(ALLOW.into()))),
+    }
+}
+
+/// The Request-URI as the address of a room: one of the domains, or this very node, whose Contact callers may have kept.
+fn room_uri(shared: &Shared, uri: &SipUri) -> Option<SipUri> {
+    let settings = &shared.settings;
+    let is_domain = |host: &str| settings.domains.iter().any(|d| d.eq_ignore_ascii_case(host));
+    if is_domain(uri.host()) {
+        return Some(uri.clone());
+    }
+    let is_ours = match &settings.advertise {
+        Some((host, _)) => host.eq_ignore_ascii_case(uri.host()),
+        None => settings.listen.iter().any(|l| l.address.ip().to_string() == uri.host().trim_matches(['[', ']'])),
+    };
+    let domain = settings.domains.first().filter(|_| is_ours)?;
+    SipUri::new(Some(&*uri.user_decoded()?), domain).ok()
+}
+
+/// The SDP offer of an INVITE or UPDATE; empty when it has none (RFC 3261 §8.2.3).
+pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
+    if request.body.is_empty() {
+        return Ok(Bytes::new());
+    }
+    let encoding = field(request, "content-encoding").filter(|e| !e.eq_ignore_ascii_case("identity"));
+    let is_sdp = field(request, "content-type")
+        .and_then(|t| t.split(';').next())
+        .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/sdp"));
+    if is_sdp && encoding.is_none() {
+        return Ok(Bytes::copy_from_slice(&request.body));
+    }
+    let refused = Refused::new(415, "content_type", "only application/sdp is understood, without an encoding");
+    Err(refused.with(Header::Accept("application/sdp".into())).with(Header::AcceptEncoding("identity".into())))
+}
+
+/// Says what we can do, and whether new calls are welcome: proxies ask this to know whether we live.
+fn options(shared: &Shared, request: &Request) -> Result<Response, Refused> {
+    check_ready(shared)?;
+    Ok(reply::response(request, 200, capabilities(), Vec::new()))
+}
+
+/// RFC 3261 §11.2.
+pub(super) fn capabilities() -> Vec<Header> {
+    vec![
+        Header::Allow(ALLOW.into()),
+        Header::Accept("application/sdp".into()),
+        Header::AcceptEncoding("identity".into()),
+        Header::AcceptLanguage("en".into()),
+    ]
+}
+
+fn check_ready(shared: &Shared) -> Result<(), Refused> {
+    match shared.focus.readiness() {
+        Readiness::Ready => Ok(()),
+        Readiness::Draining => Err(Refused::new(503, "draining", "this node is going down").retry_after(RETRY_AFTER)),
+        Readiness::Overloaded => Err(Refused::new(503, "overloaded", "no more calls fit").retry_after(RETRY_AFTER)),
+    }
+}
+
+/// The places that a call needs, and its dialog.
+fn prepare(shared: &Shared, invite: &Request, caller: &str) -> Result<((PendingPlace, Ongoing), Dialog), Refused> {
+    check_ready(shared)?;
+    let dialog = Dialog::of_invite(invite).map_err(|error| Refused::new(400, "invite", error.to_string()))?;
+    let origin = Origin::of(invite).ok_or_else(|| Refused::new(400, "invite", "the INVITE cannot be identified"))?;
+    let setup = shared.setups.begin(origin, caller).map_err(|why| match why {
+        NoSetup::Merged => Refused::new(482, "merged", "this INVITE came another way already"),
+        NoSetup::Full => {
+            Refused::new(503, "pending_invites", "too many calls are being set up").retry_after(RETRY_AFTER)
+        }
+        // Not 503, by which a proxy in front would take the node for overloaded, for everybody.
+        NoSetup::FullOfOneCaller => {
+            Refused::new(486, "pending_invites_of_caller", "too many calls of this caller are being set up")
+                .retry_after(RETRY_AFTER)
+        }
+    })?;
+    Ok((setup, dialog))
+}
+
+/// Opens a call.
+async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: Caller, room: SipUri, offer: Bytes) {
+    let name = caller.aor.to_string();
+    let (commands, from_room) = mpsc::channel(COMMANDS);
+    let (setup, dialog) = match prepare(&shared, &tx.original, &name) {
+        Ok(prepared) => prepared,
+        Err(refused) => return respond(&shared, tx, &place, Some(&name), refused).await,
+    };
+    if tx.respond(reply::response(&tx.original, 100, Vec::new(), Vec::new())).await.is_err() {
+        return;
+    }
+    // Known before the room hears of it, so that what the caller says next finds it.
+    let (events, from_stack) = mpsc::channel(call::EVENTS);
+    let handle = CallHandle { events, unacknowledged: Arc::default() };
+    shared.calls.insert(dialog.id().clone(), handle.clone());
+    let dial = Dial {
+        request_uri: room,
+        caller,
+        call_id: dialog.id().call_id.clone(),
+        offer,
+        commands,
+        local: place.local.ip(),
+    };
+    match shared.focus.dial(dial) {
+        Ok(source) => Call::begin(shared, tx, setup, place, name, dialog, handle, from_stack, from_room, source),
+        Err(refusal) => {
+            shared.calls.remove(dialog.id());
+            // The places of a call that is not set up are free, although its refusal may still wait for its ACK.
+            drop(setup);
+            let refused = Refused { refusal, label: "focus", fields: Vec::new() };
+            respond(&shared, tx, &place, Some(&name), refused).await;
+        }
+    }
+}
+
+/// Refuses a request and sees its transaction to its end.
+pub(super) async fn respond(shared: &Shared, tx: Transaction, place: &Place, caller: Option<&str>, refused: Refused) {
+    let response = refused.response(shared, &tx.original, place, caller);
+    finish(shared, tx, response).await;
+}

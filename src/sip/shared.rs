@@ -1,0 +1,266 @@
+//! What the parts of the SIP driver share: settings, the focus, live calls, open streams, and counts that fence the queues of
+//! the stack, which have no bound of their own.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use dashmap::DashMap;
+use rand::Rng as _;
+use rsipstack::transaction::endpoint::EndpointInner;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::call::Event;
+use super::port::Focus;
+use super::settings::{Settings, Transport};
+use super::setup::Setups;
+use super::{GateObserver, Timers};
+
+/// Refused INVITEs whose refusal is repeated until its ACK, 32 s at most. At some 20 KiB each these are 40 MiB, and half of
+/// [`RUNNING_TRANSACTIONS`]: whoever does not acknowledge his refusals leaves the other half to those who call. Further
+/// refusals are sent once, and again whenever their INVITE is.
+pub(super) const UNACKNOWLEDGED_REFUSALS: usize = 2048;
+/// Transactions that run at a time; more requests get 503 before the stack sees them.
+pub(super) const RUNNING_TRANSACTIONS: usize = 4096;
+/// Answered transactions that the stack remembers for 32 s, at 1.6 KiB each; more requests get 503.
+pub(super) const REMEMBERED_TRANSACTIONS: usize = 60_000;
+/// By this share the two limits above are exceeded for requests within a call, so that calls can end when no more begin.
+const RESERVE_FOR_CALLS: usize = 4;
+/// Messages on their way from the sockets to the stack; a socket is not read while there are more.
+pub(super) const QUEUED: usize = 1024;
+/// `Retry-After` of a 503, in seconds.
+pub(super) const RETRY_AFTER: u32 = 5;
+
+/// Names a dialog as we, the callee, see it (RFC 3261 §12).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct DialogId {
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) remote_tag: String,
+}
+
+/// A live call, for those who have a message for it.
+#[derive(Debug, Clone)]
+pub(super) struct CallHandle {
+    pub(super) events: mpsc::Sender<Event>,
+    /// CSeq number of the INVITE whose 2xx waits for its ACK; 0 when there is none.
+    pub(super) unacknowledged: Arc<AtomicU32>,
+}
+
+/// A stream connection.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// Our end of it.
+    pub(super) local: SocketAddr,
+    /// Cancelled when nothing can be said over it any more.
+    pub(super) closed: CancellationToken,
+    /// Requests that wait for their final response, by branch and CSeq.
+    in_flight: Mutex<HashSet<String>>,
+    answered: Notify,
+    /// Calls that came over it and may still have something to say.
+    calls: AtomicUsize,
+}
+
+/// Keeps a stream open for a call.
+#[derive(Debug)]
+pub(super) struct FlowUse(Arc<Flow>);
+
+impl FlowUse {
+    pub(super) fn new(flow: Arc<Flow>) -> Self {
+        flow.calls.fetch_add(1, Ordering::AcqRel);
+        Self(flow)
+    }
+}
+
+impl Drop for FlowUse {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Everything that the parts share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) timers: Timers,
+    pub(super) focus: Arc<dyn Focus>,
+    pub(super) observer: Arc<dyn GateObserver>,
+    pub(super) calls: DashMap<DialogId, CallHandle>,
+    pub(super) flows: DashMap<SocketAddr, Arc<Flow>>,
+    pub(super) setups: Setups,
+    refusals: Arc<Semaphore>,
+    pub(super) endpoint: OnceLock<Weak<EndpointInner>>,
+    pub(super) shutdown: CancellationToken,
+    queued: AtomicUsize,
+    taken: Notify,
+    tag_key: RandomState,
+}
+
+impl Shared {
+    pub(super) fn new(
+        settings: Settings,
+        timers: Timers,
+        focus: Arc<dyn Focus>,
+        observer: Arc<dyn GateObserver>,
+    ) -> Self {
+        Self {
+            settings,
+            timers,
+            focus,
+            observer,
+            calls: DashMap::new(),
+            flows: DashMap::new(),
+            setups: Setups::default(),
+            refusals: Arc::new(Semaphore::new(UNACKNOWLEDGED_REFUSALS)),
+            endpoint: OnceLock::new(),
+            shutdown: CancellationToken::new(),
+            queued: AtomicUsize::new(0),
+            taken: Notify::new(),
+            tag_key: RandomState::new(),
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> Option<Arc<EndpointInner>> {
+        self.endpoint.get().and_then(Weak::upgrade)
+    }
+
+    /// Whether the stack has as many transactions as it may.
+    pub(super) fn is_overloaded(&self, is_within_a_call: bool) -> bool {
+        let limit = |limit: usize| if is_within_a_call { limit + limit / RESERVE_FOR_CALLS } else { limit };
+        self.endpoint().is_some_and(|endpoint| {
+            let stats = endpoint.get_stats();
+            stats.running_transactions >= limit(RUNNING_TRANSACTIONS)
+                || stats.finished_transactions >= limit(REMEMBERED_TRANSACTIONS)
+        })
+    }
+
+    /// A place among the refused INVITEs that wait for their ACK, while there is one.
+    pub(super) fn place_for_refusal(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.refusals).try_acquire_owned().ok()
+    }
+
+    /// A tag that is the same for the same text as long as we run, and that nobody guesses.
+    pub(super) fn tag_for(&self, text: &str) -> String {
+        format!("{:016x}", self.tag_key.hash_one(text))
+    }
+
+    /// Waits until one more message may be queued for the stack, and counts it. Cancel-safe.
+    pub(super) async fn enqueue(&self) {
+        loop {
+            let taken = self.taken.notified();
+            let place =
+                self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < QUEUED).then_some(n + 1));
+            if place.is_ok() {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// The stack has taken one message.
+    pub(super) fn dequeued(&self) {
+        let _ = self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+        self.taken.notify_waiters();
+    }
+
+    /// Whether requests from there are believed when they say who is calling.
+    pub(super) fn is_trusted(&self, source: IpAddr, transport: Transport) -> bool {
+        super::identity::is_trusted(&self.settings.trusted_peers, source, transport)
+    }
+
+    /// Host and port for Via and Contact of a dialog whose local end is `local`.
+    pub(super) fn advertised(&self, local: SocketAddr) -> String {
+        match &self.settings.advertise {
+            Some((host, port)) => format!("{host}:{}", port.unwrap_or_else(|| local.port())),
+            None => local.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .field("calls", &self.calls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Flow {
+    pub(super) fn new(local: SocketAddr) -> Self {
+        Self {
+            local,
+            closed: CancellationToken::new(),
+            in_flight: Mutex::default(),
+            answered: Notify::new(),
+            calls: AtomicUsize::new(0),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request in; false when it is in flight already, which on a stream is no retransmission but a mistake.
+    /// Waits while `limit` requests are in flight. Cancel-safe.
+    pub(super) async fn begin(&self, request: String, limit: usize) -> bool {
+        loop {
+            let answered = self.answered.notified();
+            {
+                let mut in_flight = self.lock();
+                if in_flight.contains(&request) {
+                    return false;
+                }
+                if in_flight.len() < limit {
+                    return in_flight.insert(request);
+                }
+            }
+            answered.await;
+        }
+    }
+
+    /// Whether a call depends on the stream.
+    pub(super) fn is_used(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits until no request is in flight.
+    pub(super) async fn answered(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// Counts a request out.
+    pub(super) fn end(&self, request: &str) {
+        if self.lock().remove(request) {
+            self.answered.notify_waiters();
+        }
+    }
+}
+
+/// Sixteen hexadecimal digits that nobody guesses.
+pub(super) fn random_token() -> String {
+    format!("{:016x}", rand::rng().random::<u64>())
+}
+
+/// The id that is in a Warning and in the log.
+pub(super) fn short_id() -> String {
+    format!("{:08x}", rand::rng().random::<u32>())
+}
+
+/// Our address as `peer` sees it when we listen on all of them; nothing is sent to find out.
+pub(super) fn local_towards(listen: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    if !listen.ip().is_unspecified() {
+        return listen;
+    }
+    let found = UdpSocket::bind(SocketAddr::new(listen.ip(), 0))
+        .and_then(|socket| socket.connect(peer).and_then(|()| socket.local_addr()));
+    found.map_or(listen, |found| SocketAddr::new(found.ip(), listen.port()))
+}

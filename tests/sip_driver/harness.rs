@@ -1,0 +1,342 @@
+//! A driver, a focus that the test plays itself, and SIP peers that say exactly what they are told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mucfocus::hub::mail::{CallEnd, CallMail, Mail};
+use mucfocus::hub::mailbox::{Mailbox, Source};
+use mucfocus::sip::port::{CallCommand, Dial, Focus, Readiness, Refusal};
+use mucfocus::sip::settings::{IdentitySource, Listen, Settings, Transport, TrustedPeer, Untrusted};
+use mucfocus::sip::{Driver, GateObserver, Timers};
+use mucfocus_core::address::sip_uri::SipUri;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+pub use crate::message::{Message, Request, fresh};
+
+pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n";
+
+/// A call as the focus sees it.
+pub struct Ringing {
+    pub dial: Dial,
+    pub mailbox: Mailbox,
+}
+
+impl Ringing {
+    pub async fn say(&self, command: CallCommand) {
+        self.dial.commands.send(command).await.unwrap();
+    }
+
+    pub async fn accept(&self, answer: &'static str) {
+        self.say(CallCommand::Accept { answer: answer.into() }).await;
+    }
+
+    pub async fn hear(&mut self) -> CallMail {
+        let letter = timeout(PATIENCE, self.mailbox.recv()).await.expect("the room hears nothing");
+        let Mail::Call(mail) = letter.mail else { panic!("not from a call: {:?}", letter.mail) };
+        mail
+    }
+
+    pub async fn hear_end(&mut self) -> CallEnd {
+        match self.hear().await {
+            CallMail::Ended(end) => end,
+            other => panic!("expected the end, got {other:?}"),
+        }
+    }
+}
+
+/// Rooms `capulet` and `room@conf`; what happens to a call is up to the test.
+pub struct Stage {
+    calls: mpsc::UnboundedSender<Ringing>,
+    pub readiness: Mutex<Readiness>,
+    pub refuse_with: Mutex<Option<Refusal>>,
+}
+
+impl Focus for Stage {
+    fn maps(&self, uri: &SipUri) -> bool {
+        matches!(uri.user_decoded().as_deref(), Some("capulet" | "room@conf" | "a+b(c)!~"))
+    }
+
+    fn readiness(&self) -> Readiness {
+        *self.readiness.lock().unwrap()
+    }
+
+    fn dial(&self, dial: Dial) -> Result<Source, Refusal> {
+        if let Some(refusal) = self.refuse_with.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        let mailbox = Mailbox::new();
+        let (_, source) = mailbox.address().source(Mail::Call(CallMail::Ended(CallEnd::Failed("dropped".into()))));
+        self.calls.send(Ringing { dial, mailbox }).unwrap();
+        Ok(source)
+    }
+}
+
+#[derive(Default)]
+pub struct Counts(pub Mutex<Vec<&'static str>>);
+
+impl GateObserver for Counts {
+    fn refused(&self, reason: &'static str) {
+        self.0.lock().unwrap().push(reason);
+    }
+}
+
+/// A running driver.
+pub struct House {
+    pub driver: Driver,
+    pub stage: Arc<Stage>,
+    pub counts: Arc<Counts>,
+    calls: mpsc::UnboundedReceiver<Ringing>,
+}
+
+impl House {
+    pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::open_at(Duration::from_millis(500), change).await
+    }
+
+    /// With a T1 of its own, for tests that would otherwise wait for 32 s.
+    pub async fn open_at(t1: Duration, change: impl FnOnce(&mut Settings)) -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let mut settings = Settings {
+            node: "focus1".into(),
+            listen: vec![
+                Listen { transport: Transport::Udp, address: any },
+                Listen { transport: Transport::Tcp, address: any },
+            ],
+            domains: vec!["rooms.example.com".into()],
+            advertise: None,
+            trusted_peers: vec![TrustedPeer { network: "127.0.0.1/32".parse().unwrap(), over_udp: false }],
+            identity: vec![IdentitySource::PAssertedIdentity, IdentitySource::From],
+            untrusted: Untrusted::Refuse,
+            requests_per_source: None,
+            connections_per_source: None,
+        };
+        change(&mut settings);
+        let (tx, calls) = mpsc::unbounded_channel();
+        let stage =
+            Arc::new(Stage { calls: tx, readiness: Mutex::new(Readiness::Ready), refuse_with: Mutex::default() });
+        let counts = Arc::new(Counts::default());
+        let (focus, observer) = (Arc::clone(&stage), Arc::clone(&counts));
+        let driver = Driver::start_with(settings, focus, observer, Timers { t1 }).await.unwrap();
+        Self { driver, stage, counts, calls }
+    }
+
+    pub fn address(&self, transport: Transport) -> SocketAddr {
+        self.driver.addresses().iter().find(|l| l.transport == transport).unwrap().address
+    }
+
+    pub async fn ringing(&mut self) -> Ringing {
+        timeout(PATIENCE, self.calls.recv()).await.expect("nobody calls").unwrap()
+    }
+
+    pub async fn udp(&self) -> Peer {
+        Peer::udp(self.address(Transport::Udp), "127.0.0.1").await
+    }
+
+    pub async fn tcp(&self) -> Peer {
+        Peer::tcp(self.address(Transport::Tcp)).await
+    }
+
+    pub async fn peer(&self, transport: Transport) -> Peer {
+        match transport {
+            Transport::Udp => self.udp().await,
+            Transport::Tcp => self.tcp().await,
+        }
+    }
+
+    /// Waits until no call is left, which shows that its memory is freed.
+    pub async fn is_empty(&self) {
+        timeout(PATIENCE, async {
+            while self.driver.calls() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("a call is left");
+    }
+}
+
+enum Line {
+    Udp(UdpSocket),
+    Tcp(Box<TcpStream>, Vec<u8>),
+}
+
+/// A SIP peer.
+pub struct Peer {
+    line: Line,
+    to: SocketAddr,
+    pub local: SocketAddr,
+}
+
+impl Peer {
+    pub async fn udp(to: SocketAddr, ip: &str) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).await.unwrap();
+        let local = socket.local_addr().unwrap();
+        Self { line: Line::Udp(socket), to, local }
+    }
+
+    pub async fn tcp(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        Self { line: Line::Tcp(Box::new(stream), Vec::new()), to, local }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self.line {
+            Line::Udp(_) => "UDP",
+            Line::Tcp(..) => "TCP",
+        }
+    }
+
+    pub async fn send(&mut self, text: &str) {
+        self.send_octets(text.as_bytes()).await;
+    }
+
+    pub async fn send_octets(&mut self, octets: &[u8]) {
+        match &mut self.line {
+            Line::Udp(socket) => {
+                socket.send_to(octets, self.to).await.unwrap();
+            }
+            Line::Tcp(stream, _) => stream.write_all(octets).await.unwrap(),
+        }
+    }
+
+    /// Closes its half of a stream.
+    pub async fn stop_sending(&mut self) {
+        let Line::Tcp(stream, _) = &mut self.line else { panic!("not a stream") };
+        stream.shutdown().await.unwrap();
+    }
+
+    pub async fn hear(&mut self) -> Message {
+        timeout(PATIENCE, self.next()).await.expect("no message came").expect("the connection was closed")
+    }
+
+    /// The next response that is not provisional.
+    pub async fn hear_final(&mut self) -> Message {
+        loop {
+            let message = self.hear().await;
+            if message.code() >= 200 {
+                return message;
+            }
+        }
+    }
+
+    /// Whether silence lasts so long. Only for what has no event to wait for.
+    pub async fn hears_nothing(&mut self, time: Duration) -> bool {
+        timeout(time, self.next()).await.is_err()
+    }
+
+    pub async fn is_closed(&mut self) -> bool {
+        timeout(PATIENCE, self.next()).await.expect("the connection stays open").is_none()
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        match &mut self.line {
+            Line::Udp(socket) => {
+                let mut buffer = vec![0; 65_535];
+                let (n, _) = socket.recv_from(&mut buffer).await.unwrap();
+                buffer.truncate(n);
+                Some(Message(String::from_utf8(buffer).unwrap()))
+            }
+            Line::Tcp(stream, buffer) => loop {
+                if let Some(message) = cut(buffer) {
+                    return Some(message);
+                }
+                match stream.read_buf(buffer).await {
+                    Ok(n) if n > 0 => {}
+                    _ => return None,
+                }
+            },
+        }
+    }
+
+    /// The next octets of a stream, however many there are.
+    pub async fn raw(&mut self) -> Vec<u8> {
+        let Line::Tcp(stream, buffer) = &mut self.line else { panic!("not a stream") };
+        if buffer.is_empty() {
+            timeout(PATIENCE, stream.read_buf(buffer)).await.expect("no octets came").unwrap();
+        }
+        std::mem::take(buffer)
+    }
+
+    /// A request out of any dialog.
+    pub fn request(&self, method: &str, uri: &str) -> Request {
+        Request {
+            method: method.into(),
+            uri: uri.into(),
+            transport: self.name(),
+            local: self.local,
+            branch: format!("z9hG4bK{}", fresh()),
+            from: "\"Romeo\" <sip:romeo@example.org>;tag=r1".into(),
+            to: format!("<{}>", uri.split(';').next().unwrap()),
+            call_id: fresh(),
+            cseq: 1,
+            more: String::new(),
+            body: String::new(),
+        }
+    }
+
+    /// An INVITE with an offer and a Contact.
+    pub fn invite(&self, uri: &str) -> Request {
+        let contact = format!("Contact: <sip:romeo@{};transport={}>\r\n", self.local, self.name().to_lowercase());
+        self.request("INVITE", uri).with(&contact).with("Content-Type: application/sdp\r\n").body(OFFER)
+    }
+
+    pub async fn ask(&mut self, request: &Request) -> Message {
+        self.send(&request.text()).await;
+        self.hear_final().await
+    }
+
+    /// A 2xx or other answer to a request that we received.
+    pub async fn answer(&mut self, request: &Message, status: &str) {
+        let mut out = format!("SIP/2.0 {status}\r\n");
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            for value in request.all(name) {
+                out += &format!("{name}: {value}\r\n");
+            }
+        }
+        out += "Content-Length: 0\r\n\r\n";
+        self.send(&out).await;
+    }
+}
+
+fn cut(buffer: &mut Vec<u8>) -> Option<Message> {
+    let at = buffer.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&buffer[..at]).unwrap();
+    let length: usize = head.lines().find_map(|l| l.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+    if buffer.len() < at + 4 + length {
+        return None;
+    }
+    let rest = buffer.split_off(at + 4 + length);
+    Some(Message(String::from_utf8(std::mem::replace(buffer, rest)).unwrap()))
+}
+
+/// A call that is up, as both sides see it.
+pub struct Up {
+    pub peer: Peer,
+    pub invite: Request,
+    pub ok: Message,
+    pub room: Ringing,
+}
+
+/// Calls `sip:capulet@rooms.example.com`, answers, acknowledges.
+pub async fn call_up(house: &mut House, transport: Transport, more: &str) -> Up {
+    let mut peer = house.peer(transport).await;
+    let invite = peer.invite("sip:capulet@rooms.example.com").with(more);
+    peer.send(&invite.text()).await;
+    let mut room = house.ringing().await;
+    room.accept("answer").await;
+    let ok = peer.hear_final().await;
+    assert_eq!(ok.code(), 200, "{}", ok.0);
+    peer.send(&invite.ack(&ok)).await;
+    assert!(matches!(room.hear().await, CallMail::Confirmed));
+    Up { peer, invite, ok, room }
+}
