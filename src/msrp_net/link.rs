@@ -1,0 +1,48 @@
+//! How a room writes to the connection of one session.
+
+use std::sync::Arc;
+
+use mucfocus_core::wire::msrp::encode::WireFrame;
+
+use super::credit::Credit;
+use super::outbox::{Outbox, Share, Stalled};
+
+/// The room's end of a bound session. Dropped, it parts the session from its connection.
+#[derive(Debug)]
+pub struct SessionLink {
+    outbox: Arc<Outbox>,
+    share: Share,
+    credit: Arc<Credit>,
+}
+
+impl SessionLink {
+    pub(super) fn new(outbox: Arc<Outbox>, credit: Arc<Credit>) -> Self {
+        let share = outbox.attach();
+        Self { outbox, share, credit }
+    }
+
+    pub(super) const fn share(&self) -> Share {
+        self.share
+    }
+
+    /// Has a frame written.
+    ///
+    /// # Errors
+    ///
+    /// [`Stalled`] when the peer does not read.
+    pub fn send(&self, frame: WireFrame) -> Result<(), Stalled> {
+        self.outbox.put(self.share, frame)
+    }
+
+    /// One message that came in is done with.
+    pub fn give_credit(&self) {
+        self.credit.give_back();
+    }
+}
+
+impl Drop for SessionLink {
+    fn drop(&mut self) {
+        self.outbox.detach(self.share);
+        self.credit.wake();
+    }
+}

@@ -1,0 +1,13 @@
+//! The MSRP driver: listeners, connections, binding by session-id.
+//!
+//! One task per connection reads and writes its socket ([`connection`]). Sessions wait in the [`table`] for a connection whose
+//! first request names them; from then on the room writes through a [`link::SessionLink`] and hears through its mailbox.
+//! Nothing here decides about a message: what can be read goes to the room, which owns the session.
+
+pub mod connection;
+pub mod credit;
+pub mod link;
+pub mod listener;
+pub mod outbox;
+pub mod settings;
+pub mod table;
