@@ -1,0 +1,153 @@
+//! Stanzas into bytes. Everything is escaped here and nowhere else, and a stanza that the server would not take is refused
+//! before it ends the stream.
+
+use bytes::Bytes;
+use mucfocus_core::stanza::{Condition, ErrorKind, OutStanza};
+use mucfocus_core::xmpp_stream::xml;
+
+/// The longest stanza that is sent, in octets. Stock servers end the whole stream, with everything else that it carries, at
+/// 256 KiB (Prosody `c2s_stanza_size_limit`, ejabberd `max_stanza_size`); the rest is room for the `from` that the server
+/// adds before it hands the stanza to the room.
+pub const MAX_STANZA: usize = 256 * 1024 - 4096;
+
+/// Why a stanza cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It is longer than servers take.
+    #[error("the stanza has {size} octets and servers take {limit}: send less text")]
+    TooLarge {
+        /// Octets of the encoded stanza.
+        size: usize,
+        /// What would have been fine.
+        limit: usize,
+    },
+    /// A text has a character that XML 1.0 cannot carry.
+    #[error("XML cannot carry U+{:04X}: leave it out", u32::from(*.0))]
+    IllegalCharacter(char),
+}
+
+/// The bytes of `stanza`, without `from`, in the stream's default namespace.
+///
+/// # Errors
+///
+/// [`EncodeError`]; nothing has been sent then.
+pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
+    let mut out = Writer::default();
+    match stanza {
+        OutStanza::Join { occupant, id } => {
+            // No type and no from: GC-JOIN-10, GC-JOIN-13.
+            out.raw("<presence").attribute("to", occupant.as_str())?.attribute("id", id)?;
+            out.raw("><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>");
+        }
+        OutStanza::Leave { occupant, status } => {
+            out.raw("<presence type='unavailable'").attribute("to", occupant.as_str())?;
+            match status {
+                None => out.raw("/>"),
+                Some(status) => out.raw("><status>").text(status)?.raw("</status></presence>"),
+            };
+        }
+        OutStanza::Groupchat { room, id, body } => {
+            out.raw("<message type='groupchat'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><body>").text(body)?;
+            // The reflection is known by these two, which are equal (GC-MSG-12).
+            out.raw("</body><origin-id xmlns='urn:xmpp:sid:0'").attribute("id", id)?.raw("/></message>");
+        }
+        OutStanza::InstantRoom { room, id } => {
+            out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/>");
+            out.raw("</query></iq>");
+        }
+        OutStanza::DiscoInfo { room, id } => {
+            out.raw("<iq type='get'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
+        }
+        OutStanza::MessageError { to, id, condition, kind, text } => {
+            out.raw("<message type='error'").attribute("to", to.as_str())?;
+            if let Some(id) = id {
+                out.attribute("id", id)?;
+            }
+            out.raw("><error").attribute("type", kind_name(*kind))?.raw("><").raw(condition_name(*condition));
+            out.raw(" xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
+            if !text.is_empty() {
+                out.raw("<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>").text(text)?.raw("</text>");
+            }
+            out.raw("</error></message>");
+        }
+    }
+    out.finish()
+}
+
+#[derive(Default)]
+struct Writer(String);
+
+impl Writer {
+    fn raw(&mut self, markup: &str) -> &mut Self {
+        self.0.push_str(markup);
+        self
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) -> Result<&mut Self, EncodeError> {
+        check(value)?;
+        xml::attribute(&mut self.0, name, value);
+        Ok(self)
+    }
+
+    fn text(&mut self, text: &str) -> Result<&mut Self, EncodeError> {
+        check(text)?;
+        xml::text(&mut self.0, text);
+        Ok(self)
+    }
+
+    fn finish(self) -> Result<Bytes, EncodeError> {
+        if self.0.len() > MAX_STANZA {
+            return Err(EncodeError::TooLarge { size: self.0.len(), limit: MAX_STANZA });
+        }
+        Ok(self.0.into())
+    }
+}
+
+fn check(text: &str) -> Result<(), EncodeError> {
+    text.chars().find(|c| !xml::is_xml_char(*c)).map_or(Ok(()), |c| Err(EncodeError::IllegalCharacter(c)))
+}
+
+/// RFC 6120 §8.3.2.
+const fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Auth => "auth",
+        ErrorKind::Cancel => "cancel",
+        ErrorKind::Continue => "continue",
+        ErrorKind::Modify => "modify",
+        ErrorKind::Wait => "wait",
+    }
+}
+
+/// RFC 6120 §8.3.3.
+const fn condition_name(condition: Condition) -> &'static str {
+    match condition {
+        Condition::BadRequest => "bad-request",
+        Condition::Conflict => "conflict",
+        Condition::FeatureNotImplemented => "feature-not-implemented",
+        Condition::Forbidden => "forbidden",
+        Condition::Gone => "gone",
+        Condition::InternalServerError => "internal-server-error",
+        Condition::ItemNotFound => "item-not-found",
+        Condition::JidMalformed => "jid-malformed",
+        Condition::NotAcceptable => "not-acceptable",
+        Condition::NotAllowed => "not-allowed",
+        Condition::NotAuthorized => "not-authorized",
+        Condition::PolicyViolation => "policy-violation",
+        Condition::RecipientUnavailable => "recipient-unavailable",
+        Condition::Redirect => "redirect",
+        Condition::RegistrationRequired => "registration-required",
+        Condition::RemoteServerNotFound => "remote-server-not-found",
+        Condition::RemoteServerTimeout => "remote-server-timeout",
+        Condition::ResourceConstraint => "resource-constraint",
+        Condition::ServiceUnavailable => "service-unavailable",
+        Condition::SubscriptionRequired => "subscription-required",
+        Condition::UndefinedCondition => "undefined-condition",
+        Condition::UnexpectedRequest => "unexpected-request",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The streams of all accounts: opened on first need, shared by the rooms of an account, closed when nobody needs them any more
+//! (XM-01).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use jid::BareJid;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::attachment::{Attachment, NotAttached, Shared};
+use super::connect::Connector;
+use super::rate::Turns;
+use super::settings::{Account, Server, Settings};
+use super::stream;
+use crate::hub::mail::{Mail, StreamEnd, StreamMail};
+use crate::hub::mailbox::Source;
+use crate::observe::metrics::Metrics;
+
+/// How long a stream stays after the last room has gone: a login costs the server some ten times what it costs to keep a stream,
+/// and people come back.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// The streams of all accounts.
+pub struct Pool {
+    pub(super) settings: Settings,
+    pub(super) idle: Duration,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) connector: Connector,
+    streams: DashMap<BareJid, Arc<Shared>>,
+    turns: Mutex<BTreeMap<String, Arc<Turns>>>,
+    phase: watch::Sender<Phase>,
+    tasks: watch::Sender<usize>,
+}
+
+/// What is asked of all streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Serve.
+    Open,
+    /// Write what is queued, then close.
+    Closing,
+    /// Stop where you are.
+    Aborting,
+}
+
+impl Pool {
+    /// A pool without streams, that nobody watches.
+    #[must_use]
+    pub fn new(settings: Settings) -> Arc<Self> {
+        Self::with_idle(settings, IDLE)
+    }
+
+    /// A pool without streams, whose logins and streams are counted in `metrics`.
+    #[must_use]
+    pub fn observed(settings: Settings, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::build(settings, IDLE, metrics)
+    }
+
+    /// A pool whose streams stay for `idle` after their last room, in place of [`IDLE`].
+    #[must_use]
+    pub fn with_idle(settings: Settings, idle: Duration) -> Arc<Self> {
+        Self::build(settings, idle, Arc::default())
+    }
+
+    fn build(settings: Settings, idle: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            idle,
+            metrics,
+            connector: Connector::default(),
+            streams: DashMap::new(),
+            turns: Mutex::default(),
+            phase: watch::Sender::new(Phase::Open),
+            tasks: watch::Sender::new(0),
+        })
+    }
+
+    /// Gives `room` a place on the stream of `account`, which is opened if there is none. Never waits; must be called within a
+    /// tokio runtime. Everything else is said to `source`: [`StreamMail::Ready`] when the stream is up, the stanzas of the room
+    /// and its occupants, and last [`StreamMail::Ended`], at once if the room has a place there already.
+    pub fn attach(self: &Arc<Self>, account: &Account, room: BareJid, mut source: Source) -> Attachment {
+        while *self.phase.borrow() == Phase::Open {
+            let shared = Arc::clone(&self.streams.entry(account.jid.clone()).or_insert_with(|| self.open(account)));
+            match shared.attach(room.clone(), source) {
+                Ok(attachment) => return attachment,
+                Err(NotAttached::Taken(source)) => return refuse(*source, "already attached"),
+                Err(NotAttached::Closed(back)) => source = *back,
+            }
+            self.forget(&account.jid, &shared); // the next round opens another
+        }
+        refuse(source, "going down")
+    }
+
+    /// Closes every stream: what is queued is written, every occupant leaves. Streams that are not done after `deadline` are cut,
+    /// which ends their occupants as well. Nobody can attach from then on.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.phase.send_replace(Phase::Closing);
+        let mut tasks = self.tasks.subscribe();
+        let done = tokio::time::timeout(deadline, tasks.wait_for(|running| *running == 0)).await.is_ok();
+        if !done {
+            self.phase.send_replace(Phase::Aborting);
+            let _ = tokio::time::timeout(Duration::from_secs(1), tasks.wait_for(|running| *running == 0)).await;
+        }
+    }
+
+    /// Streams that are there or being opened.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Who logs in at `server` takes a turn here first; `None` where there is no limit.
+    pub(super) fn turns(&self, server: &Server, domain: &str) -> Option<Arc<Turns>> {
+        let rate = self.settings.logins?;
+        let now = Instant::now();
+        let name = server.address.as_ref().map_or_else(|| domain.to_owned(), |(host, port)| format!("{host}:{port}"));
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Accounts can come from any number of domains.
+        turns.retain(|_, turns| Arc::strong_count(turns) > 1 || !turns.is_full(now));
+        Some(Arc::clone(turns.entry(name).or_insert_with(|| Arc::new(Turns::new(rate, now)))))
+    }
+
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Takes a stream that serves nobody any more out of the directory.
+    pub(super) fn forget(&self, account: &BareJid, stream: &Arc<Shared>) {
+        self.streams.remove_if(account, |_, there| Arc::ptr_eq(there, stream));
+    }
+
+    fn open(self: &Arc<Self>, account: &Account) -> Arc<Shared> {
+        let (shared, queue) = Shared::new();
+        let running = Running::new(Arc::clone(self));
+        let task = stream::run(Arc::clone(self), account.clone(), Arc::clone(&shared), queue);
+        tokio::spawn(async move {
+            task.await;
+            drop(running);
+        });
+        shared
+    }
+}
+
+fn refuse(source: Source, why: &str) -> Attachment {
+    source.finish(Mail::Stream(StreamMail::Ended(StreamEnd::Lost(why.to_owned()))));
+    Attachment::refused()
+}
+
+/// Counts one task while it lives, however it ends.
+struct Running(Arc<Pool>);
+
+impl Running {
+    fn new(pool: Arc<Pool>) -> Self {
+        pool.tasks.send_modify(|running| *running += 1);
+        Self(pool)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.tasks.send_modify(|running| *running = running.saturating_sub(1));
+    }
+}

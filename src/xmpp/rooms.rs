@@ -1,0 +1,236 @@
+//! The rooms that one stream serves, as its task knows them: hands them what is theirs, one after the other, and says their last
+//! word.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use jid::{BareJid, FullJid};
+use tokio::time::timeout;
+
+use super::attachment::{Place, Shared};
+use super::pool::Pool;
+use crate::hub::mail::{Mail, StreamEnd, StreamMail};
+use crate::hub::mailbox::{RoomGone, Source};
+
+/// How long one room may keep the others of its stream waiting.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// What a piece of mail without a stanza weighs, about.
+const SMALL: usize = 64;
+
+/// The rooms of one stream. However the task ends, dropping this closes the stream to newcomers and says why to everybody.
+pub(super) struct Rooms {
+    pool: Arc<Pool>,
+    account: BareJid,
+    shared: Arc<Shared>,
+    members: BTreeMap<BareJid, Member>,
+    waiting: VecDeque<Delivery>,
+    delivering: Option<Delivering>,
+    why: StreamEnd,
+}
+
+struct Member {
+    place: Arc<Place>,
+    source: Arc<Source>,
+}
+
+struct Delivery {
+    place: Arc<Place>,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Ready(FullJid),
+    Stanza(Bytes),
+}
+
+struct Delivering {
+    place: Arc<Place>,
+    outcome: Pin<Box<dyn Future<Output = Result<(), StreamEnd>> + Send>>,
+}
+
+impl What {
+    fn mail(self) -> (Mail, usize) {
+        match self {
+            Self::Ready(bound) => (Mail::Stream(StreamMail::Ready { bound }), SMALL),
+            Self::Stanza(bytes) => {
+                let weight = bytes.len().max(SMALL);
+                (Mail::Stream(StreamMail::Stanza(bytes)), weight)
+            }
+        }
+    }
+}
+
+impl Rooms {
+    pub(super) fn new(pool: Arc<Pool>, account: BareJid, shared: Arc<Shared>) -> Self {
+        Self {
+            pool,
+            account,
+            shared,
+            members: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            delivering: None,
+            why: StreamEnd::Lost("the stream failed for a reason of our own".to_owned()),
+        }
+    }
+
+    /// Takes newcomers in; `bound` is what they are told if the stream is up. Returns their rooms.
+    pub(super) fn admit(&mut self, bound: Option<&FullJid>) -> Vec<BareJid> {
+        let mut rooms = Vec::new();
+        for (place, source) in self.shared.take_new() {
+            rooms.push(place.room.clone());
+            if let Some(bound) = bound {
+                self.say_ready(Arc::clone(&place), bound);
+            }
+            self.members.insert(place.room.clone(), Member { place, source: Arc::new(source) });
+        }
+        rooms
+    }
+
+    /// Takes those out who have gone by themselves.
+    pub(super) fn dismiss(&mut self) -> Vec<Arc<Place>> {
+        let gone = self.members.values().filter(|member| !self.shared.wants(&member.place));
+        let gone: Vec<_> = gone.map(|member| Arc::clone(&member.place)).collect();
+        for place in &gone {
+            self.remove(place, StreamEnd::Lost("given up by the room".to_owned()));
+        }
+        gone
+    }
+
+    /// Tells everybody that the stream is up.
+    pub(super) fn ready(&mut self, bound: &FullJid) {
+        for place in self.places() {
+            self.say_ready(place, bound);
+        }
+    }
+
+    fn say_ready(&mut self, place: Arc<Place>, bound: &FullJid) {
+        place.set_open(true);
+        self.waiting.push_back(Delivery { place, what: What::Ready(bound.clone()) });
+    }
+
+    /// Queues a stanza for a room. What is queued is bounded by what one read can bring.
+    pub(super) fn stanza(&mut self, room: &BareJid, stanza: Bytes) {
+        if let Some(member) = self.members.get(room) {
+            self.waiting.push_back(Delivery { place: Arc::clone(&member.place), what: What::Stanza(stanza) });
+        }
+    }
+
+    /// Hands out what is queued until a room has to be waited for. Returns a room that is gone, if there is one; then call again.
+    pub(super) fn deliver(&mut self) -> Option<Arc<Place>> {
+        if self.delivering.as_ref().is_some_and(|d| self.source_of(&d.place).is_none()) {
+            self.delivering = None; // nobody wants that any more
+        }
+        while self.delivering.is_none() {
+            let Some(Delivery { place, what }) = self.waiting.pop_front() else {
+                self.waiting.shrink_to(16); // a burst must not stay with an idle stream
+                return None;
+            };
+            let Some(source) = self.source_of(&place) else { continue };
+            let (mail, weight) = what.clone().mail();
+            match source.send(mail, weight).now_or_never() {
+                Some(Ok(())) => {}
+                Some(Err(RoomGone)) => return self.expel(&place, StreamEnd::Lost("the room is gone".to_owned())),
+                None => {
+                    let (source, (mail, weight)) = (Arc::clone(source), what.mail());
+                    let outcome = Box::pin(async move {
+                        match timeout(PATIENCE, source.send(mail, weight)).await {
+                            Ok(Ok(())) => Ok(()),
+                            Ok(Err(RoomGone)) => Err(StreamEnd::Lost("the room is gone".to_owned())),
+                            Err(_) => Err(StreamEnd::RoomTooSlow),
+                        }
+                    });
+                    self.delivering = Some(Delivering { place, outcome });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a room is being waited for: nothing may be read then.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.delivering.is_some()
+    }
+
+    /// Resolves when the room that is being waited for has taken its mail, or with the one that did not. Cancel-safe.
+    pub(super) async fn delivered(&mut self) -> Option<Arc<Place>> {
+        let delivering = self.delivering.as_mut()?;
+        let outcome = delivering.outcome.as_mut().await;
+        let place = self.delivering.take()?.place;
+        let Err(why) = outcome else { return None };
+        tracing::warn!(account = %self.account, room = %place.room, reason = %why, "room given up");
+        self.expel(&place, why)
+    }
+
+    /// Waits until everything is handed out that came before the end, but for no room longer than usual and for all together no
+    /// longer than for one.
+    pub(super) async fn hand_out_the_rest(&mut self) {
+        let rest = async {
+            while self.is_waiting() {
+                self.delivered().await;
+                while self.deliver().is_some() {}
+            }
+        };
+        let _ = timeout(PATIENCE, rest).await;
+    }
+
+    /// All rooms, to be sent out of their MUCs.
+    pub(super) fn places(&self) -> Vec<Arc<Place>> {
+        self.members.values().map(|member| Arc::clone(&member.place)).collect()
+    }
+
+    /// Whether nobody is here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Says the last word to everybody, and lets nobody in any more.
+    pub(super) fn end(mut self, why: StreamEnd) {
+        self.why = why;
+    }
+
+    fn source_of(&self, place: &Arc<Place>) -> Option<&Arc<Source>> {
+        self.members.get(&place.room).filter(|member| Arc::ptr_eq(&member.place, place)).map(|member| &member.source)
+    }
+
+    /// Takes a room out against its will.
+    fn expel(&mut self, place: &Arc<Place>, why: StreamEnd) -> Option<Arc<Place>> {
+        place.set_open(false);
+        self.shared.give_up(place);
+        self.remove(place, why);
+        Some(Arc::clone(place))
+    }
+
+    fn remove(&mut self, place: &Arc<Place>, why: StreamEnd) {
+        if self.delivering.as_ref().is_some_and(|d| Arc::ptr_eq(&d.place, place)) {
+            self.delivering = None;
+        }
+        if self.source_of(place).is_some()
+            && let Some(member) = self.members.remove(&place.room)
+        {
+            finish(member, why);
+        }
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        self.shared.close(&self.why);
+        self.pool.forget(&self.account, &self.shared);
+        self.delivering = None; // it shares a source
+        for member in std::mem::take(&mut self.members).into_values() {
+            member.place.set_open(false);
+            finish(member, self.why.clone());
+        }
+    }
+}
+
+fn finish(member: Member, why: StreamEnd) {
+    if let Some(source) = Arc::into_inner(member.source) {
+        source.finish(Mail::Stream(StreamMail::Ended(why)));
+    }
+}

@@ -1,0 +1,7 @@
+//! Streams of the XMPP driver as a room sees them: mail in, stanzas out.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod hostile_server;
+mod real_server;
+mod room;
