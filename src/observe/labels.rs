@@ -1,0 +1,134 @@
+//! The closed sets that values of labels come from.
+
+use mucfocus_core::room::io::EndCause;
+
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From a SIP user, acknowledged by the MUC.
+    SipToXmpp,
+    /// From the MUC to one SIP user.
+    XmppToSip,
+}
+
+/// How a login went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Login {
+    /// The stream is up.
+    Ok,
+    /// The server does not let this account in.
+    Refused,
+    /// No server answered.
+    Unreachable,
+}
+
+/// Who or what ended an answered call.
+pub(super) const fn ended(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::Cancelled | EndCause::ByCaller => "by_caller",
+        EndCause::ByRoom => "by_room",
+        EndCause::NoAck => "no_ack",
+        EndCause::MsrpLost => "msrp_lost",
+        EndCause::XmppLost => "xmpp_lost",
+        EndCause::TooSlow => "too_slow",
+        EndCause::Shutdown => "shutdown",
+        EndCause::Fault => "fault",
+    }
+}
+
+impl Direction {
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::SipToXmpp => "sip_to_xmpp",
+            Self::XmppToSip => "xmpp_to_sip",
+        }
+    }
+}
+
+impl Login {
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// Statuses that calls are refused with; a status that is none of them counts as its class.
+pub(super) fn sip_status(status: u16) -> &'static str {
+    match status {
+        400 => "400",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        406 => "406",
+        408 => "408",
+        410 => "410",
+        413 => "413",
+        415 => "415",
+        416 => "416",
+        420 => "420",
+        480 => "480",
+        481 => "481",
+        482 => "482",
+        483 => "483",
+        486 => "486",
+        487 => "487",
+        488 => "488",
+        489 => "489",
+        500 => "500",
+        501 => "501",
+        503 => "503",
+        504 => "504",
+        505 => "505",
+        513 => "513",
+        603 => "603",
+        _ => match status / 100 {
+            3 => "3xx",
+            4 => "4xx",
+            5 => "5xx",
+            _ => "6xx",
+        },
+    }
+}
+
+/// Statuses of RFC 4975 §10 and RFC 7701.
+pub(super) fn msrp_status(status: u16) -> &'static str {
+    match status {
+        400 => "400",
+        403 => "403",
+        404 => "404",
+        408 => "408",
+        413 => "413",
+        415 => "415",
+        423 => "423",
+        425 => "425",
+        428 => "428",
+        481 => "481",
+        501 => "501",
+        506 => "506",
+        _ => "other",
+    }
+}
+
+/// Methods of the registry of RFC 3261; they are case-sensitive.
+pub(super) fn sip_method(method: &str) -> &'static str {
+    const METHODS: [&str; 14] = [
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "INVITE",
+        "MESSAGE",
+        "NOTIFY",
+        "OPTIONS",
+        "PRACK",
+        "PUBLISH",
+        "REFER",
+        "REGISTER",
+        "SUBSCRIBE",
+        "UPDATE",
+    ];
+    METHODS.into_iter().find(|m| *m == method).unwrap_or("other")
+}
