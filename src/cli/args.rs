@@ -1,0 +1,270 @@
+//! What can be written on the command line, and its help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::config::{DEFAULT_PATH, LogFormat, units};
+
+/// A SIP conference focus and MSRP switch whose rooms mirror XMPP MUC rooms.
+#[derive(Debug, Parser)]
+#[command(name = "mucfocus", version, arg_required_else_help = true)]
+#[command(after_help = "Begin with: mucfocus print config > config.toml; mucfocus check --config config.toml
+Exit status: 0 fine, 1 what was asked failed, 2 wrong usage or configuration. RUST_LOG goes before log.level.")]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run until SIGTERM; prints one line `ready …` on standard output once every listener is bound
+    Serve(ServeArgs),
+    /// Say what is wrong with the configuration, where, and what to write instead
+    Check(CheckArgs),
+    /// Print a commented example
+    Print {
+        /// Of what.
+        #[arg(value_name = "WHAT")]
+        what: Printable,
+    },
+    /// Join a room from this terminal as a SIP user, or probe one with --say and --expect
+    Chat(ChatArgs),
+    /// (Not yet.)
+    #[command(hide = true)]
+    Route(Rest),
+    /// (Not yet.)
+    #[command(hide = true)]
+    Schema(Rest),
+    /// (Not yet.)
+    #[command(hide = true)]
+    Ctl(Rest),
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+pub struct ConfigFile {
+    /// The configuration
+    #[arg(long = "config", value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub file: PathBuf,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// How lines of the log look, whatever log.format says
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// (Not yet.)
+    #[arg(long, hide = true)]
+    pub online: bool,
+    /// End with status 1 when there are warnings
+    #[arg(long)]
+    pub strict: bool,
+    /// Print what was found as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `print` can print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Printable {
+    /// The configuration of mucfocus, with every key of this version
+    Config,
+    /// (Not yet.)
+    #[value(hide = true)]
+    Prosody,
+    /// (Not yet.)
+    #[value(hide = true)]
+    Ejabberd,
+}
+
+/// Arguments of a command that is to come; taken as they are.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Rest {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
+}
+
+/// Arguments of `chat`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Without --say and --expect: type to talk, /leave to go. With them: joins, says each text once the one before \
+was acknowledged and what is expected before it was seen, and leaves; what is expected may come at any time. Status 1 when \
+something said was not acknowledged, or something expected not seen, in time."
+)]
+pub struct ChatArgs {
+    /// The room, like sip:capulet@rooms.example.com
+    #[arg(value_name = "SIP-URI")]
+    pub room: String,
+    /// Who calls; default: sip:$USER@localhost
+    #[arg(long, value_name = "SIP-URI")]
+    pub from: Option<String>,
+    /// Display name, from which the nickname in the room is made
+    #[arg(long = "as", value_name = "NICKNAME")]
+    pub nickname: Option<String>,
+    /// (Not yet.)
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub password_file: Option<PathBuf>,
+    /// Where to send the call; default: the host of the room's address, over UDP unless it says ;transport=tcp
+    #[arg(long, value_name = "udp:|tcp:HOST:PORT")]
+    pub proxy: Option<Proxy>,
+    /// What to say and to await, in the order of the command line.
+    #[command(flatten)]
+    pub script: Script,
+    /// How long to wait: until we are in the room, or with --say or --expect until all is done
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// Print a line on standard error for each SIP message and MSRP frame: ladder UNIX-MILLIS SIP|MSRP ->|<- WHAT
+    #[arg(long)]
+    pub ladder: bool,
+}
+
+/// One `--say` or `--expect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Say this.
+    Say(String),
+    /// Wait until a message has come that contains this.
+    Expect(String),
+}
+
+/// All of `--say` and `--expect`, in the order in which they were written: clap alone keeps the order within each only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Script(pub Vec<Step>);
+
+impl clap::Args for Script {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let text = |id: &'static str| Arg::new(id).long(id).value_name("TEXT").action(ArgAction::Append);
+        command
+            .arg(text("say").help("Say this in the room; may be repeated"))
+            .arg(text("expect").help("Wait until a message comes that contains this; may be repeated"))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Script {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let of = |id: &str, step: fn(String) -> Step| -> Vec<(usize, Step)> {
+            let texts = matches.get_many::<String>(id).into_iter().flatten().cloned().map(step);
+            matches.indices_of(id).into_iter().flatten().zip(texts).collect()
+        };
+        let mut steps = of("say", Step::Say);
+        steps.extend(of("expect", Step::Expect));
+        steps.sort_by_key(|(index, _)| *index);
+        Ok(Self(steps.into_iter().map(|(_, step)| step).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// `udp:HOST:PORT` or `tcp:HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// UDP or TCP.
+    pub transport: crate::sip::settings::Transport,
+    /// Name or address; IPv6 in brackets.
+    pub host: String,
+    /// Port; 5060 when it was not written.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use crate::sip::settings::Transport;
+        let transport = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{transport}:{}:{}", self.host, self.port)
+    }
+}
+
+impl std::str::FromStr for Proxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        use crate::sip::settings::Transport;
+        let (transport, rest) = if let Some(rest) = text.strip_prefix("udp:") {
+            (Transport::Udp, rest)
+        } else if let Some(rest) = text.strip_prefix("tcp:") {
+            (Transport::Tcp, rest)
+        } else {
+            return Err("write udp:HOST:PORT or tcp:HOST:PORT".to_owned());
+        };
+        let (host, port) = units::host_and_port(rest).map_err(|wrong| format!("{}: {}", wrong.problem, wrong.help))?;
+        Ok(Self { transport, host, port: port.unwrap_or(5060) })
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|wrong| wrong.help)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn chat_takes_what_the_contract_says() {
+        let args = Args::try_parse_from([
+            "mucfocus",
+            "chat",
+            "sip:capulet@rooms.localhost",
+            "--from",
+            "sip:romeo@example.org",
+            "--as",
+            "Romeo",
+            "--proxy",
+            "tcp:127.0.0.1:15060",
+            "--say",
+            "Hi",
+            "--expect",
+            "Hello",
+            "--say",
+            "Bye",
+            "--timeout",
+            "3s",
+            "--ladder",
+        ])
+        .unwrap();
+        let Command::Chat(chat) = args.command else { panic!("{args:?}") };
+        let expected = [Step::Say("Hi".into()), Step::Expect("Hello".into()), Step::Say("Bye".into())];
+        assert_eq!(chat.script.0, expected);
+        assert_eq!(chat.timeout, Duration::from_secs(3));
+        let proxy = chat.proxy.unwrap();
+        assert_eq!((proxy.host.as_str(), proxy.port), ("127.0.0.1", 15060));
+        assert!(Args::try_parse_from(["mucfocus", "chat", "sip:a@b", "--proxy", "sctp:x:1"]).is_err());
+        assert!(Args::try_parse_from(["mucfocus", "chat", "sip:a@b", "--timeout", "10"]).is_err());
+    }
+}

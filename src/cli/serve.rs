@@ -1,0 +1,209 @@
+//! `mucfocus serve`: puts the parts together, says what it listens on, and takes them apart again.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mucfocus_core::room::Timeouts;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
+
+use super::FAILED;
+use crate::config::Config;
+use crate::hub::directory::{self, Directory};
+use crate::msrp_net::connection::Context;
+use crate::msrp_net::listener;
+use crate::observe::http::Endpoints;
+use crate::observe::metrics::Metrics;
+use crate::sip::port::Focus as _;
+use crate::sip::settings::Transport;
+use crate::sip::{Driver, GateObserver};
+use crate::xmpp::pool::Pool;
+
+/// What a stack frame of a worker may need: XML is nested, and its decoder recurses (the framer allows a depth of 64).
+const WORKER_STACK: usize = 4 << 20;
+/// What is kept of `timeouts.drain` for streams to say goodbye after the legs have ended.
+const STREAMS_CLOSE: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT; a second one ends at once.
+#[must_use]
+pub fn run(config: Config) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(error) => Err(format!("the runtime does not start: {error}")),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("{why}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    let mut hang_up = on(SignalKind::hangup())?;
+    let running = Running::start(config).await?;
+    announce(&running.listening);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // Its default would end the process without a word to anybody.
+            _ = hang_up.recv() => tracing::warn!("SIGHUP: this version reads its configuration at the start only"),
+        }
+    }
+    tracing::info!("going down: every leg is ended");
+    tokio::select! {
+        () = running.stop() => {}
+        _ = terminate.recv() => tracing::warn!("stopped at once"),
+        _ = interrupt.recv() => tracing::warn!("stopped at once"),
+    }
+    Ok(())
+}
+
+fn on(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("cannot listen to signals: {error}"))
+}
+
+/// `ready udp:127.0.0.1:5060 …`: the one line on standard output, once everything is bound.
+fn announce(listening: &[String]) {
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading.
+    let _ = writeln!(out, "ready {}", listening.join(" "));
+    let _ = out.flush();
+    tracing::info!(listening = listening.join(" "), "ready");
+}
+
+/// Everything that runs.
+struct Running {
+    sip: Driver,
+    focus: Arc<Directory>,
+    pool: Arc<Pool>,
+    drain: Duration,
+    listening: Vec<String>,
+}
+
+/// Counts what the SIP driver does not let in.
+struct CountRefusals(Arc<Metrics>);
+
+impl GateObserver for CountRefusals {
+    fn refused(&self, reason: &'static str) {
+        self.0.sip_gate_refusal(reason);
+    }
+
+    fn received(&self, method: &str) {
+        self.0.sip_request(method);
+    }
+}
+
+impl Running {
+    async fn start(config: Config) -> Result<Self, String> {
+        let metrics = Arc::new(Metrics::new());
+        let pool = Pool::observed(config.xmpp.clone(), Arc::clone(&metrics));
+        let context = Context {
+            sessions: Arc::default(),
+            max_message_size: config.msrp.max_message_size,
+            metrics: Arc::clone(&metrics),
+        };
+        let (msrp, msrp_addresses) = bind_msrp(&config.msrp.listen).await?;
+        let drain = config.timeouts.drain;
+        let (sip_settings, http) = (config.sip.clone(), config.http);
+        let focus = Directory::new(
+            focus_settings(config, &msrp_addresses),
+            Arc::clone(&pool),
+            context.clone(),
+            Arc::clone(&metrics),
+        );
+        let observer = Arc::new(CountRefusals(Arc::clone(&metrics)));
+        let sip = Driver::start(sip_settings.clone(), Arc::clone(&focus) as _, observer).await;
+        let sip = sip.map_err(|error| error.to_string())?;
+        let mut listening: Vec<String> = sip
+            .addresses()
+            .iter()
+            .map(|listen| match listen.transport {
+                Transport::Udp => format!("udp:{}", listen.address),
+                Transport::Tcp => format!("tcp:{}", listen.address),
+            })
+            .collect();
+        let trusted = sip_settings.trusted_peers;
+        let is_trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync> =
+            Arc::new(move |ip| trusted.iter().any(|peer| peer.network.contains(&ip)));
+        for (listener, address) in msrp.into_iter().zip(&msrp_addresses) {
+            listening.push(format!("msrp:tcp:{address}"));
+            let limit = sip_settings.connections_per_source;
+            tokio::spawn(listener::accept(listener, context.clone(), limit, Arc::clone(&is_trusted)));
+        }
+        if let Some(address) = http {
+            listening.push(format!("http:{}", serve_http(address, metrics, &focus).await?));
+        }
+        Ok(Self { sip, focus, pool, drain, listening })
+    }
+
+    /// Every leg gets a BYE, every occupant leaves, then sockets close. Takes `timeouts.drain` at most: callers who do not
+    /// answer their BYE are not waited for any longer.
+    async fn stop(self) {
+        let deadline = Instant::now() + self.drain;
+        let for_streams = STREAMS_CLOSE.min(self.drain / 3);
+        if timeout_at(deadline - for_streams, self.focus.drain()).await.is_err() {
+            tracing::warn!("some callers did not answer their BYE in time");
+        }
+        self.pool.shutdown(for_streams).await;
+        let _ = timeout_at(deadline, self.sip.shutdown()).await;
+    }
+}
+
+fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
+    let hosts = config.sip.advertise.iter().map(|(host, _)| host.clone());
+    let hosts: Vec<String> = hosts.chain(config.sip.listen.iter().map(|listen| literal(listen.address.ip()))).collect();
+    let rooms = Arc::new(config.rooms.clone().with_alias_hosts(hosts));
+    let advertised = config.msrp.advertise.clone();
+    let concrete = msrp.iter().map(SocketAddr::ip).find(|ip| !ip.is_unspecified());
+    let port = advertised.as_ref().and_then(|(_, port)| *port).or_else(|| msrp.first().map(SocketAddr::port));
+    directory::Settings {
+        rooms,
+        timeouts: Timeouts {
+            join: config.timeouts.join,
+            reflection: config.timeouts.reflection,
+            lost_leg: config.timeouts.lost_leg,
+        },
+        max_legs: config.limits.legs,
+        messages_per_user: config.limits.messages_per_user,
+        msrp_host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)),
+        msrp_port: port.unwrap_or_default(),
+        account_for: Box::new(move |user| config.account_for(user)),
+    }
+}
+
+/// An address as it stands in a URI.
+fn literal(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+async fn bind_msrp(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), String> {
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let (listener, at) =
+            listener::bind(*address).await.map_err(|error| format!("cannot listen for MSRP on {address}: {error}"))?;
+        listeners.push(listener);
+        bound.push(at);
+    }
+    Ok((listeners, bound))
+}
+
+async fn serve_http(address: SocketAddr, metrics: Arc<Metrics>, focus: &Arc<Directory>) -> Result<SocketAddr, String> {
+    let endpoints = Endpoints::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound = endpoints.address();
+    let focus = Arc::clone(focus);
+    // They go with the process: who probes wants to see that it drains.
+    tokio::spawn(endpoints.serve(metrics, move || focus.readiness(), std::future::pending()));
+    Ok(bound)
+}
