@@ -1,0 +1,89 @@
+//! What a room of ten SIP users costs: `room-of-ten target/release/mucfocus`.
+//!
+//! Ten SIP users enter one room of a real Prosody, each says two hundred messages, one unanswered at a time. Printed are the
+//! time until the last copy arrived, the CPU time of either process for each copy that it had to deliver, and the resident
+//! memory of ours. The load comes from this same machine, so the time says what the whole machine manages, not what mucfocus
+//! could; the CPU time is its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a tool"
+)]
+
+use std::time::{Duration, Instant};
+
+use mucfocus_rig::msrp::Send;
+use mucfocus_rig::{Member, World, until};
+
+const USERS: usize = 10;
+const EACH: usize = 200;
+const TIME: Duration = Duration::from_secs(120);
+const TEXT: &str = "a message of about sixty octets, as people write in rooms";
+
+#[tokio::main]
+async fn main() {
+    let binary = std::env::args().nth(1).expect("usage: room-of-ten PATH-OF-MUCFOCUS");
+    let world = World::with(&binary, |settings| settings.log = "warn".into()).await;
+    let (ours, servers) = (world.mucfocus.id(), world.prosody.id());
+
+    let started = (Instant::now(), cpu(ours), memory(ours));
+    let mut members = Vec::new();
+    for n in 0..USERS {
+        members.push(world.member("capulet", &format!("u{n}")).await);
+    }
+    let legs = USERS as f64;
+    println!(
+        "joining     {:6.1} ms and {:.1} ms of CPU for each user, one after the other",
+        started.0.elapsed().as_secs_f64() * 1e3 / legs,
+        (cpu(ours) - started.1) * 1e3 / legs
+    );
+
+    let started = (Instant::now(), cpu(ours), cpu(servers), memory(ours));
+    let talks: Vec<_> = members.iter().map(talk).collect();
+    let listeners = async {
+        for member in &members {
+            until(|| member.msrp.texts().len() >= EACH * (USERS - 1), TIME, "all copies").await;
+        }
+    };
+    tokio::join!(all(talks), listeners);
+    let (seconds, messages) = (started.0.elapsed().as_secs_f64(), (USERS * EACH) as f64);
+    let copies = messages * legs;
+    println!("messages    {:6.0} a second, {:.0} copies a second", messages / seconds, copies / seconds);
+    println!("CPU         {:6.1} µs for each copy in mucfocus", (cpu(ours) - started.1) * 1e6 / copies);
+    println!("            {:6.1} µs for each copy in Prosody", (cpu(servers) - started.2) * 1e6 / copies);
+    println!("memory      {:6} KiB resident, {} KiB before the first message", memory(ours), started.3);
+}
+
+async fn talk(member: &Member) {
+    for n in 0..EACH {
+        let id = member.msrp.send(Send::cpim(&member.to_room(&format!("{TEXT} {n}"))));
+        assert_eq!(member.msrp.response(&id).await.code(), Some(200));
+    }
+}
+
+async fn all(talks: Vec<impl Future<Output = ()>>) {
+    let mut talks: Vec<_> = talks.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        talks.retain_mut(|talk| talk.as_mut().poll(cx).is_pending());
+        if talks.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+/// CPU time of a process in seconds, its own and the kernel's for it.
+fn cpu(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
+    let ticks: Vec<f64> = after_name.skip(11).take(2).map(|field| field.parse().unwrap()).collect();
+    // The kernel counts in hundredths of a second wherever Debian runs.
+    ticks.iter().sum::<f64>() / 100.0
+}
+
+/// Resident memory of a process in KiB.
+fn memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
