@@ -1,0 +1,331 @@
+//! How a leg ends, and that nobody stays behind, on a real Prosody.
+//!
+//! Rows: GC-EXIT-01, -02, -04, -05, GC-JOIN-14 … 16, SIP-05, MS-REP-06, MS-CONN-08 … 10; design: no ghosts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use mucfocus_rig::member::any_offer;
+use mucfocus_rig::msrp::Send;
+use mucfocus_rig::sip::{Message, Request, TIMER_B, Transport};
+use mucfocus_rig::wait::within;
+use mucfocus_rig::xmpp::Client;
+use mucfocus_rig::{Member, SOON, World, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
+
+/// Juliet (XMPP) and Romeo (SIP) in one room.
+async fn two_in_a_room() -> (World, Client, Member) {
+    let world = World::start(BINARY).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.member("capulet", "romeo").await;
+    juliet.sees(&world.muc("capulet"), "Romeo").await;
+    (world, juliet, romeo)
+}
+
+/// The text of a Reason header (RFC 3326).
+fn reason(bye: &Message) -> String {
+    bye.header("Reason").unwrap_or_else(|| panic!("a BYE of ours says why:\n{bye}")).to_owned()
+}
+
+/// GC-EXIT-01, MS-REP-06: 200 at once, the room sees it within a second, the other leg goes on.
+#[tokio::test]
+async fn bye_takes_one_user_out_and_leaves_the_others() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    let tybalt = world.member("capulet", "tybalt").await;
+    assert_eq!(romeo.leaves().await.code(), Some(200));
+    juliet.sees_leave(&muc, "Romeo", Duration::from_secs(1)).await;
+    assert_eq!(tybalt.says("one less").await.code(), Some(200));
+    assert!(romeo.msrp.reports().is_empty());
+    assert!(romeo.msrp.texts().is_empty(), "who has left hears no more");
+    // The dialog is gone.
+    assert_eq!(romeo.leaves().await.code(), Some(481));
+}
+
+/// GC-EXIT-05: kick (307).
+#[tokio::test]
+async fn a_kick_ends_the_call_and_says_why() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    juliet.kick(&world.muc("capulet"), "Romeo", "Avaunt, you cullions!").await;
+    let bye = romeo.ended(SOON).await;
+    assert!(reason(&bye).contains("Avaunt, you cullions!"), "{bye}");
+}
+
+/// GC-EXIT-05, GC-JOIN-14: ban (301), and the next INVITE is 403 with a Warning that says so.
+#[tokio::test]
+async fn a_ban_ends_the_call_and_the_next_one_is_403() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    juliet.ban(&world.muc("capulet"), "romeo@xmpp.test", "for ever").await;
+    reason(&romeo.ended(SOON).await);
+    let refused = romeo.ua.try_call(Request::invite(&romeo.room, &any_offer())).await.err().unwrap();
+    assert_eq!(refused.code(), Some(403));
+    let warning = refused.header("Warning").expect("a refusal says why");
+    assert!(warning.starts_with("399 rig \""), "{warning}");
+    let id = warning.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')).expect("an id in the Warning").0;
+    until(|| world.mucfocus.log().contains(id), SOON, format!("{id} in the log")).await;
+}
+
+/// GC-EXIT-05: destroyed room.
+#[tokio::test]
+async fn a_destroyed_room_ends_every_call_in_it() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let tybalt = world.member("capulet", "tybalt").await;
+    let elsewhere = world.member("montague", "benvolio").await;
+    juliet.destroy(&world.muc("capulet"), "the end").await;
+    reason(&romeo.ended(SOON).await);
+    reason(&tybalt.ended(SOON).await);
+    assert_eq!(elsewhere.says("not here").await.code(), Some(200));
+}
+
+/// GC-EXIT-05: a room that becomes members-only (322).
+#[tokio::test]
+async fn a_room_for_members_only_ends_the_call_of_a_stranger() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    juliet.configure(&world.muc("capulet"), &[("membersonly", "1")]).await;
+    reason(&romeo.ended(SOON).await);
+    let refused = romeo.ua.try_call(Request::invite(&romeo.room, &any_offer())).await.err().unwrap();
+    assert_eq!(refused.code(), Some(403), "registration-required");
+}
+
+/// GC-JOIN-14: what the MUC answers to a join is what the caller gets.
+#[tokio::test]
+async fn a_room_that_refuses_says_so_in_sip() {
+    let world = World::start(BINARY).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let muc = world.muc("capulet");
+    juliet.configure(&muc, &[("passwordprotectedroom", "1"), ("roomsecret", "mum")]).await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    let refused = romeo.try_call(Request::invite(&world.sip("capulet"), &any_offer())).await.err().unwrap();
+    assert!(matches!(refused.code(), Some(401 | 403)), "not-authorized:\n{refused}");
+    assert_eq!(juliet.nicks(&muc), ["Juliet"]);
+}
+
+/// GC-EXIT-04: after `timeouts.lost_leg` (2 s here), not before.
+#[tokio::test]
+async fn a_lost_msrp_connection_ends_the_leg_after_a_while() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    let cut = Instant::now();
+    romeo.msrp.cut();
+    juliet.sees_leave(&muc, "Romeo", SOON).await;
+    assert!(cut.elapsed() > Duration::from_millis(1_500), "left before timeouts.lost_leg");
+    reason(&romeo.ended(SOON).await);
+}
+
+/// GC-EXIT-04: a caller who never connects at all is not kept either.
+#[tokio::test]
+async fn a_caller_who_never_connects_leaves_again() {
+    let world = World::start(BINARY).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    let call = romeo.call(Request::invite(&world.sip("capulet"), &any_offer())).await;
+    juliet.sees(&world.muc("capulet"), "Romeo").await;
+    reason(&call.ended(SOON * 4).await);
+    juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
+}
+
+/// MS-CONN-10, -11: who says nothing gets nothing, and is cut off; who says nonsense too.
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_told_nothing() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let ua = world.ua("tybalt", Transport::Udp).await;
+    let local = mucfocus_rig::msrp::own_uri(9);
+    let call = ua.call(Request::invite(&romeo.room, &mucfocus_rig::member::offer(&local, "active"))).await;
+    let silent = mucfocus_rig::msrp::Peer::connect(&local, &call.answer.sdp("path").unwrap()).await;
+    juliet.say(&world.muc("capulet"), "anybody?");
+    romeo.hears("anybody?").await;
+    assert!(silent.silent_for(Duration::from_millis(500)).await, "sent before the first request");
+    silent.is_closed(Duration::from_secs(60)).await;
+    assert!(silent.traffic().is_empty());
+}
+
+/// SIGTERM: a BYE for everybody, nobody in the room, status 0; within `timeouts.drain`.
+#[tokio::test]
+async fn sigterm_says_goodbye_to_everybody() {
+    let (mut world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    let over_tcp = mucfocus_rig::member::Joining { transport: Transport::Tcp, ..Default::default() };
+    let tybalt = world.member_with("capulet", "tybalt", over_tcp).await;
+    world.mucfocus.terminate();
+    let (one, two) = tokio::join!(romeo.ended(SOON), tybalt.ended(SOON));
+    reason(&one);
+    reason(&two);
+    juliet.sees_leave(&muc, "Romeo", SOON).await;
+    juliet.sees_leave(&muc, "Tybalt", SOON).await;
+    let status = world.mucfocus.end(SOON).await;
+    assert_eq!(status.code(), Some(0), "{}", world.mucfocus.log());
+    assert_eq!(world.mucfocus.output().lines().count(), 1, "one line on standard output, `ready`");
+}
+
+/// While it goes, a new call gets 503; a second SIGTERM does not wait.
+#[tokio::test]
+async fn a_second_sigterm_ends_it_at_once() {
+    let (mut world, _juliet, romeo) = two_in_a_room().await;
+    romeo.ua.answer(false);
+    world.prosody.freeze();
+    world.mucfocus.terminate();
+    until(|| romeo.ua.find(|m| m.method() == Some("BYE")).is_some(), SOON, "the BYE").await;
+    world.mucfocus.terminate();
+    world.mucfocus.end(Duration::from_secs(2)).await;
+}
+
+/// A killed process leaves no occupant behind: its streams are not resumable, though the server offers that.
+#[tokio::test]
+async fn a_killed_mucfocus_leaves_no_occupant() {
+    let (mut world, juliet, romeo) = two_in_a_room().await;
+    assert_eq!(romeo.says("last words").await.code(), Some(200));
+    juliet.hears(&world.muc("capulet"), "last words").await;
+    world.mucfocus.kill();
+    juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
+    world.mucfocus.restart().await;
+    let again = world.member("capulet", "romeo").await;
+    assert_eq!(again.says("back again").await.code(), Some(200));
+}
+
+/// A lost stream ends its legs, whatever was acknowledged was delivered; then calls work again.
+#[tokio::test]
+async fn a_killed_prosody_ends_the_calls_and_a_new_one_takes_new_calls() {
+    let (mut world, juliet, romeo) = two_in_a_room().await;
+    assert_eq!(romeo.says("before the storm").await.code(), Some(200));
+    juliet.hears(&world.muc("capulet"), "before the storm").await;
+    world.prosody.kill();
+    reason(&romeo.ended(SOON).await);
+    let refused = romeo.ua.try_call(Request::invite(&romeo.room, &any_offer())).await.err().unwrap();
+    assert_eq!(refused.code(), Some(480), "no XMPP server:\n{refused}");
+    assert!(refused.header("Retry-After").is_some(), "{refused}");
+    world.prosody.restart().await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let again = world.member("capulet", "romeo").await;
+    assert_eq!(again.says("after the storm").await.code(), Some(200));
+    juliet.hears(&world.muc("capulet"), "after the storm").await;
+}
+
+/// GC-JOIN-15: 100 within 200 ms, a final response at `timeouts.join`.
+#[tokio::test]
+async fn a_frozen_prosody_gives_100_at_once_and_504_at_the_deadline() {
+    let mut world = World::with(BINARY, |s| s.timeouts.push_str("join = \"2s\"\n")).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    world.prosody.freeze();
+    let asked = Instant::now();
+    let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
+    assert_eq!(invite.any_response(Duration::from_millis(200)).await.code(), Some(100));
+    let last = invite.response(TIMER_B).await;
+    assert!(matches!(last.code(), Some(408 | 480 | 504)), "{last}");
+    assert!(asked.elapsed() > Duration::from_millis(1_800), "before the deadline");
+    assert!(asked.elapsed() < Duration::from_secs(6), "long after the deadline");
+    world.prosody.thaw();
+    // What was on its way when the call was given up does not stay.
+    within(|| juliet.nicks(&world.muc("capulet")).contains(&"Romeo".into()).then_some(()), Duration::from_secs(2))
+        .await;
+    juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
+}
+
+/// GC-JOIN-16: CANCEL takes back a join that is on its way, over both transports.
+#[tokio::test]
+async fn cancel_while_the_room_thinks_is_487_and_nobody_stays() {
+    let mut world = World::start(BINARY).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let muc = world.muc("capulet");
+    for transport in [Transport::Udp, Transport::Tcp] {
+        // The second time the stream is up already, and only the join is cancelled.
+        let romeo = world.ua("romeo", transport).await;
+        world.prosody.freeze();
+        let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
+        assert_eq!(invite.any_response(SOON).await.code(), Some(100));
+        assert_eq!(invite.cancel().await.code(), Some(200));
+        assert_eq!(invite.response(SOON).await.code(), Some(487));
+        world.prosody.thaw();
+        within(|| juliet.nicks(&muc).contains(&"Romeo".into()).then_some(()), Duration::from_secs(2)).await;
+        juliet.sees_leave(&muc, "Romeo", SOON).await;
+        // The user can call again at once.
+        let call = romeo.call(Request::invite(&world.sip("capulet"), &any_offer())).await;
+        assert_eq!(call.bye().await.code(), Some(200));
+        juliet.sees_leave(&muc, "Romeo", SOON).await;
+    }
+}
+
+/// SIP-05: a repeated INVITE gets the same answer and brings nobody else in.
+#[tokio::test]
+async fn a_repeated_invite_gets_the_same_answer() {
+    let world = World::start(BINARY).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    romeo.acknowledge(false);
+    let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
+    let sent = invite.request().to_string().replace('\n', "\r\n");
+    romeo.send_raw(sent.clone());
+    let first = invite.response(SOON).await;
+    romeo.send_raw(sent);
+    let answers = || romeo.received().into_iter().filter(|m| m.code() == Some(200)).collect::<Vec<_>>();
+    until(|| answers().len() > 1, SOON, "the answer again").await;
+    assert!(answers().iter().all(|a| *a == first), "the answers differ: {:?}", answers());
+    assert_eq!(juliet.nicks(&world.muc("capulet")), ["Juliet", "Romeo"]);
+    romeo.acknowledge(true);
+    let call = invite.call(first);
+    assert_eq!(call.bye().await.code(), Some(200));
+}
+
+/// SIP-06: an ACK with a wrong number stops the retransmissions all the same.
+#[tokio::test]
+async fn an_ack_with_the_wrong_number_is_taken() {
+    let world = World::start(BINARY).await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    romeo.acknowledge(false);
+    let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
+    let answer = invite.response(SOON).await;
+    let call = invite.call(answer);
+    call.ack(2);
+    let answers = || romeo.received().iter().filter(|m| m.code() == Some(200)).count();
+    let before = answers();
+    let again = within(|| (answers() > before + 1).then_some(()), Duration::from_secs(3)).await;
+    assert!(again.is_none(), "the 200 came again after the ACK");
+}
+
+/// The tie between the two sides is the account: it is logged in while it is in a room, and two SIP users never share it.
+#[tokio::test]
+async fn two_sip_users_never_share_a_jid() {
+    let world = World::with(BINARY, |s| {
+        let twin = "[[accounts]]\nsip = \"sip:twin@sip.test\"\njid = \"romeo@xmpp.test\"\npassword = \"verona\"\n";
+        s.accounts.push_str(twin);
+    })
+    .await;
+    let romeo = world.member("capulet", "romeo").await;
+    let twin = world.ua("twin", Transport::Udp).await;
+    for room in ["capulet", "montague"] {
+        let refused = twin.try_call(Request::invite(&world.sip(room), &any_offer())).await.err().unwrap();
+        assert_eq!(refused.code(), Some(403), "{refused}");
+    }
+    assert_eq!(romeo.says("undisturbed").await.code(), Some(200));
+    romeo.leaves().await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
+}
+
+/// What is not acknowledged when the leg ends is answered or the connection ends: nobody waits for ever.
+#[tokio::test]
+async fn a_message_under_way_at_the_end_is_not_left_open() {
+    let (mut world, juliet, romeo) = two_in_a_room().await;
+    world.prosody.freeze();
+    let id = romeo.msrp.send(Send::cpim(&romeo.to_room("in the doorway")));
+    until(|| !romeo.msrp.traffic().is_empty(), SOON, "the SEND to go out").await;
+    assert_eq!(romeo.leaves().await.code(), Some(200), "a BYE does not wait for the MUC");
+    let over = || (romeo.msrp.closed() || romeo.msrp.responded(&id).is_some()).then_some(());
+    world.prosody.thaw();
+    juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
+    within(over, Duration::from_secs(1)).await;
+    assert_ne!(romeo.msrp.responded(&id).and_then(|r| r.code()), Some(500));
+}
+
+/// STARTTLS with a certificate of an authority that only `xmpp.ca_file` knows.
+#[tokio::test]
+async fn over_starttls_it_is_the_same() {
+    let mut world = World::with(BINARY, |s| s.tls = true).await;
+    let romeo = world.member("capulet", "romeo").await;
+    let tybalt = world.member("capulet", "tybalt").await;
+    assert_eq!(romeo.says("in secret").await.code(), Some(200));
+    tybalt.hears("in secret").await;
+    world.mucfocus.terminate();
+    assert_eq!(world.mucfocus.end(SOON).await.code(), Some(0));
+}
