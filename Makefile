@@ -14,7 +14,7 @@ TEST_PACKAGES := prosody sip-tester openssl libxml2-utils procps
 .DEFAULT_GOAL := run
 
 run:
-	@tests/install-packages "about three minutes the first time, most of it the release build" $(RUN_PACKAGES)
+	@tests/install-packages "about four minutes the first time, most of it the release build" $(RUN_PACKAGES)
 	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin demo
 	@ONCE=$(ONCE) target/release/demo target/release/mucfocus
 
