@@ -1,6 +1,7 @@
-//! What all TCP connections with SIP users have in common.
+//! What SIP and MSRP have in common below their protocols.
 
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -31,9 +32,39 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// What limits per source count as one: an IPv4 address, also where a socket for both families shows it as an IPv6 one, or the
+/// /64 of an IPv6 address.
+#[must_use]
+pub fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// An address as it stands in a URI.
+#[must_use]
+pub fn literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipv4_clients_of_a_socket_for_both_families_are_sources_of_their_own() {
+        let source = |text: &str| source_of(text.parse().unwrap()).to_string();
+        assert_eq!(source("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_ne!(source("::ffff:192.0.2.1"), source("::ffff:192.0.2.2"));
+        assert_eq!(source("2001:db8:1:2::3"), source("2001:db8:1:2:ffff::4"));
+    }
 
     #[tokio::test]
     async fn a_connection_that_falls_silent_is_asked_after_and_given_up_in_half_a_minute() {

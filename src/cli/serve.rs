@@ -21,6 +21,7 @@ use crate::observe::metrics::Metrics;
 use crate::sip::port::Focus as _;
 use crate::sip::settings::Transport;
 use crate::sip::{Driver, GateObserver};
+use crate::sockets::literal;
 use crate::xmpp::pool::Pool;
 
 /// What a stack frame of a worker may need: XML is nested, and its decoder recurses (the framer allows a depth of 64).
@@ -177,14 +178,6 @@ fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
         msrp_host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)),
         msrp_port: port.unwrap_or_default(),
         account_for: Box::new(move |user| config.account_for(user)),
-    }
-}
-
-/// An address as it stands in a URI.
-fn literal(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::msrp_net::table::SessionTable;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::{Dial, Focus, Readiness, Refusal};
 use crate::sip::settings::Rate;
+use crate::sockets::literal;
 use crate::xmpp::pool::Pool;
 use crate::xmpp::settings::Account;
 
@@ -145,11 +146,7 @@ impl Directory {
     }
 
     fn msrp_host(&self, local: IpAddr) -> String {
-        match (&self.settings.msrp_host, local) {
-            (Some(host), _) => host.clone(),
-            (None, IpAddr::V4(address)) => address.to_string(),
-            (None, IpAddr::V6(address)) => format!("[{address}]"),
-        }
+        self.settings.msrp_host.clone().unwrap_or_else(|| literal(local.to_canonical()))
     }
 
     /// Hands a leg to the task of its room, which is started if there is none. The directory's shard is locked meanwhile, so

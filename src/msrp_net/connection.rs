@@ -288,7 +288,7 @@ impl Reader {
         self.context.metrics.msrp_violation(if code == 481 { "unknown-session" } else { "session-taken" });
         let own = Path::endpoint(&request.to_path);
         if let Ok(response) = encode::response(request, own, code, comment) {
-            // A peer that provokes refusals and does not read them fills its own share only, and is cut off when it has.
+            // A peer that provokes refusals and does not read them fills this share only; what does not fit is not said.
             let _ = self.outbox.put(0, response);
         }
     }

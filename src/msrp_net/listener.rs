@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::{Context, serve};
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
+use crate::sockets::source_of;
 
 /// How long making a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ pub async fn accept(
                 continue;
             }
         };
-        let limit = limit.filter(|_| !trusted(peer.ip()));
+        let limit = limit.filter(|_| !trusted(peer.ip().to_canonical()));
         let Some(allowance) = PerSource::allow(&per_source, peer.ip(), limit) else {
             context.metrics.msrp_violation("too-many-connections");
             tracing::debug!(%peer, "MSRP connection refused: too many from this source");
@@ -115,17 +116,6 @@ impl Drop for Allowance {
             if *count == 0 {
                 open.remove(&self.source);
             }
-        }
-    }
-}
-
-/// What counts as one source: an IPv4 address, or the /64 of an IPv6 address.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
         }
     }
 }

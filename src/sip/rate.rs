@@ -1,26 +1,15 @@
 //! How much one source may ask of us: a table of token buckets that does not grow.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::settings::Rate;
+use crate::sockets::source_of;
 
 /// Sources that are remembered at a time. When the table is full those that are full again go first, then all: an attacker
 /// with more addresses than this is not held by a limit per address anyway.
 const MAX_SOURCES: usize = 16 * 1024;
-
-/// What limits per source count as one: an IPv4 address, or the /64 of an IPv6 address.
-#[must_use]
-pub(super) fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {

@@ -23,7 +23,6 @@ use super::door::{Admission, Door};
 use super::framing::{Framer, Unit};
 use super::head::{parameter, split_outside_quotes};
 use super::outgoing;
-use super::rate::source_of;
 use super::settings::Transport;
 use super::shared::{Flow, Shared};
 
@@ -154,7 +153,7 @@ impl Acceptor {
 
     fn source_place(&self, peer: IpAddr, is_trusted: bool) -> Result<Option<SourcePlace>, Full> {
         let Some(limit) = self.shared.settings.connections_per_source.filter(|_| !is_trusted) else { return Ok(None) };
-        let source = source_of(peer);
+        let source = crate::sockets::source_of(peer);
         let mut per_source = self.places.per_source.lock().unwrap_or_else(PoisonError::into_inner);
         let count = per_source.get(&source).copied().unwrap_or_default();
         if count >= limit {

@@ -23,7 +23,7 @@ use crate::wire::msrp::uri::MsrpUri;
 pub const MAX_WAITING: usize = 256;
 /// Octets that wait for the peer's connection.
 pub const MAX_WAITING_OCTETS: usize = 512 * 1024;
-/// Our requests whose responses are still awaited. An older one is forgotten, which costs nothing but a statistic.
+/// Our requests whose responses are still awaited. Of an older one a 481 would be overlooked.
 const MAX_UNANSWERED: usize = 256;
 /// How long a response may take before the transaction counts as failed (RFC 4975 §7.1.1).
 pub const RESPONSE_TIME: Duration = Duration::from_secs(30);
