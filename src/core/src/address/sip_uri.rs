@@ -188,7 +188,8 @@ impl SipUri {
     /// This URI with parameter `name` set, which is what people read and is escaped here. `name` must not be empty.
     #[must_use]
     pub fn with_param(&self, name: &str, value: Option<&str>) -> Self {
-        let encode = |text: &str| percent_encode(text.as_bytes(), is_param_char);
+        // Brackets may stand here by RFC 3261 §25, but not in a URI by RFC 3986 §3.3, and XML schemas look at the latter.
+        let encode = |text: &str| percent_encode(text.as_bytes(), |b| is_param_char(b) && !matches!(b, b'[' | b']'));
         let mut changed = self.clone();
         changed.params.retain(|(n, _)| !is_same_name(n, name));
         changed.params.push((encode(name), value.filter(|v| !v.is_empty()).map(encode)));

@@ -1,6 +1,9 @@
 //! Bytes to typed values and back, with zero policy: what is refused here is refused by a grammar, never by a rule of a room.
 
+pub mod conference_info;
 pub mod cpim;
+pub mod is_composing;
 pub mod media_type;
 pub mod msrp;
 pub mod sdp;
+pub mod xml;

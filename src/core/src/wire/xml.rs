@@ -1,4 +1,5 @@
-//! The little XML that a stream reads and writes by itself: escaping, and a walk over one element that was framed before.
+//! The little XML that is read and written by hand, since quick-xml needs std: escaping, and a walk over one element that was
+//! framed before.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
