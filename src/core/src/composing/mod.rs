@@ -1,0 +1,11 @@
+//! Who is writing (RFC 3994 towards SIP, XEP-0085 towards XMPP), thinned out on the way: clients of both worlds say it more
+//! often than the other world wants to hear.
+//!
+//! [`Typists`] are the occupants of a room as SIP users are told of them; [`Typing`] is one SIP user as his room is told of
+//! him. Neither knows whether anybody wants to hear it: that is the room's configuration (ISC-04).
+
+mod typing;
+mod typists;
+
+pub use typing::Typing;
+pub use typists::{Status, Typists};

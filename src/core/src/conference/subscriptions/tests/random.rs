@@ -1,0 +1,151 @@
+//! Whatever happens, in whatever order.
+
+use std::boxed::Box;
+use std::collections::BTreeMap as Map;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Subscribe(u64, u64, bool),
+    Refresh(u64, u64),
+    Notified(u64, Outcome),
+    Admit(u64, bool),
+    End(u64),
+    Forget(u64),
+    Join(u8),
+    Leave(u8),
+    Complete(bool),
+    Later(u64),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let outcome = prop_oneof![8 => Just(Outcome::Delivered), 1 => Just(Outcome::TooLarge), 1 => Just(Outcome::Failed)];
+    prop_oneof![
+        3 => (0..4u64, 0..40u64, any::<bool>()).prop_map(|(id, s, sees)| Operation::Subscribe(id, s, sees)),
+        2 => (0..4u64, 0..40u64).prop_map(|(id, s)| Operation::Refresh(id, s)),
+        12 => (0..4u64, outcome).prop_map(|(id, outcome)| Operation::Notified(id, outcome)),
+        2 => (0..4u64, any::<bool>()).prop_map(|(id, sees)| Operation::Admit(id, sees)),
+        1 => (0..4u64).prop_map(Operation::End),
+        1 => (0..4u64).prop_map(Operation::Forget),
+        6 => (0..9u8).prop_map(Operation::Join),
+        4 => (0..9u8).prop_map(Operation::Leave),
+        1 => any::<bool>().prop_map(Operation::Complete),
+        6 => (1..4000u64).prop_map(Operation::Later),
+    ]
+}
+
+/// A subscriber as the test knows him.
+#[derive(Debug, Default)]
+struct Subscriber {
+    sees: bool,
+    in_flight: bool,
+    ended: bool,
+    version: u32,
+    last: Option<Seen>,
+}
+
+/// Checks what came, against what subscribers know.
+fn check(world: &mut World, subscribers: &mut Map<SubscriptionId, Subscriber>) -> Result<(), TestCaseError> {
+    for (id, state, document) in core::mem::take(&mut world.got) {
+        let subscriber = subscribers.get_mut(&id).expect("somebody who subscribed");
+        prop_assert!(!subscriber.in_flight, "two NOTIFYs in flight");
+        prop_assert!(!subscriber.ended, "something after the end");
+        subscriber.in_flight = true;
+        subscriber.ended = state.starts_with("terminated");
+        prop_assert!(subscriber.ended || document.is_some());
+        if let Some(seen) = document {
+            prop_assert!(seen.version == subscriber.version + 1);
+            prop_assert!(subscriber.sees && world.complete || seen.is_neutral(), "shown what he may not see");
+            subscriber.version = seen.version;
+            subscriber.last = Some(seen);
+        }
+    }
+    for id in core::mem::take(&mut world.gone) {
+        prop_assert!(subscribers.remove(&id).is_some(), "gone twice");
+    }
+    Ok(())
+}
+
+fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<SubscriptionId, Subscriber>) {
+    match operation {
+        Operation::Subscribe(id, seconds, sees) => {
+            let id = SubscriptionId(id);
+            if let std::collections::btree_map::Entry::Vacant(vacant) = subscribers.entry(id) {
+                vacant.insert(Subscriber { sees, ..Subscriber::default() });
+                world.subscribe(id, Duration::from_secs(seconds), sees);
+            }
+        }
+        Operation::Refresh(id, seconds) => act!(world, refreshed, SubscriptionId(id), Duration::from_secs(seconds)),
+        Operation::Notified(id, outcome) => {
+            let id = SubscriptionId(id);
+            if let Some(subscriber) = subscribers.get_mut(&id) {
+                subscriber.in_flight = false;
+                // What is too large has reached nobody.
+                subscriber.ended &= outcome != Outcome::TooLarge;
+            }
+            act!(world, notified, id, outcome);
+        }
+        Operation::Admit(id, sees) => {
+            if let Some(subscriber) = subscribers.get_mut(&SubscriptionId(id)) {
+                subscriber.sees = sees;
+            }
+            act!(world, admit, SubscriptionId(id), sees);
+        }
+        Operation::End(id) => act!(world, end, SubscriptionId(id), Reason::Noresource, None, None),
+        Operation::Forget(id) => {
+            let mut out = Vec::new();
+            world.conference.forget(SubscriptionId(id), &mut out);
+            world.take(out);
+        }
+        Operation::Join(nickname) => world.join(&nickname.to_string()),
+        Operation::Leave(nickname) => {
+            world.roster.remove(&nickname.to_string());
+            act!(world, changed);
+        }
+        Operation::Complete(complete) => {
+            world.complete = complete;
+            act!(world, changed);
+        }
+        Operation::Later(millis) => world.after(MS(millis)),
+    }
+}
+
+proptest! {
+    /// CI-03, CI-10, EV-17, EV-18, and at rest every subscriber knows the occupants.
+    #[test]
+    fn whatever_happens_subscribers_learn_the_roster(operations in proptest::collection::vec(operation(), 1..120)) {
+        let (mut world, mut subscribers) = (World::new(&["Romeo"]), Map::new());
+        for operation in operations {
+            perform(&mut world, operation, &mut subscribers);
+            check(&mut world, &mut subscribers)?;
+        }
+        perform(&mut world, Operation::Complete(true), &mut subscribers);
+        check(&mut world, &mut subscribers)?;
+        // Everybody answers, and the longest pace goes by twice.
+        for _ in 0..4 {
+            for id in subscribers.keys().copied().collect::<Vec<_>>() {
+                perform(&mut world, Operation::Notified(id.0, Outcome::Delivered), &mut subscribers);
+                check(&mut world, &mut subscribers)?;
+            }
+            perform(&mut world, Operation::Later(2500), &mut subscribers);
+            check(&mut world, &mut subscribers)?;
+        }
+        let occupants: Box<[String]> = world.roster.occupants().map(|(nickname, _)| nickname.to_string()).collect();
+        for (id, subscriber) in &subscribers {
+            if subscriber.ended {
+                continue; // Its last NOTIFY came with the last step.
+            }
+            let last = subscriber.last.as_ref().expect("a document");
+            if subscriber.sees {
+                prop_assert_eq!(&last.users[..], &occupants[..], "{:?}", id);
+                prop_assert_eq!(last.count, Some(occupants.len()));
+            } else {
+                prop_assert!(last.is_neutral());
+            }
+        }
+        prop_assert_eq!(world.conference.ids().len(), subscribers.len());
+    }
+}

@@ -1,0 +1,195 @@
+//! One membership's stream is the observer of a room: what it sees is the roster of everybody, and what the streams of the others
+//! see again is not looked at. Of them only their own place counts, which they hear of first.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+
+use super::{Occupant, Roster};
+use crate::muc::{Seen, SeenState};
+use crate::time::WallClock;
+
+/// Feeds a roster. `M` names memberships.
+#[derive(Debug)]
+pub struct Observer<M> {
+    /// Whose view counts.
+    eyes: Option<M>,
+    /// What is gathered until the room has named everybody (status 110); the roster stays as it was meanwhile.
+    gathered: Option<BTreeMap<String, Occupant>>,
+    /// Places of our own that their memberships know of and the observer has not seen.
+    ahead: BTreeMap<String, M>,
+    /// Whether the room shows everybody's real JID to everybody.
+    shows_jids: bool,
+    /// Whether whose view counts was inside before he asked.
+    asks_again: bool,
+    /// Whether the roster was complete once.
+    is_complete: bool,
+}
+
+impl<M: Copy + Ord> Default for Observer<M> {
+    fn default() -> Self {
+        Self {
+            eyes: None,
+            gathered: None,
+            ahead: BTreeMap::new(),
+            shows_jids: false,
+            asks_again: false,
+            is_complete: false,
+        }
+    }
+}
+
+impl<M: Copy + Ord> Observer<M> {
+    /// Whose view counts.
+    #[must_use]
+    pub const fn eyes(&self) -> Option<M> {
+        self.eyes
+    }
+
+    /// Whether the roster can be shown: it was complete once and somebody keeps it.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// `member` is about to be told of everybody, by joining: from now on its view counts.
+    pub fn look(&mut self, member: M) {
+        self.eyes = Some(member);
+        self.gathered = Some(BTreeMap::new());
+        self.asks_again = false;
+    }
+
+    /// The same for a member who is inside and asks once more. Prosody tells only who comes in that the room shows real JIDs
+    /// (status 100), so what is known of that stays.
+    pub fn look_again(&mut self, member: M) {
+        self.look(member);
+        self.asks_again = true;
+    }
+
+    /// `member` is no longer a source. Whether it was the one whose view counts.
+    pub fn forget(&mut self, member: M, roster: &mut Roster) -> bool {
+        let ahead: BTreeSet<String> =
+            self.ahead.iter().filter(|(_, m)| **m == member).map(|(nick, _)| nick.clone()).collect();
+        for nickname in ahead {
+            self.ahead.remove(&nickname);
+            roster.remove(&nickname);
+        }
+        let was_the_eyes = self.eyes == Some(member);
+        if was_the_eyes {
+            self.eyes = None;
+            self.gathered = None;
+        }
+        was_the_eyes
+    }
+
+    /// Nobody of ours is in the room any more: what was known of it is worth nothing.
+    pub fn close_eyes(&mut self, roster: &mut Roster) {
+        *self = Self::default();
+        roster.replace(BTreeMap::new());
+    }
+
+    /// `member` saw somebody. `dialed_in` says when that nickname came in through us.
+    pub fn saw(&mut self, member: M, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+        if self.eyes == Some(member) {
+            self.observed(seen, dialed_in, roster);
+        } else if seen.is_us {
+            self.saw_itself(member, seen, dialed_in, roster);
+        }
+    }
+
+    /// The room has named everybody to `member`.
+    pub fn named_everybody(&mut self, member: M, roster: &mut Roster) {
+        if self.eyes != Some(member) {
+            return;
+        }
+        if let Some(mut everybody) = self.gathered.take() {
+            if !self.shows_jids {
+                everybody.values_mut().for_each(|occupant| occupant.jid = None);
+            }
+            // Who is in through us and was not named yet is about to be.
+            for nickname in self.ahead.keys() {
+                if let Some(occupant) = roster.get(nickname)
+                    && !everybody.contains_key(nickname)
+                {
+                    everybody.insert(nickname.clone(), occupant.clone());
+                }
+            }
+            roster.replace(everybody);
+            self.is_complete = true;
+        }
+    }
+
+    /// The room has changed whether it shows real JIDs (status 172 to 174). Whether everybody has to be asked for again: of those
+    /// who are here their JIDs are not known.
+    pub fn jids_are_shown(&mut self, shows_jids: bool, roster: &mut Roster) -> bool {
+        let newly_shown = shows_jids && !self.shows_jids;
+        self.shows_jids = shows_jids;
+        if !shows_jids {
+            let everybody = roster.occupants().map(|(nick, o)| (nick.into(), Occupant { jid: None, ..o.clone() }));
+            roster.replace(everybody.collect());
+        }
+        newly_shown
+    }
+
+    fn observed(&mut self, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+        if seen.is_us && seen.state.is_some() && self.gathered.is_some() {
+            self.shows_jids = seen.shows_jids || (self.asks_again && self.shows_jids);
+        }
+        self.ahead.remove(&seen.nickname);
+        let Some(state) = &seen.state else {
+            let gone = match &mut self.gathered {
+                Some(everybody) => everybody.remove(&seen.nickname),
+                None => None,
+            };
+            let listed =
+                if self.gathered.is_none() || !self.is_complete { roster.remove(&seen.nickname) } else { None };
+            // Who was told to come back under another name keeps what is known of him.
+            if let (Some(new), Some(occupant)) = (&seen.renamed, gone.or(listed)) {
+                self.put(new, occupant, roster);
+            }
+            return;
+        };
+        let known =
+            self.gathered.as_ref().and_then(|all| all.get(&seen.nickname)).or_else(|| roster.get(&seen.nickname));
+        let dialed_in = dialed_in.or_else(|| known.and_then(|occupant| occupant.dialed_in));
+        // Whether the room shows them to everybody is known when it has named everybody.
+        let keeps_jid = self.shows_jids || self.gathered.is_some();
+        let occupant = occupant(seen, state, dialed_in, keeps_jid);
+        self.put(&seen.nickname, occupant, roster);
+    }
+
+    /// What is gathered does not touch the roster that others read, until it is whole.
+    fn put(&mut self, nickname: &str, occupant: Occupant, roster: &mut Roster) {
+        match &mut self.gathered {
+            Some(everybody) => {
+                everybody.insert(nickname.into(), occupant);
+            }
+            None => roster.put(nickname, occupant),
+        }
+    }
+
+    fn saw_itself(&mut self, member: M, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+        match &seen.state {
+            Some(state) if roster.get(&seen.nickname).is_none() => {
+                self.ahead.insert(seen.nickname.clone(), member);
+                let occupant = occupant(seen, state, dialed_in, self.shows_jids);
+                roster.put(&seen.nickname, occupant);
+            }
+            Some(_) => {}
+            None if self.ahead.get(&seen.nickname) == Some(&member) => {
+                self.ahead.remove(&seen.nickname);
+                roster.remove(&seen.nickname);
+            }
+            None => {}
+        }
+    }
+}
+
+fn occupant(seen: &Seen, state: &SeenState, dialed_in: Option<WallClock>, keeps_jid: bool) -> Occupant {
+    Occupant {
+        display_name: state.display_name.clone().filter(|name| *name != seen.nickname),
+        role: state.role,
+        affiliation: state.affiliation,
+        jid: state.jid.clone().filter(|_| keeps_jid),
+        dialed_in,
+    }
+}
