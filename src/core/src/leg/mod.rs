@@ -3,27 +3,34 @@
 //! The leg knows its call and its session and nothing of the MUC: the room tells it when to answer, what to deliver and when
 //! to end. It owes an answer for every message that it took in; a message is named by a [`Ticket`] until its fate is known.
 
+mod answers;
 pub mod call;
+mod delivery;
+mod negotiation;
+mod turns;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use self::answers::Answers;
 use self::call::{CallCommand, Refusal};
+use self::turns::Turns;
 use crate::address::mapping::RoomMatch;
 use crate::address::sip_uri::SipUri;
 use crate::env::Env;
-use crate::msrp::session::{self, Overflow, PeerFault, Received, Reply, Session, Verdict};
+use crate::msrp::session::{self, Link, PeerFault, Received, Session};
 use crate::time::Instant;
-use crate::translate::phrases;
-use crate::wire::msrp::MAX_LINE;
 use crate::wire::msrp::encode::WireFrame;
-use crate::wire::msrp::frame::{Frame, Path};
-use crate::wire::msrp::uri::MsrpUri;
-use crate::wire::sdp::{Answer, Offer, Setup};
+use crate::wire::msrp::frame::Path;
+use crate::wire::sdp::Offer;
+
+pub use self::answers::MAX_UNDECIDED_NICKNAMES;
+pub use self::negotiation::Capabilities;
+pub use self::turns::Utterance;
+pub use crate::msrp::session::{Delivery, Overflow};
 
 /// Names a leg within its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,14 +40,9 @@ pub struct LegId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// Wrapped types that are understood (GC-JOIN-07).
-const WRAPPED_TYPES: &str = "text/plain";
-
 /// When to try again where this node is about to be away, in seconds. Without it a caller has to take a 503 for a 500 (RFC 3261
 /// §21.5.4).
 const RETRY_AFTER: u32 = 30;
-/// The longest `a=path`, in octets: its To-Path is a line that every receiver takes.
-const MAX_PATH: usize = MAX_LINE - 64;
 
 /// Where MSRP connections reach this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,29 +75,11 @@ pub struct Dial {
 pub struct Leg {
     dial: Dial,
     offer: Offer,
+    /// Whether we make the MSRP connection: where the caller cannot (ACM-04).
+    active: bool,
     state: State,
-    next_ticket: u64,
-    owed: BTreeMap<Ticket, Owed>,
-    turns: VecDeque<(Instant, Utterance)>,
-}
-
-/// An answer that is owed.
-#[derive(Debug)]
-struct Owed {
-    reply: Reply,
-    /// Whether the chunk that completed the message was the one with `$`, which alone uses credit.
-    holds_credit: bool,
-}
-
-/// A message that waits for its sender's turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Utterance {
-    /// Its name.
-    pub ticket: Ticket,
-    /// What is to be said.
-    pub body: String,
-    /// When its sender said it, from where on he counts the time until the answer.
-    pub said: Instant,
+    answers: Answers,
+    turns: Turns,
 }
 
 #[derive(Debug)]
@@ -103,9 +87,21 @@ enum State {
     /// Nothing final has been said.
     Ringing,
     /// 200 was sent.
-    Answered { session: Box<Session>, answer: Bytes, confirmed: bool },
+    Answered(Box<Answered>),
     /// Refused, or BYE sent or received.
     Over,
+}
+
+/// Our half of the call.
+#[derive(Debug)]
+struct Answered {
+    session: Session,
+    /// The SDP that we said last.
+    sdp: Bytes,
+    /// Session id and version of its `o=` line.
+    origin: (u64, u64),
+    /// We connect as soon as the caller certainly has our answer.
+    connects: bool,
 }
 
 /// What a leg wants.
@@ -123,7 +119,14 @@ pub enum Event {
     CloseSession(String),
     /// A message came in.
     Received(Ticket, Box<Received>),
-    /// A SEND that was taken in (see [`Frame::ends_a_send`]) is done with.
+    /// The caller wants this nickname, already in the form of RFC 8266, or gives back the one that he has. The answer is
+    /// [`Leg::conclude_nickname`].
+    Nickname(Ticket, Option<String>),
+    /// The caller takes messages again; so many were lost on him, before all that is sent now.
+    Missed(usize),
+    /// The caller took the MSRP stream away, while the call goes on. An offer that brings it back opens a new session.
+    SessionRemoved,
+    /// A SEND that was taken in (see [`Frame::ends_a_send`](crate::wire::msrp::frame::Frame::ends_a_send)) is done with.
     Credit,
     /// The peer did something wrong.
     Peer(PeerFault),
@@ -141,14 +144,10 @@ impl Leg {
         if dial.offer.is_empty() {
             return Err(Refusal::new(488, "An INVITE without an offer is not supported: offer an MSRP session"));
         }
-        let offer =
-            Offer::parse(&dial.offer).map_err(|error| Refusal::new(488, phrases::quoted(&error.to_string())))?;
-        // It becomes one line of everything that is sent.
-        let path: usize = offer.path().iter().map(|uri| uri.as_str().len() + 1).sum();
-        if path > MAX_PATH {
-            return Err(Refusal::new(488, "a=path is too long: nothing could be sent along it"));
-        }
-        Ok(Self { dial, offer, state: State::Ringing, next_ticket: 0, owed: BTreeMap::new(), turns: VecDeque::new() })
+        let offer = negotiation::usable(Offer::parse(&dial.offer))?;
+        let active = offer.makes_us_active(false);
+        let (answers, turns) = (Answers::default(), Turns::default());
+        Ok(Self { dial, offer, active, state: State::Ringing, answers, turns })
     }
 
     /// What the call brought along.
@@ -166,33 +165,12 @@ impl Leg {
     /// Whether the call was answered and is not over.
     #[must_use]
     pub const fn is_answered(&self) -> bool {
-        matches!(self.state, State::Answered { .. })
+        matches!(self.state, State::Answered(_))
     }
 
-    /// Answers the call: 200 with our half of the MSRP session.
-    pub fn accept(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        let session_id = env.token();
-        let Ok(own) = MsrpUri::new(false, &self.dial.msrp.host, self.dial.msrp.port, &session_id) else {
-            return self.reject(Refusal::new(500, "This node's MSRP address is unusable"), out);
-        };
-        let answer = self.offer.answer(&Answer {
-            path: &own,
-            host: &self.dial.msrp.host,
-            active: self.is_active(),
-            session: u64::try_from(env.ids.next() >> 65).unwrap_or(1),
-            max_size: u64::try_from(self.dial.max_message_size).ok(),
-            chatroom: &[],
-            wrapped: WRAPPED_TYPES,
-        });
-        let session = Box::new(Session::new(own, self.offer.path().clone(), self.dial.max_message_size));
-        self.state = State::Answered { session, answer: answer.clone(), confirmed: false };
-        out.push(Event::OpenSession(session_id));
-        out.push(Event::Call(CallCommand::Accept { answer }));
-    }
-
-    /// Whether we make the MSRP connection: where the caller cannot (ACM-04).
-    pub(crate) fn is_active(&self) -> bool {
-        matches!(self.offer.setup(), Setup::Passive)
+    /// Whether we make the MSRP connection.
+    pub(crate) const fn is_active(&self) -> bool {
+        self.active
     }
 
     /// Refuses the call.
@@ -203,37 +181,22 @@ impl Leg {
         }
     }
 
-    /// The ACK came. As the active side we connect now and not earlier: the caller certainly has our answer.
+    /// The caller has our last answer for certain: its ACK came, or it went out as the response to an UPDATE, which has none. As
+    /// the active side we connect now and not earlier.
     pub fn confirmed(&mut self, out: &mut Vec<Event>) {
-        let active = self.is_active();
-        if let State::Answered { session, confirmed, .. } = &mut self.state
-            && !core::mem::replace(confirmed, true)
-            && active
+        if let State::Answered(answered) = &mut self.state
+            && core::mem::take(&mut answered.connects)
         {
-            out.push(Event::Connect(session.peer().clone()));
+            out.push(Event::Connect(answered.session.peer().clone()));
         }
-    }
-
-    /// A re-INVITE or UPDATE: an offer that changes nothing gets the same answer again, any other is refused for now.
-    pub fn reoffered(&mut self, offer: &[u8], out: &mut Vec<Event>) {
-        let State::Answered { answer, .. } = &self.state else {
-            return out.push(Event::Call(CallCommand::AnswerReinvite(Err(Refusal::new(491, "The call is changing")))));
-        };
-        let same = Offer::parse(offer).is_ok_and(|new| new.is_same_as(&self.offer));
-        let reply = if same {
-            Ok(answer.clone())
-        } else {
-            Err(Refusal::new(488, "The MSRP session cannot be changed: only a refresh of the same offer is accepted"))
-        };
-        out.push(Event::Call(CallCommand::AnswerReinvite(reply)));
     }
 
     /// A connection is bound to the session.
     pub fn bound(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        let active = self.is_active();
+        let active = self.active;
         self.with_session(env, out, |session, env, events| {
             session.bound(events);
-            if active {
+            if active && session.link() == Link::Bound {
                 session.greet(env, events);
             }
         });
@@ -241,8 +204,8 @@ impl Leg {
 
     /// The session's connection is gone.
     pub fn connection_lost(&mut self) {
-        if let State::Answered { session, .. } = &mut self.state {
-            session.lost();
+        if let State::Answered(answered) = &mut self.state {
+            answered.session.lost();
         }
     }
 
@@ -253,99 +216,42 @@ impl Leg {
         out: &mut Vec<Event>,
         act: impl FnOnce(&mut Session, &mut Env<'_>, &mut Vec<session::Event>),
     ) {
-        let State::Answered { session, .. } = &mut self.state else { return };
+        let State::Answered(answered) = &mut self.state else { return };
         let mut events = Vec::new();
-        act(session, env, &mut events);
+        act(&mut answered.session, env, &mut events);
         for event in events {
-            out.push(match event {
+            let event = match event {
                 session::Event::Transmit(frame) => Event::Transmit(frame),
                 session::Event::Peer(fault) => Event::Peer(fault),
                 session::Event::Refused(code) => Event::SessionRefused(code),
-                session::Event::Received(received) => {
-                    let ticket = Ticket(self.next_ticket);
-                    self.next_ticket = self.next_ticket.wrapping_add(1);
-                    self.owed.insert(ticket, Owed { reply: received.reply.clone(), holds_credit: false });
-                    Event::Received(ticket, received)
+                session::Event::Missed(messages) => Event::Missed(messages),
+                session::Event::Received(received) => Event::Received(self.answers.owe(&received.reply), received),
+                session::Event::Nickname(request) if self.answers.takes_nicknames() => {
+                    Event::Nickname(self.answers.owe_nickname(request.reply), request.wanted)
                 }
-            });
+                session::Event::Nickname(request) => {
+                    answers::refuse_nickname(&answered.session, &request.reply, out);
+                    Event::Peer(PeerFault::TooManyNicknames)
+                }
+            };
+            out.push(event);
         }
-    }
-
-    /// Sends a CPIM message to the SIP user. The result is whether there is, or may still be, a connection to carry it.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when too much waits for a connection: the leg is to be ended.
-    pub fn deliver(&mut self, env: &mut Env<'_>, cpim: &Bytes, out: &mut Vec<Event>) -> Result<bool, Overflow> {
-        let mut result = Ok(false);
-        self.with_session(env, out, |session, env, events| {
-            result = session.send(env, "message/cpim", cpim, events);
-        });
-        result
-    }
-
-    /// Takes a frame for the session.
-    pub fn receive(&mut self, env: &mut Env<'_>, frame: Frame, out: &mut Vec<Event>) {
-        let (took_credit, next) = (frame.ends_a_send(), Ticket(self.next_ticket));
-        self.with_session(env, out, |session, env, events| session.receive(env, frame, events));
-        if !took_credit {
-            return;
-        }
-        match self.owed.get_mut(&next) {
-            Some(owed) => owed.holds_credit = true,
-            None => out.push(Event::Credit), // it was answered on the spot, or completed nothing
-        }
-    }
-
-    /// Whether an answer is still owed for this message.
-    #[must_use]
-    pub fn owes(&self, ticket: Ticket) -> bool {
-        self.owed.contains_key(&ticket)
-    }
-
-    /// The fate of a message is known.
-    pub fn conclude(&mut self, env: &mut Env<'_>, ticket: Ticket, verdict: &Verdict, out: &mut Vec<Event>) {
-        let Some(owed) = self.owed.remove(&ticket) else { return };
-        self.with_session(env, out, |session, env, events| session.conclude(env, &owed.reply, verdict, events));
-        if owed.holds_credit {
-            out.push(Event::Credit);
-        }
-    }
-
-    /// Keeps a message back until its sender's turn comes (`limits.messages_per_user`). The order stays.
-    pub fn await_turn(&mut self, at: Instant, utterance: Utterance) {
-        let at = self.turns.back().map_or(at, |(last, _)| at.max(*last));
-        self.turns.push_back((at, utterance));
-    }
-
-    /// Whether messages are kept back.
-    #[must_use]
-    pub fn is_throttled(&self) -> bool {
-        !self.turns.is_empty()
-    }
-
-    /// Takes the next message whose turn has come.
-    pub fn take_turn(&mut self, now: Instant) -> Option<Utterance> {
-        if self.turns.front()?.0 > now {
-            return None;
-        }
-        self.turns.pop_front().map(|(_, utterance)| utterance)
     }
 
     /// When [`Leg::take_turn`] or [`Leg::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let session = match &self.state {
-            State::Answered { session, .. } => session.next_timeout(),
+            State::Answered(answered) => answered.session.next_timeout(),
             State::Ringing | State::Over => None,
         };
-        self.turns.front().map(|(at, _)| *at).into_iter().chain(session).min()
+        self.turns.next().into_iter().chain(session).min()
     }
 
     /// Lets the session forget what waited too long.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let State::Answered { session, .. } = &mut self.state {
-            session.handle_timeout(now);
+        if let State::Answered(answered) = &mut self.state {
+            answered.session.handle_timeout(now);
         }
     }
 
@@ -364,12 +270,10 @@ impl Leg {
 
     /// The call is over and nothing needs to be said.
     pub fn over(&mut self, out: &mut Vec<Event>) {
-        if let State::Answered { session, .. } = core::mem::replace(&mut self.state, State::Over)
-            && let Some(id) = session.own().session_id()
-        {
-            out.push(Event::CloseSession(id.into()));
+        if let State::Answered(answered) = core::mem::replace(&mut self.state, State::Over) {
+            out.extend(answered.closing());
         }
-        self.owed.clear();
-        self.turns.clear();
+        self.answers.clear();
+        self.turns = Turns::default();
     }
 }

@@ -1,5 +1,8 @@
 //! The MSRP session of a leg: reassembly of what comes in, responses and reports by the rules of RFC 4975 §7, and what goes
 //! out. It knows neither rooms nor sockets; the leg tells it when a connection is bound to it.
 
+pub mod fault;
+pub mod nickname;
+pub mod outgoing;
 pub mod reassembly;
 pub mod session;

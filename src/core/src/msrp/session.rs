@@ -1,34 +1,34 @@
 //! One MSRP session (RFC 4975): what is answered at once, what the room decides, and what goes out.
 
+mod answering;
+mod sending;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::reassembly::{ChunkError, Progress, Reassembly, Reports};
+use super::nickname::{self, BadNickname, NicknameReply, NicknameRequest};
+use super::outgoing::Outgoing;
+use super::reassembly::{ChunkError, Progress, Reassembly};
 use crate::env::Env;
 use crate::time::Instant;
-use crate::wire::msrp::decode::BadFrame;
-use crate::wire::msrp::encode::{self, EncodeError, WireFrame};
-use crate::wire::msrp::frame::{
-    ByteRange, Continuation, FailureReport, Frame, Head, Method, Path, ReportStatus, Start, TransactionId,
-};
+use crate::wire::msrp::decode::{BadFrame, BadReason};
+use crate::wire::msrp::encode::{self, WireFrame};
+use crate::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start, TransactionId};
 use crate::wire::msrp::uri::MsrpUri;
+use crate::wire::sdp::Direction;
 
-/// Frames that wait for the peer's connection; with more the leg ends (ownership rule 4).
-pub const MAX_WAITING: usize = 256;
-/// Octets that wait for the peer's connection.
-pub const MAX_WAITING_OCTETS: usize = 512 * 1024;
-/// Our requests whose responses are still awaited. Of an older one a 481 would be overlooked.
-const MAX_UNANSWERED: usize = 256;
+pub use self::answering::{Reply, Verdict};
+pub use super::fault::PeerFault;
+pub use super::outgoing::{Delivery, MAX_WAITING, MAX_WAITING_OCTETS, Overflow};
+
 /// How long a response may take before the transaction counts as failed (RFC 4975 §7.1.1).
 pub const RESPONSE_TIME: Duration = Duration::from_secs(30);
-/// Above this a body must be interruptible, so that its range-end is `*` (RFC 4975 §5.1).
-const INTERRUPTIBLE: usize = 2048;
 
 /// One session.
 #[derive(Debug)]
@@ -36,9 +36,10 @@ pub struct Session {
     own: MsrpUri,
     peer: Path,
     link: Link,
+    terms: Terms,
+    limit: usize,
     inbound: Reassembly,
-    waiting: VecDeque<WireFrame>,
-    waiting_octets: usize,
+    outgoing: Outgoing,
     unanswered: VecDeque<TransactionId>,
 }
 
@@ -49,8 +50,19 @@ pub enum Link {
     Awaited,
     /// There is a connection.
     Bound,
-    /// It broke. Only a new offer and answer could replace it (RFC 4975 §5.4).
+    /// It broke. Only a new offer and answer can replace it (RFC 4975 §5.4).
     Lost,
+    /// The peer took the stream away; a new offer may bring it back (RFC 3264 §8.2).
+    Removed,
+}
+
+/// What offer and answer agreed upon, besides the paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// Whether the peer may send NICKNAME.
+    pub nicknames: bool,
+    /// Who sends content, as the peer says it (MS-SDP-06).
+    pub direction: Direction,
 }
 
 /// What the session wants.
@@ -62,46 +74,12 @@ pub enum Event {
     Received(Box<Received>),
     /// The peer did something that was refused or overlooked.
     Peer(PeerFault),
+    /// The peer wants another nickname, or none.
+    Nickname(Box<NicknameRequest>),
+    /// The peer takes content again; so many messages he did not get.
+    Missed(usize),
     /// The peer says that the session is over (RFC 4975 §10.8).
     Refused(u16),
-}
-
-/// What a peer did wrong, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PeerFault {
-    /// A chunk that cannot be part of a message.
-    #[error("{0}")]
-    Chunk(#[from] ChunkError),
-    /// A request that could be delimited but not read.
-    #[error("malformed request")]
-    Malformed,
-    /// To-Path holds more than our own URI (MS-CONN-12).
-    #[error("To-Path leads beyond this endpoint")]
-    NotForUs,
-    /// A method that nobody knows.
-    #[error("unknown method")]
-    UnknownMethod,
-    /// NICKNAME, which this version does not offer.
-    #[error("nicknames are not offered")]
-    NicknameNotOffered,
-}
-
-impl PeerFault {
-    /// A short name, for metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chunk(ChunkError::NoMessageId) => "no-message-id",
-            Self::Chunk(ChunkError::NoByteRange) => "no-byte-range",
-            Self::Chunk(ChunkError::TooLarge) => "too-large",
-            Self::Chunk(ChunkError::TooMany) => "too-many-unfinished",
-            Self::Chunk(ChunkError::BeyondEnd) => "beyond-end",
-            Self::Malformed => "malformed",
-            Self::NotForUs => "not-for-us",
-            Self::UnknownMethod => "unknown-method",
-            Self::NicknameNotOffered => "nickname-not-offered",
-        }
-    }
 }
 
 /// A whole message from the peer.
@@ -115,32 +93,13 @@ pub struct Received {
     pub reply: Reply,
 }
 
-/// An answer that is owed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    request: Head,
-    reports: Reports,
-    size: u64,
+impl Received {
+    /// Its Message-ID.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.reply.request.message_id.as_deref()
+    }
 }
-
-/// The fate of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The room has it.
-    Accepted,
-    /// Nobody got it.
-    Refused {
-        /// MSRP status code.
-        code: u16,
-        /// Comment for people, on one line.
-        comment: Cow<'static, str>,
-    },
-}
-
-/// More waits for a connection than may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too much waits for the MSRP connection")]
-pub struct Overflow;
 
 impl Session {
     /// A session of `own` towards `peer`, taking messages of at most `limit` octets.
@@ -150,9 +109,10 @@ impl Session {
             own,
             peer,
             link: Link::Awaited,
+            terms: Terms { nicknames: false, direction: Direction::SendRecv },
+            limit,
             inbound: Reassembly::new(limit),
-            waiting: VecDeque::new(),
-            waiting_octets: 0,
+            outgoing: Outgoing::new(),
             unanswered: VecDeque::new(),
         }
     }
@@ -175,28 +135,55 @@ impl Session {
         self.link
     }
 
+    /// Messages that the peer did not get, and was not told about.
+    #[must_use]
+    pub const fn missed(&self) -> usize {
+        self.outgoing.missed()
+    }
+
     /// A connection is bound to the session: what waited goes out (MS-CONN-11).
     pub fn bound(&mut self, out: &mut Vec<Event>) {
-        self.link = Link::Bound;
-        self.waiting_octets = 0;
-        out.extend(core::mem::take(&mut self.waiting).into_iter().map(Event::Transmit));
+        if self.link != Link::Removed {
+            self.link = Link::Bound;
+            self.resume(out);
+        }
     }
 
     /// The connection is gone, and with it what was owed on it.
     pub fn lost(&mut self) {
-        self.link = Link::Lost;
-        self.waiting = VecDeque::new();
-        self.waiting_octets = 0;
+        if self.link != Link::Removed {
+            self.link = Link::Lost;
+        }
+        self.outgoing.give_up();
         self.unanswered = VecDeque::new();
     }
 
-    /// Opens a session whose active side we are: the first SEND goes at once, without a body (ACM-05, RFC 4975 §5.4).
-    pub fn greet(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        self.emit_send(env, None, out);
+    /// The peer took the stream away.
+    pub fn remove(&mut self) {
+        self.lost();
+        self.link = Link::Removed;
+        self.inbound = Reassembly::new(self.limit);
+    }
+
+    /// The session goes on under other paths, where nobody has connected yet. What waits moves along; what the peer has sent
+    /// half of, or was not answered, is over.
+    pub fn relocate(&mut self, own: MsrpUri, peer: Path) {
+        (self.own, self.peer, self.link) = (own, peer, Link::Awaited);
+        self.inbound = Reassembly::new(self.limit);
+        self.unanswered = VecDeque::new();
+    }
+
+    /// Something else was agreed upon. Where the peer takes content again, what waited goes out.
+    pub fn agree(&mut self, terms: Terms, out: &mut Vec<Event>) {
+        self.terms = terms;
+        self.resume(out);
     }
 
     /// Takes a frame that was addressed to this session.
     pub fn receive(&mut self, env: &mut Env<'_>, frame: Frame, out: &mut Vec<Event>) {
+        if self.link == Link::Removed {
+            return; // it was on its way
+        }
         match &frame.head.start {
             Start::Response { code, .. } => self.answered(&frame.head.transaction, *code, out),
             // A REPORT is never answered (MS-REP-01).
@@ -205,27 +192,55 @@ impl Session {
                 self.refuse(&frame.head, 481, "No such session here", PeerFault::NotForUs, out);
             }
             Start::Request(Method::Send) => self.received_send(env, frame, out),
-            Start::Request(Method::Nickname) => {
-                self.refuse(&frame.head, 403, "Nicknames are not offered", PeerFault::NicknameNotOffered, out);
-            }
+            Start::Request(Method::Nickname) => self.received_nickname(frame.head, out),
             Start::Request(Method::Other(_)) => {
                 self.refuse(&frame.head, 501, "Unknown method", PeerFault::UnknownMethod, out);
             }
         }
     }
 
-    /// Takes a frame that nobody could read: 400, where there is somebody to tell (MS-FRAME-14).
+    /// Takes a frame that nobody could read: 400, where there is somebody to tell (MS-FRAME-14), or 424 for a nickname with
+    /// characters that no line may have (NICK-01).
     pub fn receive_bad(&mut self, bad: &BadFrame, out: &mut Vec<Event>) {
-        out.push(Event::Peer(PeerFault::Malformed));
-        if let Some(response) = encode::bad_response(bad, &self.own, 400, "Malformed request") {
+        let mut bad = Cow::Borrowed(bad);
+        let (mut fault, mut code) = (PeerFault::Malformed, 400);
+        if bad.method == Some(Method::Nickname) {
+            bad.to_mut().failure_report = FailureReport::Yes; // it has no meaning there (SW-22)
+            if bad.why == BadReason::Malformed("Use-Nickname") {
+                (fault, code) = (BadNickname::Syntax.into(), 424);
+            }
+        }
+        out.push(Event::Peer(fault));
+        if let Some(response) = encode::bad_response(&bad, &self.own, code, "Malformed request") {
             out.push(Event::Transmit(response));
         }
+    }
+
+    /// What is wrong with the request itself is answered here (SW-22, SW-25); all else the room decides.
+    fn received_nickname(&mut self, head: Head, out: &mut Vec<Event>) {
+        let refusal = match head.use_nickname.as_deref().map(nickname::read) {
+            _ if !self.terms.nicknames => (403, "Nicknames are not offered".into(), PeerFault::NicknameNotOffered),
+            None => (400, "Use-Nickname missing".into(), PeerFault::NicknameMissing),
+            Some(Err(bad)) => (424, bad.to_string(), PeerFault::from(bad)),
+            Some(Ok(wanted)) => {
+                let request = NicknameRequest { wanted, reply: NicknameReply(head) };
+                return out.push(Event::Nickname(Box::new(request)));
+            }
+        };
+        let (code, comment, fault): (_, String, _) = refusal;
+        out.push(Event::Peer(fault));
+        // Always, whatever Failure-Report says: it has no meaning there (SW-22, SW-23).
+        self.respond_if(true, &head, code, &comment, out);
     }
 
     fn received_send(&mut self, env: &mut Env<'_>, frame: Frame, out: &mut Vec<Event>) {
         if frame.head.content_type.is_none() {
             // The active side binds the session with such a SEND, and later keeps its connection alive.
             return self.respond_if(frame.head.failure_report == FailureReport::Yes, &frame.head, 200, "OK", out);
+        }
+        if !self.terms.direction.sends() {
+            let comment = "Your offer says that you send nothing";
+            return self.refuse(&frame.head, 403, comment, PeerFault::NotSending, out);
         }
         match self.inbound.add(env.now, &frame) {
             Progress::Kept(reports) | Progress::Abandoned(reports) => {
@@ -252,113 +267,6 @@ impl Session {
         }
     }
 
-    /// Tells the sender what became of his message, as far as he wants to hear it (RFC 4975 §7.1.3, §7.1.4, §7.2).
-    pub fn conclude(&mut self, env: &mut Env<'_>, reply: &Reply, verdict: &Verdict, out: &mut Vec<Event>) {
-        if self.link != Link::Bound {
-            return;
-        }
-        let failure = reply.reports.failure;
-        match verdict {
-            Verdict::Accepted => {
-                self.respond_if(failure == FailureReport::Yes, &reply.request, 200, "OK", out);
-                if reply.reports.success {
-                    self.report_success(env, reply, out);
-                }
-            }
-            Verdict::Refused { code, comment } => {
-                self.respond_if(failure != FailureReport::No, &reply.request, *code, comment, out);
-            }
-        }
-    }
-
-    fn report_success(&mut self, env: &mut Env<'_>, reply: &Reply, out: &mut Vec<Event>) {
-        let head = Head {
-            transaction: TransactionId::fresh(env),
-            start: Start::Request(Method::Report),
-            to_path: reply.request.from_path.clone(),
-            from_path: Path::new(self.own.clone()),
-            message_id: reply.request.message_id.clone(),
-            byte_range: Some(ByteRange { start: 1, end: Some(reply.size), total: Some(reply.size) }),
-            success_report: false,
-            failure_report: FailureReport::Yes,
-            status: Some(ReportStatus { namespace: 0, code: 200, comment: Some("OK".into()) }),
-            use_nickname: None,
-            content_type: None,
-        };
-        if let Ok(frame) = encode::frame(&head, None, Continuation::Complete) {
-            out.push(Event::Transmit(frame));
-        }
-    }
-
-    /// Sends a message. Before the peer has connected it waits; once the connection is lost it goes nowhere, and the result is
-    /// `false`.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when more waits than may; the message is not sent.
-    pub fn send(
-        &mut self,
-        env: &mut Env<'_>,
-        content_type: &str,
-        body: &Bytes,
-        out: &mut Vec<Event>,
-    ) -> Result<bool, Overflow> {
-        let full = self.waiting.len() >= MAX_WAITING || self.waiting_octets + body.len() > MAX_WAITING_OCTETS;
-        if self.link == Link::Awaited && full {
-            return Err(Overflow);
-        }
-        let has_somewhere_to_go = self.link != Link::Lost;
-        if has_somewhere_to_go {
-            self.emit_send(env, Some((content_type, body)), out);
-        }
-        Ok(has_somewhere_to_go)
-    }
-
-    /// Makes the frame of one SEND and writes it, or keeps it until there is a connection. The message goes in one chunk: the
-    /// connection writes others in between only when it has become able to interrupt.
-    fn emit_send(&mut self, env: &mut Env<'_>, content: Option<(&str, &Bytes)>, out: &mut Vec<Event>) {
-        let mut head = self.send_head(env, content);
-        let body = content.map(|(_, body)| body);
-        // An identifier that occurs in the body would end the frame too early: draw another (MS-FRAME-04).
-        while let Err(EncodeError::EndLineInBody) = self.write(&head, body, out) {
-            head.transaction = TransactionId::fresh(env);
-        }
-    }
-
-    fn write(&mut self, head: &Head, body: Option<&Bytes>, out: &mut Vec<Event>) -> Result<(), EncodeError> {
-        let frame = encode::frame(head, body, Continuation::Complete)?;
-        if self.unanswered.len() >= MAX_UNANSWERED {
-            self.unanswered.pop_front();
-        }
-        self.unanswered.push_back(head.transaction.clone());
-        if self.link == Link::Bound {
-            out.push(Event::Transmit(frame));
-        } else {
-            self.waiting_octets += frame.len();
-            self.waiting.push_back(frame);
-        }
-        Ok(())
-    }
-
-    fn send_head(&self, env: &mut Env<'_>, content: Option<(&str, &Bytes)>) -> Head {
-        let size = content.map_or(0, |(_, body)| body.len());
-        let octets = u64::try_from(size).unwrap_or(u64::MAX);
-        let end = (size <= INTERRUPTIBLE).then_some(octets);
-        Head {
-            transaction: TransactionId::fresh(env),
-            start: Start::Request(Method::Send),
-            to_path: self.peer.clone(),
-            from_path: Path::new(self.own.clone()),
-            message_id: Some(env.token()),
-            byte_range: Some(ByteRange { start: 1, end, total: Some(octets) }),
-            success_report: false,
-            failure_report: FailureReport::Yes,
-            status: None,
-            use_nickname: None,
-            content_type: content.map(|(content_type, _)| content_type.into()),
-        }
-    }
-
     /// A response to one of our requests.
     fn answered(&mut self, transaction: &TransactionId, code: u16, out: &mut Vec<Event>) {
         let Some(at) = self.unanswered.iter().position(|id| id == transaction) else {
@@ -367,21 +275,6 @@ impl Session {
         self.unanswered.remove(at);
         if code == 481 || code == 506 {
             out.push(Event::Refused(code));
-        }
-    }
-
-    fn refuse(&self, request: &Head, code: u16, comment: &str, fault: PeerFault, out: &mut Vec<Event>) {
-        out.push(Event::Peer(fault));
-        self.respond_if(request.failure_report != FailureReport::No, request, code, comment, out);
-    }
-
-    fn respond_if(&self, wanted: bool, request: &Head, code: u16, comment: &str, out: &mut Vec<Event>) {
-        if !wanted {
-            return;
-        }
-        // Our own URI and comments are ours, and the request's path was parsed: nothing here can be refused by the encoder.
-        if let Ok(frame) = encode::response(request, &self.own, code, comment) {
-            out.push(Event::Transmit(frame));
         }
     }
 

@@ -16,7 +16,7 @@ mod address;
 mod encode;
 
 pub use address::Address;
-pub use encode::encode;
+pub use encode::{NAMESPACE, encode, encode_delayed, headers};
 
 /// A CPIM message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -123,6 +123,14 @@ impl AcceptTypes {
         })
     }
 
+    /// Whether `media` stands there by name, and not only under a wildcard. Parameters are not looked at.
+    #[must_use]
+    pub fn names(&self, media: &MediaType) -> bool {
+        self.0
+            .iter()
+            .any(|range| matches!(range, Range::Only(only) if only.kind == media.kind && only.subtype == media.subtype))
+    }
+
     /// Whether nothing is accepted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

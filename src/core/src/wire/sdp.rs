@@ -16,10 +16,12 @@ use super::msrp::uri::MsrpUri;
 
 mod client;
 mod offer;
+mod reoffer;
 mod write;
 
 pub use client::{AnswerError, ClientOffer, RemoteAnswer, build_offer};
 pub use offer::{Answer, Offer, OfferError};
+pub use reoffer::{Removal, Reoffer};
 
 /// The longest SDP that is read, in octets. Real offers have less than 4 KiB.
 pub const MAX_LEN: usize = 64 * 1024;
@@ -79,6 +81,18 @@ impl Direction {
         }
     }
 
+    /// Whether the one who says so sends content.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether the one who says so takes content.
+    #[must_use]
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
     /// The name of the attribute.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -93,6 +107,7 @@ struct Stream {
     path: Path,
     setup: Option<Setup>,
     direction: Direction,
+    accept: AcceptTypes,
     accepts_cpim: bool,
     wrapped: AcceptTypes,
     chatroom: Option<Vec<String>>,
@@ -122,6 +137,7 @@ impl Stream {
             setup: attribute(session, media, "setup").and_then(parse_setup),
             direction: direction(session, media),
             accepts_cpim: cpim.is_some_and(|cpim| accept.accepts(&cpim)),
+            accept,
             wrapped: AcceptTypes::parse(attribute(session, media, "accept-wrapped-types").unwrap_or_default()),
             chatroom: attribute(session, media, "chatroom")
                 .map(|tokens| tokens.split_ascii_whitespace().map(Into::into).collect()),

@@ -1,5 +1,6 @@
 //! Writing CPIM, in the strict form of RFC 3862: CRLF, one space after each colon, and the blank line before the MIME part.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -8,18 +9,43 @@ use bytes::Bytes;
 
 use super::Address;
 
+/// The name of the headers that are this project's own (RFC 3862 §3.4). Who does not know it ignores them.
+pub const NAMESPACE: &str = "urn:mucfocus:cpim";
+
+/// A CPIM message with nothing but a sender and a recipient, for reports (RFC 7701 §6.2).
+#[must_use]
+pub fn headers(from: &Address, to: &Address) -> Bytes {
+    let mut message = String::with_capacity(256);
+    push_address(&mut message, "From", from);
+    push_address(&mut message, "To", to);
+    message.push_str("\r\n");
+    Bytes::from(Vec::from(message))
+}
+
 /// A CPIM message with UTF-8 content, which is passed through octet for octet.
 ///
 /// Nothing in the arguments can add a header or leave an address: formal names are quoted and escaped where they have to be, and of the others what
 /// cannot stand where it would is percent-encoded (URIs) or dropped. A trailing `gr` is not written; it belongs into the URI.
 #[must_use]
 pub fn encode(from: &Address, to: &Address, date_time: &str, content_type: &str, content: &str) -> Bytes {
+    write(from, to, date_time, "", content_type, content)
+}
+
+/// The same, for what was said before its reader came: `mucfocus.Delayed: true` tells that (FT-01).
+#[must_use]
+pub fn encode_delayed(from: &Address, to: &Address, date_time: &str, content_type: &str, content: &str) -> Bytes {
+    let delayed = format!("\r\nNS: mucfocus <{NAMESPACE}>\r\nmucfocus.Delayed: true");
+    write(from, to, date_time, &delayed, content_type, content)
+}
+
+fn write(from: &Address, to: &Address, date_time: &str, more: &str, content_type: &str, content: &str) -> Bytes {
     let mut message = String::with_capacity(content.len().saturating_add(256));
     push_address(&mut message, "From", from);
     push_address(&mut message, "To", to);
     let is_stamp = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.' | '+');
     message.push_str("DateTime: ");
     message.extend(date_time.chars().filter(is_stamp));
+    message.push_str(more);
     message.push_str("\r\n\r\nContent-Type: ");
     message.extend(content_type.chars().filter(|c| c.is_ascii_graphic() || *c == ' '));
     message.push_str("\r\n\r\n");

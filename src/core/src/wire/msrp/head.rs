@@ -151,7 +151,9 @@ impl Draft {
         let known = KNOWN.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
         self.is_typed |= known.is_some_and(|(name, _)| *name == "Content-Type");
         if line.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
-            return Err(BadReason::ControlCharacter);
+            // A nickname with control characters is a bad nickname, not a bad request (RFC 8266 §2.2).
+            let is_nickname = known.is_some_and(|(name, _)| *name == "Use-Nickname");
+            return Err(if is_nickname { BadReason::Malformed("Use-Nickname") } else { BadReason::ControlCharacter });
         }
         let Some((name, take)) = known else { return Ok(()) };
         let value = value.strip_prefix(b":").unwrap_or(value);

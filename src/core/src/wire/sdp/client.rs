@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use bytes::Bytes;
+use sdp_types::AddrType;
 
 use super::write::{MsrpLines, msrp_media, session, write};
 use super::{Direction, Setup, Stream, StreamError, parse_session, tls};
@@ -30,7 +31,7 @@ pub struct ClientOffer<'a> {
 /// An offer of one MSRP stream, and nothing else.
 #[must_use]
 pub fn build_offer(offer: &ClientOffer<'_>) -> Bytes {
-    let mut sdp = session(offer.path.host(), offer.session);
+    let mut sdp = session(offer.path.host(), &AddrType::Ip4, offer.session, 0);
     sdp.medias.push(msrp_media(&MsrpLines {
         path: offer.path,
         setup: offer.setup,
@@ -109,6 +110,13 @@ impl RemoteAnswer {
     #[must_use]
     pub fn chatroom(&self) -> Option<&[String]> {
         self.stream.chatroom.as_deref()
+    }
+
+    /// Whether the room gives nicknames (RFC 7701 §8, which spells the token in two ways).
+    #[must_use]
+    pub fn takes_nicknames(&self) -> bool {
+        let is_it = |token: &String| token.eq_ignore_ascii_case("nickname") || token.eq_ignore_ascii_case("nicknames");
+        self.chatroom().is_some_and(|tokens| tokens.iter().any(is_it))
     }
 
     /// Octets of the largest message that the room takes.

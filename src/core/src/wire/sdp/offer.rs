@@ -4,11 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use sdp_types::{Media, Session};
+use sdp_types::{AddrType, Media, Session};
 
-use super::write::{MsrpLines, msrp_media, session, write};
+use super::write::{MsrpLines, msrp_media, refused, session, write};
 use super::{Direction, Setup, Stream, StreamError, parse_session, tls};
-use crate::wire::media_type::AcceptTypes;
+use crate::wire::media_type::{AcceptTypes, MediaType};
 use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
 
@@ -66,8 +66,10 @@ pub struct Answer<'a> {
     pub host: &'a str,
     /// Whether we connect, else we are connected to.
     pub active: bool,
-    /// The session id of `o=`; the version is always 0, since an answer of ours never changes.
+    /// The session id of `o=`.
     pub session: u64,
+    /// The version of `o=`, which grows with each answer that differs from the last (RFC 3264 §8).
+    pub version: u64,
     /// Octets of the largest message that we take.
     pub max_size: Option<u64>,
     /// What the room can do; perhaps nothing, but it is a chat room all the same (GC-JOIN-08).
@@ -83,7 +85,10 @@ impl Offer {
     ///
     /// [`OfferError`], that of the first MSRP stream where there are several.
     pub fn parse(sdp: &[u8]) -> Result<Self, OfferError> {
-        let session = parse_session(sdp).map_err(OfferError::NotSdp)?;
+        Self::pick(parse_session(sdp).map_err(OfferError::NotSdp)?)
+    }
+
+    pub(super) fn pick(session: Session) -> Result<Self, OfferError> {
         let mut first_error = None;
         for (index, media) in session.medias.iter().enumerate() {
             match Self::stream_of(&session, media) {
@@ -125,6 +130,17 @@ impl Offer {
         self.stream.setup.unwrap_or(Setup::Active)
     }
 
+    /// Whether we are to make the connection, when until now we were (`active`) or were not: either stays as it is where the
+    /// caller leaves the choice (RFC 4145 §4.1).
+    #[must_use]
+    pub const fn makes_us_active(&self, active: bool) -> bool {
+        match self.stream.setup {
+            Some(Setup::Passive) => true,
+            Some(Setup::Active) => false,
+            Some(Setup::Actpass) | None => active,
+        }
+    }
+
     /// Whether `message/cpim` is accepted, be it as `message/*` or `*`. Always true of an offer that was read.
     #[must_use]
     pub const fn accepts_cpim(&self) -> bool {
@@ -135,6 +151,20 @@ impl Offer {
     #[must_use]
     pub const fn wrapped(&self) -> &AcceptTypes {
         &self.stream.wrapped
+    }
+
+    /// Whether `media` may be sent within CPIM: what is said of `a=accept-types` counts for both (RFC 4975 §8.6), and who says
+    /// nothing of wrapped types gets plain text (MS-SEND-16, SW-08).
+    #[must_use]
+    pub fn accepts_wrapped(&self, media: &MediaType) -> bool {
+        let Stream { accept, wrapped, .. } = &self.stream;
+        accept.accepts(media) || wrapped.accepts(media) || (wrapped.is_empty() && media.is("text/plain"))
+    }
+
+    /// Whether `media` is accepted by name, and not only under a wildcard.
+    #[must_use]
+    pub fn names(&self, media: &MediaType) -> bool {
+        self.stream.accept.names(media) || self.stream.wrapped.names(media)
     }
 
     /// The tokens of `a=chatroom`; `None` for a caller that knows nothing of chat rooms (GC-JOIN-03).
@@ -171,7 +201,7 @@ impl Offer {
     /// (RFC 3264 §6; MS-SDP-07).
     #[must_use]
     pub fn answer(&self, ours: &Answer<'_>) -> Bytes {
-        let mut answer = session(ours.host, ours.session);
+        let mut answer = session(ours.host, &family(&self.session), ours.session, ours.version);
         // RFC 3264 §6: the time is that of the offer.
         answer.times.clone_from(&self.session.times);
         for (index, offered) in self.session.medias.iter().enumerate() {
@@ -192,17 +222,11 @@ impl Offer {
     }
 }
 
-fn refused(offered: &Media) -> Media {
-    Media {
-        media: offered.media.clone(),
-        port: 0,
-        num_ports: None,
-        proto: offered.proto.clone(),
-        fmt: offered.fmt.clone(),
-        media_title: None,
-        connections: Vec::new(),
-        bandwidths: Vec::new(),
-        key: None,
-        attributes: Vec::new(),
+/// The address family of an offer, which is that of our host as well when that is a name (RFC 6157 §4).
+pub(super) fn family(session: &Session) -> AddrType {
+    let connection = session.medias.iter().flat_map(|media| &media.connections).next().or(session.connection.as_ref());
+    match connection.map(|connection| &connection.addrtype) {
+        Some(AddrType::Ip6) => AddrType::Ip6,
+        _ => AddrType::Ip4,
     }
 }

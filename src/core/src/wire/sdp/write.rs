@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::Ipv6Addr;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use sdp_types::{AddrType, Attribute, Connection, Media, NetType, Origin, Session, Time};
@@ -24,11 +24,16 @@ pub(super) struct MsrpLines<'a> {
     pub wrapped: &'a str,
 }
 
-/// A session without media: `v`, `o`, `s`, `c`; a `t=0 0` is written where no time is added.
-pub(super) fn session(host: &str, id: u64) -> Session {
+/// A session without media: `v`, `o`, `s`, `c`, and a `t=0 0`. `family` is that of a `host` which is a name; addresses have their
+/// own (RFC 8866 §5.7).
+pub(super) fn session(host: &str, family: &AddrType, id: u64, version: u64) -> Session {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let family = if host.parse::<Ipv6Addr>().is_ok() { AddrType::Ip6 } else { AddrType::Ip4 };
-    let origin = Origin::new(id, 0, NetType::In, family.clone(), host);
+    let family = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => AddrType::Ip4,
+        Ok(IpAddr::V6(_)) => AddrType::Ip6,
+        Err(_) => family.clone(),
+    };
+    let origin = Origin::new(id, version, NetType::In, family.clone(), host);
     let mut session = Session::new(origin, "-");
     session.connection = Some(Connection::new(NetType::In, family, host));
     session.times.push(Time::new(0, 0));
@@ -65,6 +70,22 @@ pub(super) fn msrp_media(lines: &MsrpLines<'_>) -> Media {
         bandwidths: Vec::new(),
         key: None,
         attributes,
+    }
+}
+
+/// The media description that refuses `offered` (RFC 3264 §6).
+pub(super) fn refused(offered: &Media) -> Media {
+    Media {
+        media: offered.media.clone(),
+        port: 0,
+        num_ports: None,
+        proto: offered.proto.clone(),
+        fmt: offered.fmt.clone(),
+        media_title: None,
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        key: None,
+        attributes: Vec::new(),
     }
 }
 
