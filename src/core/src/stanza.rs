@@ -1,10 +1,16 @@
 //! XMPP stanzas as values of our own. The driver makes them from bytes (`xmpp::decode`) and makes bytes from them
 //! (`xmpp::encode`); the machines see nothing else, so no XML library is named here.
 
+mod outgoing;
+
+pub use outgoing::OutStanza;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use jid::{BareJid, FullJid, Jid};
+use jid::{BareJid, Jid};
+
+use crate::time::WallClock;
 
 /// A received stanza, as far as somebody here needs to know it.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +34,8 @@ pub struct Presence {
     pub kind: PresenceKind,
     /// The text of `<status/>`, on leaving the reason that the leaver gave.
     pub status: Option<String>,
+    /// What the occupant wants to be called beside his nickname (XEP-0172).
+    pub display_name: Option<String>,
     /// `<x xmlns='http://jabber.org/protocol/muc#user'/>`.
     pub muc: Option<MucUser>,
 }
@@ -50,10 +58,12 @@ pub enum PresenceKind {
 pub struct MucUser {
     /// Status codes as they came; their order means nothing.
     pub codes: Vec<u16>,
-    /// The first item.
+    /// The item; of several the one that says most.
     pub item: Option<MucItem>,
     /// The room is gone (XEP-0045 §10.9).
     pub destroy: Option<Destroy>,
+    /// Somebody does not follow an invitation of ours (XEP-0045 §7.8.2).
+    pub decline: Option<Decline>,
 }
 
 impl MucUser {
@@ -111,6 +121,15 @@ pub struct Destroy {
     pub reason: Option<String>,
 }
 
+/// An invitation declined (XEP-0045 §7.8.2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decline {
+    /// Who declined.
+    pub from: Jid,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// A received message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -126,10 +145,30 @@ pub struct Message {
     pub body: Option<String>,
     /// The subject. Empty and absent differ (XEP-0045 §8.1).
     pub subject: Option<String>,
-    /// Whether it carries `<delay/>` (XEP-0203), whoever put it there. Means something only while joining (XM-11).
-    pub delayed: bool,
+    /// `<delay/>` (XEP-0203), whoever put it there. Means something only while joining (XM-11).
+    pub delay: Option<Delay>,
+    /// Whether its author is typing (XEP-0085).
+    pub chat_state: Option<ChatState>,
     /// `<x xmlns='http://jabber.org/protocol/muc#user'/>`.
     pub muc: Option<MucUser>,
+}
+
+/// A stamp of delayed delivery (XEP-0203).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delay {
+    /// When it was said, where that can be read (XEP-0082).
+    pub stamp: Option<WallClock>,
+}
+
+/// What an author is doing (XEP-0085).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the specification's
+pub enum ChatState {
+    Active,
+    Composing,
+    Paused,
+    Inactive,
+    Gone,
 }
 
 /// The type of a message. An unknown type is `normal` (RFC 6121 §5.2.2).
@@ -161,13 +200,56 @@ pub struct Iq {
 /// The answer to a request of ours.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IqAnswer {
-    /// `result` with what disco#info knows of the room: its features (XEP-0030). Empty for any other payload.
-    Result {
-        /// The `var` of each feature.
-        features: Vec<String>,
-    },
+    /// `result` with what disco#info says (XEP-0030). Empty for any other payload.
+    Result(DiscoInfo),
     /// `error`.
     Error(StanzaError),
+}
+
+/// What an entity says about itself (XEP-0030 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiscoInfo {
+    /// Its identities.
+    pub identities: Vec<Identity>,
+    /// The `var` of each feature.
+    pub features: Vec<String>,
+    /// The fields of the forms that extend it (XEP-0128): `var` and the first value.
+    pub fields: Vec<(String, String)>,
+}
+
+/// One identity of an entity (XEP-0030 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// `category`.
+    pub category: String,
+    /// `type`.
+    pub kind: String,
+    /// `name`.
+    pub name: Option<String>,
+}
+
+/// A password of a room. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Keeps it.
+    #[must_use]
+    pub const fn new(password: String) -> Self {
+        Self(password)
+    }
+
+    /// For the stanza that carries it, and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for Password {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// A stanza error (RFC 6120 §8.3).
@@ -220,59 +302,4 @@ pub enum Condition {
     SubscriptionRequired,
     UndefinedCondition,
     UnexpectedRequest,
-}
-
-/// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
-#[derive(Debug, Clone, PartialEq)]
-pub enum OutStanza {
-    /// Enter a room under a nickname, without history (XEP-0045 §7.2.1, §7.2.14).
-    Join {
-        /// The occupant JID that is wanted.
-        occupant: FullJid,
-        /// `id` of the presence.
-        id: String,
-    },
-    /// Leave a room (XEP-0045 §7.14).
-    Leave {
-        /// The occupant JID that is given up.
-        occupant: FullJid,
-        /// Text for those who stay.
-        status: Option<String>,
-    },
-    /// Speak to everybody in a room (XEP-0045 §7.4), with `<origin-id/>` equal to `id`.
-    Groupchat {
-        /// The room.
-        room: BareJid,
-        /// Fresh, and ours alone.
-        id: String,
-        /// Text without characters that XML cannot carry.
-        body: String,
-    },
-    /// Accept the default configuration of a room that this join created (XEP-0045 §10.1.2).
-    InstantRoom {
-        /// The room.
-        room: BareJid,
-        /// `id` of the iq.
-        id: String,
-    },
-    /// Ask what a room is (XEP-0030).
-    DiscoInfo {
-        /// The room.
-        room: BareJid,
-        /// `id` of the iq.
-        id: String,
-    },
-    /// Refuse a message that was sent to us.
-    MessageError {
-        /// Who sent it.
-        to: Jid,
-        /// The id that it had.
-        id: Option<String>,
-        /// Why.
-        condition: Condition,
-        /// Advice to the sender.
-        kind: ErrorKind,
-        /// Text for people.
-        text: String,
-    },
 }

@@ -73,6 +73,75 @@ impl WallClock {
             seconds % 60
         )
     }
+
+    /// Reads a `DateTime` of XEP-0082, which is RFC 3339: any offset, any fraction, of which milliseconds are kept. `None` for
+    /// what is no time, or lies before 1970.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let (date, time) = text.split_once(['T', 't'])?;
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let (clock, rest) = time.split_at_checked("hh:mm:ss".len())?;
+        let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+        // Second 60 is a leap second, which counts as the first of the next minute.
+        if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let days = days_from_civil(year, month, day)?;
+        if civil_from_days(days) != (year, month, day) {
+            return None; // the 31st of April
+        }
+        let (millis, zone) = fraction(rest)?;
+        let utc = days.checked_mul(86_400_000)?.checked_add((hour * 3600 + minute * 60 + second) * 1000 + millis)?;
+        Some(Self(utc.checked_add_signed(-offset_millis(zone)?)?))
+    }
+}
+
+/// Decimal numbers of fixed widths with `separator` between them.
+fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[u64; N]> {
+    let mut parts = text.split(separator);
+    let mut values = [0; N];
+    for (value, width) in values.iter_mut().zip(widths) {
+        let part = parts.next()?;
+        if part.len() != width || !part.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        *value = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(values)
+}
+
+/// The milliseconds of an optional fraction, and what follows it.
+fn fraction(text: &str) -> Option<(u64, &str)> {
+    let Some(digits) = text.strip_prefix('.') else { return Some((0, text)) };
+    let end = digits.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, zone) = digits.split_at_checked(end)?;
+    let millis = digits.bytes().chain([b'0'; 2]).take(3).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    (!digits.is_empty()).then_some((millis, zone))
+}
+
+/// How far a zone is ahead of UTC.
+fn offset_millis(zone: &str) -> Option<i64> {
+    let (sign, clock) = match zone.split_at_checked(1)? {
+        ("Z" | "z", "") => return Some(0),
+        ("+", clock) => (1, clock),
+        ("-", clock) => (-1, clock),
+        _ => return None,
+    };
+    let [hours, minutes] = numbers(clock, ':', [2, 2])?;
+    let millis = (hours <= 23 && minutes <= 59).then_some((hours * 60 + minutes) * 60_000)?;
+    Some(sign * i64::try_from(millis).ok()?)
+}
+
+/// The inverse of [`civil_from_days`] for a month of 1 to 12; `None` before 1970. A day that the month does not have counts on
+/// into the next.
+const fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
+    // January and February belong to the year before, so that the leap day is the last day of a year.
+    let shifted_month = (month + 9) % 12;
+    let Some(shifted_year) = year.checked_sub(if month <= 2 { 1 } else { 0 }) else { return None };
+    let (era, year_of_era) = (shifted_year / 400, shifted_year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted_month + 2) / 5 + day;
+    // One more than the day number, as days of a month count from 1.
+    (era * 146_097 + day_of_era).checked_sub(719_468 + 1)
 }
 
 /// Year, month and day of a day number counted from 1970-01-01, in the proleptic Gregorian calendar.
@@ -99,6 +168,68 @@ mod tests {
         assert_eq!(WallClock::from_unix_millis(951_782_399_999).rfc3339(), "2000-02-28T23:59:59.999Z");
         assert_eq!(WallClock::from_unix_millis(951_782_400_000).rfc3339(), "2000-02-29T00:00:00.000Z");
         assert_eq!(WallClock::from_unix_millis(1_795_253_400_123).rfc3339(), "2026-11-21T09:30:00.123Z");
+    }
+
+    #[test]
+    fn a_stamp_is_read_in_any_zone_and_with_any_fraction() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-28T23:59:59.999Z", 951_782_399_999),
+            ("2000-02-29T00:00:00Z", 951_782_400_000),
+            ("2026-11-21T09:30:00.123Z", 1_795_253_400_123),
+            ("2026-11-21T09:30:00.123999999999999999999999Z", 1_795_253_400_123),
+            ("2026-11-21T09:30:00.1Z", 1_795_253_400_100),
+            ("2026-11-21t10:30:00.12+01:00", 1_795_253_400_120),
+            ("2026-11-20T23:30:00-10:00", 1_795_253_400_000),
+            ("2026-11-21T15:15:00+05:45", 1_795_253_400_000),
+            ("2016-12-31T23:59:60z", 1_483_228_800_000),
+        ] {
+            assert_eq!(WallClock::parse_rfc3339(text).map(|at| at.0), Some(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_stamp_is_refused() {
+        for text in [
+            "",
+            "x",
+            "T",
+            "2026-11-21",
+            "2026-11-21T09:30:00",
+            "2026-11-21 09:30:00Z",
+            "2026-11-21T09:30Z",
+            "2026-11-21T09:30:00.Z",
+            "2026-11-21T09:30:00.5",
+            "2026-11-21T09:30:00ZZ",
+            "2026-11-21T09:30:00+0100",
+            "2026-11-21T09:30:00+24:00",
+            "2026-11-21T24:00:00Z",
+            "2026-11-21T09:60:00Z",
+            "2026-11-21T09:30:61Z",
+            "2026-02-29T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-13-10T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-1-10T00:00:00Z",
+            "+026-01-10T00:00:00Z",
+            "20026-01-10T00:00:00Z",
+            "20261121T09:30:00",
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:30:00+01:00",
+            "2026-11-21T09:30:0€Z",
+        ] {
+            assert_eq!(WallClock::parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_up_to_the_year_2100_is_read_as_it_was_written() {
+        for day in 0..47_482 {
+            let at = WallClock::from_unix_millis(day * 86_400_000 + 1);
+            assert_eq!(WallClock::parse_rfc3339(&at.rfc3339()), Some(at));
+        }
     }
 
     #[test]

@@ -1,12 +1,19 @@
-//! One account in one MUC (XEP-0045): entering, nickname, what it said and what became of it, leaving. It knows no legs: what
-//! it is asked to say comes with a ticket, and the ticket comes back with the verdict.
+//! One account in one MUC (XEP-0045): entering, nickname, what it said and what became of it, what it hears, leaving. It knows no
+//! legs: what it is asked to do comes with a ticket, and the ticket comes back with the outcome.
 
+mod entering;
+mod hearing;
 pub mod membership;
 pub mod reflections;
 mod removal;
+mod renaming;
+mod speaking;
 
-pub use membership::{Event, Heard, JoinRefusal, Membership};
+pub use entering::JoinRefusal;
+pub use hearing::{Heard, Seen, SeenState, Utterance};
+pub use membership::{Event, Membership, Wishes};
 pub use removal::Removal;
+pub use speaking::Errand;
 
 use alloc::string::String;
 

@@ -64,6 +64,12 @@ impl<T> Reflections<T> {
         }
     }
 
+    /// The fate of the first message for which `is_it` holds is known: for rooms that give it back under another id or none.
+    pub fn settle_where(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.awaited.iter().position(|a| is_it(&a.ticket))?;
+        self.awaited.remove(at).map(|a| a.ticket)
+    }
+
     /// Takes a ticket whose deadline is past; its id is remembered as overdue.
     pub fn expire(&mut self, now: Instant) -> Option<T> {
         if self.awaited.front()?.deadline > now {

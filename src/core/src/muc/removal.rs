@@ -6,6 +6,7 @@ use jid::BareJid;
 
 use super::StreamEnd;
 use crate::stanza::{MucUser, Presence};
+use crate::translate::errors::status::Why;
 
 /// Why an occupant of ours is no longer in the room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,15 +79,26 @@ impl Removal {
         Some(removal)
     }
 
+    /// The row of the table of errors.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        match self {
+            Self::Kicked { .. } => Why::Kicked,
+            Self::Banned { .. } => Why::Banned,
+            Self::AffiliationLost { .. } => Why::AffiliationLost,
+            Self::MembersOnly => Why::MembersOnly,
+            Self::ServiceShutdown => Why::ServiceShutdown,
+            Self::Technical => Why::Technical,
+            Self::Destroyed { alternate: None, .. } => Why::Destroyed,
+            Self::Destroyed { alternate: Some(_), .. } => Why::DestroyedForAnother,
+            Self::StreamLost(_) => Why::StreamLost,
+        }
+    }
+
     /// The SIP status that the BYE names as its cause (RFC 3326).
     #[must_use]
     pub const fn sip_cause(&self) -> u16 {
-        match self {
-            Self::Kicked { .. } | Self::Banned { .. } | Self::AffiliationLost { .. } | Self::MembersOnly => 403,
-            Self::Destroyed { alternate: Some(_), .. } => 301,
-            Self::Destroyed { alternate: None, .. } => 410,
-            Self::ServiceShutdown | Self::Technical | Self::StreamLost(_) => 503,
-        }
+        self.why().sip_cause()
     }
 }
 

@@ -8,6 +8,7 @@ use jid::BareJid;
 use crate::address::pattern::{Folding, Pattern, fold};
 use crate::address::sip_uri::{SipUri, parse_host};
 use crate::address::template::{NicknameTemplate, Template};
+use crate::stanza::Password;
 
 /// One `[[rooms]]` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,12 @@ pub struct RoomRule {
     pub create: bool,
     /// How those are called who have not chosen a nickname.
     pub nickname: NicknameTemplate,
+    /// The MUC's password.
+    pub password: Option<Password>,
+    /// How many earlier messages are shown on joining.
+    pub history: u32,
+    /// Whether private messages are carried.
+    pub private_messages: bool,
 }
 
 /// All room rules, in their order: the first match wins.
@@ -49,6 +56,12 @@ pub struct RoomMatch {
     pub create: bool,
     /// How those are called who have not chosen a nickname.
     pub nickname: NicknameTemplate,
+    /// The MUC's password.
+    pub password: Option<Password>,
+    /// How many earlier messages are shown on joining.
+    pub history: u32,
+    /// Whether private messages are carried.
+    pub private_messages: bool,
 }
 
 impl RoomRules {
@@ -97,6 +110,9 @@ impl RoomRules {
             uri: SipUri::new(Some(&fold(&user)), canonical_host).ok()?,
             create: rule.create,
             nickname: rule.nickname.clone(),
+            password: rule.password.clone(),
+            history: rule.history,
+            private_messages: rule.private_messages,
         })
     }
 
@@ -147,6 +163,9 @@ mod tests {
             allow: vec![Pattern::parse("sip:*@example.org").unwrap()],
             create: false,
             nickname: NicknameTemplate::default(),
+            password: None,
+            history: 20,
+            private_messages: true,
         }
     }
 

@@ -1,0 +1,269 @@
+//! What a membership hears: who is here, who speaks, what becomes of the room.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use jid::{FullJid, Jid};
+
+use super::membership::{Event, Membership, Phase};
+use super::reflections::Known;
+use super::{JoinRefusal, Removal};
+use crate::env::Env;
+use crate::stanza::{
+    Affiliation, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind, Role,
+    StanzaError,
+};
+use crate::time::WallClock;
+
+/// A message of the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Nickname of the speaker; `None` when the room itself speaks.
+    pub nickname: Option<String>,
+    /// What he does.
+    pub utterance: Utterance,
+}
+
+/// What somebody in a room does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Utterance {
+    /// He speaks to everybody.
+    Public {
+        /// What he says.
+        body: String,
+        /// When he said it, where that was before we came (FT-01).
+        earlier: Option<Option<WallClock>>,
+    },
+    /// He speaks to us alone.
+    Private {
+        /// What he says.
+        body: String,
+        /// For an answer that it could not be delivered.
+        from: Jid,
+        /// The id of his message.
+        id: Option<String>,
+    },
+    /// He is typing, or not any more.
+    State(ChatState),
+}
+
+/// An occupant, as one copy of his presence shows him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// His nickname.
+    pub nickname: String,
+    /// What is known of him; `None` when he is gone.
+    pub state: Option<SeenState>,
+    /// His new nickname, where he is gone only to come back under it (status 303).
+    pub renamed: Option<String>,
+    /// Whether he is ourselves.
+    pub is_us: bool,
+    /// Status 100: whether everybody's real JID is shown to everybody. Only our own presence tells.
+    pub shows_jids: bool,
+}
+
+/// What is known of an occupant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenState {
+    /// What he wants to be called beside his nickname.
+    pub display_name: Option<String>,
+    /// His role.
+    pub role: Role,
+    /// His affiliation.
+    pub affiliation: Affiliation,
+    /// His real JID, if this copy shows it: which does not mean that everybody may see it.
+    pub jid: Option<Jid>,
+}
+
+impl<T: Clone> Membership<T> {
+    pub(super) fn presence(&mut self, env: &mut Env<'_>, presence: &Presence, out: &mut Vec<Event<T>>) {
+        match &presence.kind {
+            PresenceKind::Error(error) => self.presence_error(env, presence, error, out),
+            PresenceKind::Available => self.available(env, presence, out),
+            PresenceKind::Unavailable => self.unavailable(env, presence, out),
+            PresenceKind::Other => {}
+        }
+    }
+
+    fn presence_error(&mut self, env: &mut Env<'_>, presence: &Presence, error: &StanzaError, out: &mut Vec<Event<T>>) {
+        match &self.phase {
+            Phase::Entering { presence: ours, .. } if presence.id.as_ref().is_none_or(|id| id == ours) => {
+                self.join_refused(env, error, out);
+            }
+            Phase::Inside { .. } => self.renaming_refused(env, presence, error, out),
+            _ => {}
+        }
+    }
+
+    fn available(&mut self, env: &mut Env<'_>, presence: &Presence, out: &mut Vec<Event<T>>) {
+        let Ok(occupant) = presence.from.clone().try_into_full() else { return };
+        if matches!(self.phase, Phase::Connecting | Phase::Asking { .. } | Phase::Outside) {
+            return;
+        }
+        let is_us = presence.muc.as_ref().is_some_and(|muc| muc.has(110));
+        let shows_jids = is_us && presence.muc.as_ref().is_some_and(|muc| muc.has(100));
+        out.push(Event::Seen(Seen {
+            nickname: occupant.resource().as_str().to_string(),
+            state: Some(state_of(presence)),
+            renamed: None,
+            is_us,
+            shows_jids,
+        }));
+        if is_us {
+            // Of the way back in nobody need hear.
+            let tells_codes = matches!(self.phase, Phase::Entering { .. }) && !self.is_returning();
+            self.placed(env, presence, occupant, out);
+            self.settle_renaming(env, presence, out);
+            let codes = presence.muc.as_ref().map(|muc| muc.codes.clone()).unwrap_or_default();
+            if tells_codes && !codes.is_empty() {
+                out.push(Event::Codes(codes));
+            }
+        }
+    }
+
+    fn unavailable(&mut self, env: &mut Env<'_>, presence: &Presence, out: &mut Vec<Event<T>>) {
+        let Ok(gone) = presence.from.clone().try_into_full() else { return };
+        let codes = |code| presence.muc.as_ref().is_some_and(|muc| muc.has(code));
+        // While entering, an unavailable presence of ours is of a membership that was left a moment ago.
+        let (Phase::Inside { occupant, .. } | Phase::Unlocking { occupant, .. }) = &self.phase else {
+            if matches!(self.phase, Phase::Entering { .. }) && !codes(110) {
+                out.push(Event::Seen(gone_from(&gone, None, false)));
+            }
+            return;
+        };
+        let is_us = gone == *occupant || codes(110);
+        let item = presence.muc.as_ref().and_then(|muc| muc.item.as_ref());
+        let renamed = codes(303).then(|| item?.nick.clone()).flatten();
+        out.push(Event::Seen(gone_from(&gone, renamed.clone(), is_us)));
+        if !is_us {
+            return;
+        }
+        if codes(303) {
+            if let Some(Ok(new)) = renamed.map(|nick| self.muc.with_resource_str(&nick)) {
+                self.renamed(new);
+            }
+            return;
+        }
+        match Removal::read(presence) {
+            Some(removal) if self.is_inside() || self.is_returning() => self.removed(removal, out),
+            Some(removal) => self.refused(JoinRefusal::Removed(removal), out),
+            None if self.is_inside() => self.reenter(env, out),
+            None => self.enter(env, out),
+        }
+    }
+
+    pub(super) fn message(&mut self, env: &mut Env<'_>, message: Message, out: &mut Vec<Event<T>>) {
+        match &message.kind {
+            MessageKind::Error(error) => {
+                let error = error.clone();
+                self.message_error(env, message, &error, out);
+            }
+            MessageKind::Groupchat => self.groupchat(message, out),
+            MessageKind::Chat | MessageKind::Normal => self.aside(message, out),
+            MessageKind::Headline => {}
+        }
+    }
+
+    fn groupchat(&mut self, message: Message, out: &mut Vec<Event<T>>) {
+        let Phase::Inside { occupant, history } = &mut self.phase else { return };
+        let is_ours = message.from == *occupant;
+        if message.from.resource().is_none()
+            && let Some(muc) = &message.muc
+            && !muc.codes.is_empty()
+        {
+            out.push(Event::Codes(muc.codes.clone()));
+        }
+        let is_subject = message.subject.is_some() && message.body.is_none();
+        let is_history = *history && !is_subject && message.delay.is_some();
+        // History always carries a delay, so the first message without one is live even where no subject ever comes.
+        let is_silent = message.body.is_none() && !is_subject;
+        *history &= is_history || is_silent;
+        if let Some(subject) = message.subject.as_ref().filter(|_| is_subject) {
+            self.subject(is_ours, subject.clone(), &message, out);
+            return;
+        }
+        if is_ours && !is_history {
+            for id in message.id.iter().chain(&message.origin_id) {
+                match self.reflections.settle(id) {
+                    Known::Awaited(said) => {
+                        return out.push(Event::Reflected(said.ticket, message.body.unwrap_or_default()));
+                    }
+                    Known::Overdue => return,
+                    Known::Foreign => {}
+                }
+            }
+        }
+        let nickname = message.from.resource().map(|nick| nick.as_str().to_string());
+        if let Some(body) = message.body.filter(|body| !body.is_empty()) {
+            let earlier = is_history.then(|| message.delay.and_then(|delay| delay.stamp));
+            out.push(Event::Heard(Heard { nickname, utterance: Utterance::Public { body, earlier } }));
+        } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none()) {
+            out.push(Event::Heard(Heard { nickname, utterance: Utterance::State(state) }));
+        }
+    }
+
+    /// The subject, perhaps one of ours: Prosody gives it back without its id, so then the text decides.
+    fn subject(&mut self, is_ours: bool, subject: String, message: &Message, out: &mut Vec<Event<T>>) {
+        if is_ours {
+            let mut ids = message.id.iter().chain(&message.origin_id);
+            let by_id = ids.find_map(|id| match self.reflections.settle(id) {
+                Known::Awaited(said) => Some(said),
+                Known::Overdue | Known::Foreign => None,
+            });
+            let said = by_id.or_else(|| self.reflections.settle_where(|said| said.is_subject(&subject)));
+            out.extend(said.map(|said| Event::Concluded(said.ticket, Ok(()))));
+        }
+        out.push(Event::Subject(subject));
+    }
+
+    /// What is not for everybody: private messages of occupants, and what the room has to say to us.
+    fn aside(&mut self, message: Message, out: &mut Vec<Event<T>>) {
+        if !self.is_inside() {
+            return;
+        }
+        match message.from.resource() {
+            Some(nick) => {
+                if let Some(body) = message.body.filter(|body| !body.is_empty()) {
+                    let nickname = Some(nick.as_str().to_string());
+                    let utterance = Utterance::Private { body, from: message.from.clone(), id: message.id };
+                    out.push(Event::Heard(Heard { nickname, utterance }));
+                }
+            }
+            None => {
+                let Some(muc) = message.muc else { return };
+                if let Some(decline) = muc.decline {
+                    return out.push(Event::Declined(decline));
+                }
+                if !muc.codes.is_empty() {
+                    out.push(Event::Codes(muc.codes));
+                }
+            }
+        }
+    }
+
+    /// A private message that reaches nobody: its author is told (GC-PM-09).
+    pub fn bounce(&mut self, to: Jid, id: Option<String>, text: &str, out: &mut Vec<Event<T>>) {
+        out.push(Event::Send(OutStanza::MessageError {
+            to,
+            id,
+            condition: Condition::FeatureNotImplemented,
+            kind: ErrorKind::Cancel,
+            text: text.into(),
+        }));
+    }
+}
+
+fn state_of(presence: &Presence) -> SeenState {
+    let item = presence.muc.as_ref().and_then(|muc| muc.item.as_ref());
+    SeenState {
+        display_name: presence.display_name.clone().filter(|name| !name.trim().is_empty()),
+        role: item.and_then(|item| item.role).unwrap_or(Role::Participant),
+        affiliation: item.and_then(|item| item.affiliation).unwrap_or(Affiliation::None),
+        jid: item.and_then(|item| item.jid.clone()),
+    }
+}
+
+fn gone_from(occupant: &FullJid, renamed: Option<String>, is_us: bool) -> Seen {
+    let nickname = occupant.resource().as_str().to_string();
+    Seen { nickname, state: None, renamed, is_us, shows_jids: false }
+}

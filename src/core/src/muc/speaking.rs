@@ -1,0 +1,188 @@
+//! What a membership says, and what becomes of it (GC-MSG, GC-PM).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use jid::{BareJid, FullJid};
+
+use super::membership::{Event, Membership};
+use super::reflections::Known;
+use crate::env::Env;
+use crate::stanza::{ChatState, Condition, ErrorKind, Message, OutStanza, StanzaError};
+use crate::time::Instant;
+
+/// How long a room that says "wait" is left alone (XM-16).
+const BACK_OFF: Duration = Duration::from_secs(2);
+/// Errands that are remembered when they are done, for what comes back later.
+const MAX_DONE: usize = 32;
+/// What tells the ping from the message before it.
+const PING: &str = "p-";
+
+/// Something that has no reflection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// A private message to an occupant.
+    Private {
+        /// Who gets it.
+        to: FullJid,
+        /// What he reads.
+        body: String,
+    },
+    /// An invitation.
+    Invitation {
+        /// Who is invited.
+        to: BareJid,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// Something that is to be said, or was and has not come back: kept, for a room that has lost us did not take it.
+#[derive(Debug)]
+pub(super) struct Utterance<T> {
+    pub(super) ticket: T,
+    said: Said,
+    pub(super) deadline: Instant,
+}
+
+impl<T> Utterance<T> {
+    /// Whether it gives the room this subject.
+    pub(super) fn is_subject(&self, subject: &str) -> bool {
+        matches!(&self.said, Said::Subject(said) if said == subject)
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Said {
+    Text(String),
+    Subject(String),
+    Errand(Errand),
+}
+
+impl<T: Clone> Membership<T> {
+    /// Says `body` to the room; `ticket` comes back with what became of it, at the latest at `deadline`.
+    pub fn say(&mut self, env: &mut Env<'_>, ticket: T, body: String, deadline: Instant, out: &mut Vec<Event<T>>) {
+        self.utter(env, Utterance { ticket, said: Said::Text(body), deadline }, out);
+    }
+
+    /// Gives the room another subject; `ticket` as with [`Membership::say`].
+    pub fn set_subject(
+        &mut self,
+        env: &mut Env<'_>,
+        ticket: T,
+        subject: String,
+        deadline: Instant,
+        out: &mut Vec<Event<T>>,
+    ) {
+        self.utter(env, Utterance { ticket, said: Said::Subject(subject), deadline }, out);
+    }
+
+    /// Does what has no reflection; `ticket` as with [`Membership::say`].
+    pub fn run(&mut self, env: &mut Env<'_>, ticket: T, errand: Errand, deadline: Instant, out: &mut Vec<Event<T>>) {
+        self.utter(env, Utterance { ticket, said: Said::Errand(errand), deadline }, out);
+    }
+
+    /// Tells the room what its author is doing. Nobody is told what became of that.
+    pub fn show(&mut self, env: &mut Env<'_>, state: ChatState, out: &mut Vec<Event<T>>) {
+        if self.is_inside() {
+            out.push(Event::Send(OutStanza::ChatState { room: self.muc.clone(), id: env.token(), state }));
+        }
+    }
+
+    /// The stanza with this id could not be sent at all, since it was too large for the server.
+    pub fn unsendable(&mut self, id: &str, out: &mut Vec<Event<T>>) {
+        let known = match self.reflections.settle(id) {
+            Known::Foreign => self.errands.settle(id),
+            known => known,
+        };
+        if let Known::Awaited(utterance) = known {
+            let condition = Condition::ResourceConstraint;
+            let error = StanzaError { condition, kind: ErrorKind::Modify, text: None, address: None };
+            out.push(Event::Concluded(utterance.ticket, Err(error)));
+        }
+    }
+
+    fn utter(&mut self, env: &mut Env<'_>, utterance: Utterance<T>, out: &mut Vec<Event<T>>) {
+        if self.is_returning() {
+            return self.unsent.push_back(utterance);
+        }
+        let (id, room, deadline) = (env.token(), self.muc.clone(), utterance.deadline);
+        let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{id}") };
+        let (stanza, has_reflection) = match utterance.said.clone() {
+            Said::Text(body) => (OutStanza::Groupchat { room, id: id.clone(), body }, true),
+            Said::Subject(subject) => (OutStanza::Subject { room, id: id.clone(), subject }, true),
+            Said::Errand(Errand::Private { to, body }) => (OutStanza::Private { to, id: id.clone(), body }, false),
+            Said::Errand(Errand::Invitation { to, reason }) => {
+                (OutStanza::Invite { room, id: id.clone(), to, reason }, false)
+            }
+        };
+        out.push(Event::Send(stanza));
+        if has_reflection {
+            self.reflections.expect(id, utterance, deadline);
+        } else {
+            self.errands.expect(id, utterance, deadline);
+            out.push(Event::Send(ping));
+        }
+    }
+
+    /// We are back inside: what was not said yet is said now, in its order.
+    pub(super) fn say_what_waited(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+        for utterance in core::mem::take(&mut self.unsent) {
+            self.utter(env, utterance, out);
+        }
+    }
+
+    /// A message came back.
+    pub(super) fn message_error(
+        &mut self,
+        env: &mut Env<'_>,
+        message: Message,
+        error: &StanzaError,
+        out: &mut Vec<Event<T>>,
+    ) {
+        let Some(id) = message.id.as_deref() else { return };
+        if error.kind == ErrorKind::Wait {
+            self.quiet_until = Some(env.now + BACK_OFF);
+        }
+        let (utterance, is_public) = match self.reflections.settle(id) {
+            Known::Awaited(utterance) => (utterance, true),
+            _ => match self.errands.settle(id) {
+                Known::Awaited(utterance) => (utterance, false),
+                _ => return self.failed_after_all(id, error, out),
+            },
+        };
+        // The room does not know us any more although nobody said so, or is not there any more. It has not taken the message, so
+        // that can be said once more when we are back (GC-MSG-06).
+        let lost = matches!(error.condition, Condition::NotAcceptable | Condition::ItemNotFound);
+        if is_public && lost && self.is_inside() && message.from.resource().is_none() {
+            self.unsent.push_back(utterance);
+            return self.reenter(env, out);
+        }
+        if is_public && lost && self.is_returning() {
+            return self.unsent.push_back(utterance);
+        }
+        out.push(Event::Concluded(utterance.ticket, Err(error.clone())));
+    }
+
+    /// What the room had taken came back from further away (GC-PM-06).
+    fn failed_after_all(&mut self, id: &str, error: &StanzaError, out: &mut Vec<Event<T>>) {
+        if let Some(at) = self.done.iter().position(|(done, _)| done == id)
+            && let Some((_, ticket)) = self.done.remove(at)
+        {
+            out.push(Event::FailedAfterAll(ticket, error.clone()));
+        }
+    }
+
+    /// The room has answered the ping behind an errand, so a refusal by the room would have come before.
+    pub(super) fn errand_answered(&mut self, ping: &str, out: &mut Vec<Event<T>>) {
+        let Some(id) = ping.strip_prefix(PING) else { return };
+        if let Known::Awaited(utterance) = self.errands.settle(id) {
+            if self.done.len() >= MAX_DONE {
+                self.done.pop_front();
+            }
+            self.done.push_back((id.into(), utterance.ticket.clone()));
+            out.push(Event::Concluded(utterance.ticket, Ok(())));
+        }
+    }
+}

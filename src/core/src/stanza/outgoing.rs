@@ -1,0 +1,120 @@
+//! Stanzas to be sent.
+
+use alloc::string::String;
+
+use jid::{BareJid, FullJid, Jid};
+
+use super::{ChatState, Condition, ErrorKind, Password};
+
+/// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutStanza {
+    /// Enter a room under a nickname (XEP-0045 §7.2.1, §7.2.5, §7.2.13).
+    Join {
+        /// The occupant JID that is wanted.
+        occupant: FullJid,
+        /// `id` of the presence.
+        id: String,
+        /// The room's password.
+        password: Option<Password>,
+        /// How many earlier messages are wanted (`maxstanzas`).
+        history: u32,
+    },
+    /// Go by another nickname (XEP-0045 §7.6): a presence without the payload of a join.
+    Rename {
+        /// The occupant JID that is wanted.
+        occupant: FullJid,
+        /// `id` of the presence.
+        id: String,
+    },
+    /// Leave a room (XEP-0045 §7.14).
+    Leave {
+        /// The occupant JID that is given up.
+        occupant: FullJid,
+        /// Text for those who stay.
+        status: Option<String>,
+    },
+    /// Speak to everybody in a room (XEP-0045 §7.4), with `<origin-id/>` equal to `id`.
+    Groupchat {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// Text without characters that XML cannot carry.
+        body: String,
+    },
+    /// Speak to one occupant (XEP-0045 §7.5): type `chat`, with an empty muc#user payload.
+    Private {
+        /// The occupant.
+        to: FullJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// Text without characters that XML cannot carry.
+        body: String,
+    },
+    /// Tell everybody in a room what its author is doing (XEP-0085 §5.5), with the hint that nobody need store it (XEP-0334).
+    ChatState {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// What he is doing.
+        state: ChatState,
+    },
+    /// Change the subject of a room (XEP-0045 §8.1).
+    Subject {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// The subject; empty removes it.
+        subject: String,
+    },
+    /// Invite somebody through the room (XEP-0045 §7.8.2).
+    Invite {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// Who is invited.
+        to: BareJid,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Ask for a sign of life (XEP-0199). Its answer comes behind everything that the room said before.
+    Ping {
+        /// Whom.
+        to: Jid,
+        /// `id` of the iq.
+        id: String,
+    },
+    /// Accept the default configuration of a room that this join created (XEP-0045 §10.1.2).
+    InstantRoom {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+    },
+    /// Ask what a room is (XEP-0030).
+    DiscoInfo {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+        /// What about it; `x-roomuser-item` asks for the nickname that is reserved for us (XEP-0045 §7.12).
+        node: Option<&'static str>,
+    },
+    /// Refuse a message that was sent to us.
+    MessageError {
+        /// Who sent it.
+        to: Jid,
+        /// The id that it had.
+        id: Option<String>,
+        /// Why.
+        condition: Condition,
+        /// Advice to the sender.
+        kind: ErrorKind,
+        /// Text for people.
+        text: String,
+    },
+}
