@@ -1,0 +1,59 @@
+//! MSRP status codes, and what each is called in XMPP. No RFC covers this (annex A3 of the requirements; ERR-09).
+
+use crate::stanza::{Condition, StanzaError};
+
+use super::error_with;
+
+/// One row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The status code of a response or report (RFC 4975 §10, RFC 7701 §10.3).
+    pub code: u16,
+    /// What it is called in XMPP.
+    pub condition: Condition,
+    /// Whether the session that it came in is over.
+    pub ends_session: bool,
+}
+
+const fn row(code: u16, condition: Condition) -> Row {
+    Row { code, condition, ends_session: false }
+}
+
+const fn last(code: u16, condition: Condition) -> Row {
+    Row { code, condition, ends_session: true }
+}
+
+/// The codes that have a row of their own, ascending. 408 stands for no response in time as well. Of the others, 4xx is
+/// `bad-request` and 5xx `internal-server-error`.
+pub const TABLE: [Row; 13] = [
+    row(400, Condition::BadRequest),
+    row(403, Condition::Forbidden),
+    row(404, Condition::ItemNotFound),
+    row(408, Condition::RemoteServerTimeout),
+    row(413, Condition::PolicyViolation),
+    row(415, Condition::NotAcceptable),
+    row(423, Condition::ResourceConstraint),
+    row(424, Condition::JidMalformed),
+    row(425, Condition::Conflict),
+    row(428, Condition::FeatureNotImplemented),
+    last(481, Condition::ItemNotFound),
+    row(501, Condition::FeatureNotImplemented),
+    last(506, Condition::ItemNotFound),
+];
+
+/// What a response or report with this status is called. `None` for everything that is no error.
+#[must_use]
+pub fn condition(code: u16) -> Option<Condition> {
+    let own = TABLE.iter().find(|row| row.code == code).map(|row| row.condition);
+    own.or(match code / 100 {
+        4 => Some(Condition::BadRequest),
+        5 => Some(Condition::InternalServerError),
+        _ => None,
+    })
+}
+
+/// The stanza error for a response or report with this status; its comment is the text. `None` for what is no error.
+#[must_use]
+pub fn error(code: u16, comment: &str) -> Option<StanzaError> {
+    Some(error_with(condition(code)?, comment))
+}
