@@ -13,7 +13,8 @@
 //!
 //! [`wire`] turns bytes into values and back, with no policy; [`address`] knows SIP URIs, JIDs, nicknames and the mapping
 //! rules between them; [`translate`] holds the pure functions between the two worlds; [`msrp`], [`xmpp_stream`], [`muc`],
-//! [`switch`] and [`leg`] are machines of one thing each; [`room`] composes them. Each layer uses only those before it.
+//! [`roster`], [`conference`], [`composing`], [`switch`] and [`leg`] are machines of one thing each; [`room`] composes them. Each layer uses
+//! only those before it.
 #![no_std]
 // Nothing that came from a network may take the process down; what the lints of the workspace warn of is an error here.
 #![cfg_attr(
@@ -33,11 +34,14 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+pub mod composing;
+pub mod conference;
 pub mod env;
 pub mod leg;
 pub mod msrp;
 pub mod muc;
 pub mod room;
+pub mod roster;
 pub mod stanza;
 pub mod switch;
 pub mod time;

@@ -4,16 +4,21 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::io::{EndCause, MembershipId, Output, Trace};
+use super::io::{EndCause, MembershipId, Output, Trace, Watch};
+use super::watching::is_nobody;
 use super::{Room, Timer};
+use crate::conference::Reason;
 use crate::env::Env;
 use crate::leg::LegId;
 use crate::leg::call::CallEnd;
 use crate::muc::Removal;
+use crate::translate::errors::status::Watching;
 use crate::translate::{phrases, text};
 
 /// What everybody reads when the process ends.
 const GOING_DOWN: &str = "The server is going down";
+/// When a subscription that ended for a passing reason may be tried again, in seconds.
+const RETRY_AFTER: u32 = 30;
 
 impl Room {
     pub(super) fn session_bound(&mut self, env: &mut Env<'_>, id: LegId) {
@@ -26,6 +31,15 @@ impl Room {
         }
         self.trace(id, Trace::Connected);
         self.with_leg(env, id, |leg, env, out| leg.bound(env, out));
+        let introduced = self.legs.get_mut(&id).map(|p| core::mem::replace(&mut p.is_introduced, true));
+        if introduced == Some(false) {
+            self.bound_first(env, id);
+        }
+    }
+
+    /// The client took the MSRP stream out of the call: it has as long as for a lost connection to bring another.
+    pub(super) fn session_removed(&mut self, env: &mut Env<'_>, id: LegId) {
+        self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
     }
 
     /// The leg stays for a while (`timeouts.lost_leg`), then leaves (GC-EXIT-04).
@@ -45,7 +59,7 @@ impl Room {
         if self.is_open(id) {
             self.trace(id, Trace::Ended { cause: EndCause::Cancelled, why: "cancelled by the caller".into() });
             self.with_leg(env, id, |leg, _, out| leg.over(out));
-            self.forsake(env, id, None);
+            self.part(env, id, None, EndCause::Cancelled);
         }
     }
 
@@ -56,13 +70,14 @@ impl Room {
             CallEnd::Bye { reason } => (EndCause::ByCaller, "BYE from the caller".to_string(), reason),
             CallEnd::ByUs => (EndCause::Fault, "the driver ended the call".to_string(), None),
             CallEnd::NoAck => (EndCause::NoAck, "no ACK in time".to_string(), lost),
+            CallEnd::Expired(why) => (EndCause::Expired, why, lost),
             CallEnd::Failed(why) => (EndCause::Fault, why, lost),
         };
         if self.is_open(id) {
             self.trace(id, Trace::Ended { cause, why });
         }
         self.with_leg(env, id, |leg, _, out| leg.over(out));
-        self.forsake(env, id, status.map(|s| text::xml_clean(&s).into_owned()));
+        self.part(env, id, status.map(|s| text::xml_clean(&s).into_owned()), cause);
         if self.legs.remove(&id).is_some() {
             self.out.push_back(Output::LegGone(id));
         }
@@ -72,7 +87,7 @@ impl Room {
     /// The room ends a leg for a reason of its own.
     pub(super) fn end_leg(&mut self, env: &mut Env<'_>, id: LegId, cause: EndCause, why: &str) {
         if self.hang_up(env, id, 480, cause, why) {
-            self.forsake(env, id, Some(why.into()));
+            self.part(env, id, Some(why.into()), cause);
         }
     }
 
@@ -83,19 +98,30 @@ impl Room {
             Removal::StreamLost(_) => EndCause::XmppLost,
             _ => EndCause::ByRoom,
         };
-        for id in legs {
-            self.hang_up(env, id, removal.sip_cause(), cause, &phrases::quoted(&removal.to_string()));
+        let why = phrases::quoted(&removal.to_string());
+        for id in &legs {
+            self.hang_up(env, *id, removal.sip_cause(), cause, &why);
         }
-        self.drop_member(member);
+        let reason = match removal.why().watching() {
+            Watching::Over => (Reason::Noresource, None),
+            Watching::Later => (Reason::Probation, Some(RETRY_AFTER)),
+            Watching::Forbidden => (Reason::Rejected, None),
+        };
+        for id in legs {
+            self.end_watches_of(env, |watch| watch.leg == Some(id), reason, &why);
+        }
+        self.drop_member(env, member, reason, &why);
     }
 
+    /// Everybody leaves, and nobody watches any more.
     pub(super) fn drain(&mut self, env: &mut Env<'_>) {
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for id in legs {
             if self.hang_up(env, id, 503, EndCause::Shutdown, GOING_DOWN) {
-                self.forsake(env, id, Some(GOING_DOWN.into()));
+                self.part(env, id, Some(GOING_DOWN.into()), EndCause::Shutdown);
             }
         }
+        self.end_watches_of(env, |_| true, (Reason::Probation, Some(RETRY_AFTER)), GOING_DOWN);
     }
 
     /// Whether the call waits for an answer, or stands.
@@ -112,28 +138,50 @@ impl Room {
         open
     }
 
-    /// Parts a leg from its membership, which leaves the MUC when that was its last leg.
-    pub(super) fn forsake(&mut self, env: &mut Env<'_>, id: LegId, status: Option<String>) {
-        for timer in [Timer::Progress(id), Timer::Join(id), Timer::LostLeg(id)] {
+    /// Parts a leg from its membership, which leaves the MUC when that was its last leg. What was watched within the call, or in
+    /// the name of who has left, ends too (GC-EXIT-03).
+    pub(super) fn part(&mut self, env: &mut Env<'_>, id: LegId, status: Option<String>, cause: EndCause) {
+        for timer in [Timer::Progress(id), Timer::Join(id), Timer::LostLeg(id), Timer::Introduction(id)] {
             self.timers.clear(timer);
         }
+        let reason = match cause {
+            EndCause::Shutdown | EndCause::XmppLost => (Reason::Probation, Some(RETRY_AFTER)),
+            _ => (Reason::Noresource, None),
+        };
+        let why = cause.to_string();
+        self.end_watches_of(env, |watch| watch.leg == Some(id), reason, &why);
         let Some(member) = self.legs.get_mut(&id).and_then(|p| p.member.take()) else { return };
         let Some(m) = self.members.get_mut(&member) else { return };
         m.legs.retain(|leg| *leg != id);
         if m.legs.is_empty() {
             self.with_member(env, member, |m, _, out| m.leave(status, out));
-            self.drop_member(member);
+            self.drop_member(env, member, reason, &why);
         }
     }
 
     /// Forgets a membership that is over, and parts its legs from it.
-    pub(super) fn drop_member(&mut self, member: MembershipId) {
-        if self.members.remove(&member).is_some() {
-            self.out.push_back(Output::CloseStream(member));
+    pub(super) fn drop_member(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        reason: (Reason, Option<u32>),
+        why: &str,
+    ) {
+        self.blinded(env, member);
+        if let Some(gone) = self.members.remove(&member) {
+            if gone.is_attached {
+                self.out.push_back(Output::CloseStream(member));
+            }
+            if gone.since.is_some() && !is_nobody(&gone.caller) {
+                let is_his = |watch: &Watch| watch.leg.is_none() && watch.caller.same_aor(&gone.caller);
+                self.end_watches_of(env, is_his, reason, why);
+            }
         }
         for participant in self.legs.values_mut().filter(|p| p.member == Some(member)) {
             participant.member = None;
         }
+        self.moved = true;
         self.timers.clear(Timer::Membership(member));
+        self.timers.clear(Timer::Reattach(member));
     }
 }

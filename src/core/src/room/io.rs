@@ -1,13 +1,18 @@
 //! What a room takes in and puts out.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use bytes::Bytes;
 use jid::{BareJid, FullJid};
 
+use super::referral::{ReferAnswer, ReferralId};
+use crate::address::mapping::RoomMatch;
+use crate::address::sip_uri::SipUri;
+use crate::conference::{Notification, Outcome, SubscriptionId};
 use crate::leg::call::{CallCommand, CallEnd};
-use crate::leg::{Dial, LegId};
+use crate::leg::{Delivery, Dial, LegId};
 use crate::msrp::session::PeerFault;
 use crate::muc::StreamEnd;
 use crate::stanza::{OutStanza, Stanza};
@@ -20,6 +25,32 @@ use crate::wire::msrp::frame::{Frame, Path};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MembershipId(pub u64);
 
+/// Names an XMPP account, or somebody's share of an anonymous one, so that two callers with one key act as one user, and no others
+/// do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey(Arc<str>);
+
+impl AccountKey {
+    /// The key of a named account.
+    #[must_use]
+    pub fn named(jid: &BareJid) -> Self {
+        Self(jid.as_str().into())
+    }
+
+    /// The key of whoever acts without a name at `domain`: `who` is his own, and nobody else's.
+    #[must_use]
+    pub fn anonymous(domain: &str, who: &str) -> Self {
+        // No JID looks like that: the localpart has no blank.
+        Self(alloc::format!("{who} at {domain}").into())
+    }
+}
+
+impl core::fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What happens to a room.
 #[derive(Debug)]
 pub enum Input {
@@ -28,7 +59,7 @@ pub enum Input {
         /// A name that was never used before.
         leg: LegId,
         /// The XMPP account that the caller acts under.
-        account: BareJid,
+        account: AccountKey,
         /// A nickname made from what is known of him.
         nickname: String,
         /// The call.
@@ -81,8 +112,52 @@ pub enum Input {
     },
     /// The membership's stream is gone.
     StreamEnded(MembershipId, StreamEnd),
+    /// Somebody wants to watch the room.
+    Subscribe {
+        /// A name that was never used before.
+        subscription: SubscriptionId,
+        /// Who.
+        watch: Watch,
+    },
+    /// A subscription was refreshed; zero ends it.
+    Refreshed(SubscriptionId, Duration),
+    /// What became of the notification that was put out last.
+    Notified(SubscriptionId, Outcome),
+    /// The dialog of a subscription is over. Nothing comes of it after that.
+    SubscriptionEnded(SubscriptionId),
+    /// Somebody wants somebody else invited.
+    Refer {
+        /// A name that was never used before.
+        id: ReferralId,
+        /// Who, and whom.
+        referral: Referral,
+    },
     /// Everybody leaves: the process ends.
     Drain,
+}
+
+/// A wish to watch a room.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Who watches, verified: scheme, user and host only.
+    pub caller: SipUri,
+    /// The call that the SUBSCRIBE came within. Without one, and without a name that is his own, nobody is known to be in the room.
+    pub leg: Option<LegId>,
+    /// The room as its rule maps it.
+    pub room: RoomMatch,
+    /// For how long; zero fetches the state once.
+    pub expires: Duration,
+}
+
+/// A wish to have somebody invited.
+#[derive(Debug, Clone)]
+pub struct Referral {
+    /// Who invites, verified: scheme, user and host only.
+    pub caller: SipUri,
+    /// The call that the REFER came within.
+    pub leg: Option<LegId>,
+    /// Who is invited.
+    pub invitee: BareJid,
 }
 
 /// What a room wants done. Nothing here waits for an answer: answers are inputs.
@@ -103,11 +178,17 @@ pub enum Output {
     /// The leg is over and gone; nothing is said of it after this.
     LegGone(LegId),
     /// Attach this membership to the stream of its account, which is opened if there is none.
-    OpenStream(MembershipId, BareJid),
+    OpenStream(MembershipId, AccountKey),
     /// Send this on the membership's stream.
     Stanza(MembershipId, OutStanza),
     /// The membership is over: detach it.
     CloseStream(MembershipId),
+    /// Say this to the subscriber. The next comes after [`Input::Notified`].
+    Notify(SubscriptionId, Notification),
+    /// The subscription is over and gone; nothing is said of it after this.
+    SubscriptionGone(SubscriptionId),
+    /// Say this to the referrer; nothing follows what is last.
+    Referral(ReferralId, ReferAnswer),
     /// Something that an operator wants to know.
     Trace(LegId, Trace),
 }
@@ -123,6 +204,8 @@ pub enum EndCause {
     ByRoom,
     /// No ACK came for the 200.
     NoAck,
+    /// Nobody refreshed its session (RFC 4028).
+    Expired,
     /// The MSRP connection was gone for too long, or the client ended its session.
     MsrpLost,
     /// The XMPP stream was lost.
@@ -142,6 +225,7 @@ impl core::fmt::Display for EndCause {
             Self::ByCaller => "by the caller",
             Self::ByRoom => "by the room",
             Self::NoAck => "no ACK",
+            Self::Expired => "session timer",
             Self::MsrpLost => "MSRP lost",
             Self::XmppLost => "XMPP lost",
             Self::TooSlow => "too slow",
@@ -160,7 +244,12 @@ impl core::fmt::Display for Trace {
             Self::Disconnected { why } => write!(f, "MSRP connection lost: {why}"),
             Self::MessagePublished => f.write_str("message published"),
             Self::MessageRefused { code, why } => write!(f, "message refused with {code}: {why}"),
+            Self::PrivateMessageSent => f.write_str("private message sent"),
             Self::MessageDelivered => f.write_str("message delivered"),
+            Self::MessageNotDelivered(why) => write!(f, "message not delivered: {why:?}"),
+            Self::Renamed { nickname } => write!(f, "known as {nickname}"),
+            Self::NicknameRefused { code, why } => write!(f, "nickname refused with {code}: {why}"),
+            Self::Stranded { why, retry, .. } => write!(f, "{why}; tried again in {} ms", retry.as_millis()),
             Self::PeerFault(fault) => write!(f, "the client broke a rule of MSRP: {fault}"),
             Self::Ended { cause, why } => write!(f, "leg ended ({cause}): {why}"),
         }
@@ -206,8 +295,33 @@ pub enum Trace {
         /// Why.
         why: String,
     },
+    /// A private message of this leg was taken by the room.
+    PrivateMessageSent,
     /// A message of the room was sent to this leg.
     MessageDelivered,
+    /// A message of the room was not sent to this leg: its client does not take it, or is not there.
+    MessageNotDelivered(Delivery),
+    /// The user has another nickname.
+    Renamed {
+        /// The nickname in force.
+        nickname: String,
+    },
+    /// The user has not got the nickname that he wanted.
+    NicknameRefused {
+        /// MSRP status code.
+        code: u16,
+        /// Why.
+        why: String,
+    },
+    /// The XMPP stream is gone and is tried again.
+    Stranded {
+        /// Why it went.
+        why: String,
+        /// When it is tried again.
+        retry: Duration,
+        /// Whether it was up before, and not tried in vain.
+        is_first: bool,
+    },
     /// The client broke a rule of MSRP.
     PeerFault(PeerFault),
     /// The leg is over.

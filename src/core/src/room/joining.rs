@@ -5,15 +5,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use jid::BareJid;
-
-use super::io::{MembershipId, Output, Trace};
+use super::io::{AccountKey, EndCause, MembershipId, Output, Trace};
+use super::talking::Recent;
 use super::{Member, Participant, Room, Timer};
+use crate::composing::Typing;
+use crate::conference::Reason;
 use crate::env::Env;
 use crate::leg::call::{CallCommand, Refusal};
 use crate::leg::{Dial, Leg, LegId};
-use crate::muc::{JoinRefusal, Membership, StreamEnd};
-use crate::translate::{errors, phrases};
+use crate::muc::{JoinRefusal, Membership, StreamEnd, Wishes};
+use crate::roster::Occupant;
+use crate::time::Instant;
+use crate::translate::{errors, notices, phrases};
 
 /// A caller who waits this long hears 183, so that he knows that somebody works on it.
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
@@ -23,26 +26,64 @@ const NEXT_PROGRESS: Duration = Duration::from_secs(55);
 const RETRY_AFTER: u32 = 30;
 
 impl Room {
-    pub(super) fn dialled(&mut self, env: &mut Env<'_>, id: LegId, account: BareJid, nickname: String, dial: Dial) {
-        let create = dial.room.create;
-        let caller = dial.caller.clone();
-        let taken = self.members.values().any(|m| m.account == account);
+    pub(super) fn dialled(&mut self, env: &mut Env<'_>, id: LegId, account: AccountKey, nickname: String, dial: Dial) {
+        let shared = self.members.iter().find(|(_, m)| m.account == account).map(|(member, _)| *member);
         let leg = match Leg::new(dial) {
-            Ok(_) if taken => Err(Refusal::new(486, "You are in this room already: a second device is not supported")),
-            other => other,
-        };
-        let leg = match leg {
             Ok(leg) => leg,
             Err(refusal) => return self.refuse_unheard(id, refusal),
         };
-        self.last_member += 1;
-        let member = MembershipId(self.last_member);
-        let membership = Membership::new(self.settings.muc.clone(), nickname, create);
-        self.legs.insert(id, Participant { leg, member: Some(member) });
-        self.members.insert(member, Member { account: account.clone(), caller, membership, legs: vec![id] });
         self.timers.set(Timer::Progress(id), env.now + FIRST_PROGRESS);
         self.timers.set(Timer::Join(id), env.now + self.settings.timeouts.join);
+        match shared {
+            Some(member) => self.dialled_again(env, id, member, leg),
+            None => self.dialled_first(id, account, nickname, leg),
+        }
+    }
+
+    /// A user's first leg: his account enters the MUC.
+    fn dialled_first(&mut self, id: LegId, account: AccountKey, nickname: String, leg: Leg) {
+        let (caller, room) = (leg.dial().caller.clone(), &leg.dial().room);
+        let wishes = Wishes {
+            nickname: self.distinct(nickname.clone()),
+            create: room.create,
+            password: room.password.clone(),
+            history: room.history,
+        };
+        self.last_member += 1;
+        let member = MembershipId(self.last_member);
+        let membership = Membership::new(self.settings.muc.clone(), wishes);
+        self.legs.insert(id, Participant { leg, member: Some(member), is_introduced: false });
+        let (recent, composing) = (Recent::default(), Typing::new());
+        self.members.insert(
+            member,
+            Member {
+                account: account.clone(),
+                caller,
+                membership,
+                legs: vec![id],
+                is_attached: true,
+                since: None,
+                first_nickname: nickname,
+                called: String::new(),
+                recent,
+                composing,
+                failures: 0,
+                lost_at: None,
+                next_name: Instant::ZERO,
+            },
+        );
         self.out.push_back(Output::OpenStream(member, account));
+    }
+
+    /// Another device of a user who is in the room or on his way: it shares his place (GC-JOIN-17).
+    fn dialled_again(&mut self, env: &mut Env<'_>, id: LegId, member: MembershipId, leg: Leg) {
+        let Some(m) = self.members.get_mut(&member) else { return };
+        m.legs.push(id);
+        let is_inside = m.membership.is_inside() || m.membership.is_returning();
+        self.legs.insert(id, Participant { leg, member: Some(member), is_introduced: false });
+        if is_inside {
+            self.welcome(env, id, member);
+        }
     }
 
     /// Refuses a call that never became a leg.
@@ -68,19 +109,54 @@ impl Room {
         };
         let refusal = Refusal::new(504, why).retry_after(RETRY_AFTER);
         self.reject(env, id, refusal);
-        self.forsake(env, id, None);
+        self.part(env, id, None, EndCause::Fault);
     }
 
-    pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId) {
-        let Some(m) = self.members.get(&member) else { return };
-        let nickname = m.membership.occupant().map_or_else(String::new, |o| o.resource().to_string());
-        for id in m.legs.clone() {
-            self.timers.clear(Timer::Progress(id));
-            self.timers.clear(Timer::Join(id));
-            self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
-            self.trace(id, Trace::Entered { nickname: nickname.clone() });
-            self.with_leg(env, id, |leg, env, out| leg.accept(env, out));
+    pub(super) fn stream_ready(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        // Whoever enters an empty room is named everybody in it.
+        self.may_observe(member);
+        self.with_member(env, member, |m, env, out| m.stream_ready(env, out));
+    }
+
+    pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {
+        let Some(m) = self.members.get_mut(&member) else { return };
+        m.failures = 0;
+        let away = m.lost_at.take().map(|since| env.now.since(since));
+        self.roster.describe(|about| about.unreachable = false);
+        let since = *m.since.get_or_insert(env.wall);
+        let nickname: String = m.membership.nickname().unwrap_or_default().into();
+        let legs = m.legs.clone();
+        let is_news = core::mem::replace(&mut m.called, nickname.clone()) != nickname;
+        if let Some(occupant) = self.roster.get(&nickname).filter(|occupant| occupant.dialed_in.is_none()).cloned() {
+            self.roster.put(&nickname, Occupant { dialed_in: Some(since), ..occupant });
         }
+        self.moved = true;
+        self.named_everybody(env, member);
+        if again {
+            for id in legs {
+                if let Some(away) = away {
+                    self.notify_leg(env, id, &notices::away(away));
+                }
+                // His old place may be held by what is left of his old stream.
+                if is_news {
+                    self.tell_name(env, id);
+                }
+            }
+            return;
+        }
+        for id in legs {
+            self.welcome(env, id, member);
+        }
+    }
+
+    /// The call is answered: its user is in the room.
+    fn welcome(&mut self, env: &mut Env<'_>, id: LegId, member: MembershipId) {
+        let nickname = self.members.get(&member).and_then(|m| m.membership.nickname()).unwrap_or_default().into();
+        self.timers.clear(Timer::Progress(id));
+        self.timers.clear(Timer::Join(id));
+        self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
+        self.trace(id, Trace::Entered { nickname });
+        self.with_leg(env, id, |leg, env, out| leg.accept(env, out));
     }
 
     pub(super) fn join_refused(&mut self, env: &mut Env<'_>, member: MembershipId, refusal: &JoinRefusal) {
@@ -88,7 +164,7 @@ impl Room {
         for id in legs {
             self.reject(env, id, sip_refusal(refusal));
         }
-        self.drop_member(member);
+        self.drop_member(env, member, (Reason::Noresource, None), "the room was not entered");
     }
 
     pub(super) fn reject(&mut self, env: &mut Env<'_>, id: LegId, refusal: Refusal) {
@@ -108,7 +184,7 @@ fn sip_refusal(refusal: &JoinRefusal) -> Refusal {
         JoinRefusal::ByRoom(error) => {
             let sip = errors::sip_for(error);
             let own_words = error.text.as_deref().map(phrases::quoted).filter(|words| !words.is_empty());
-            let why = own_words.unwrap_or_else(|| phrases::explain(error.condition).into());
+            let why = own_words.unwrap_or_else(|| phrases::explain_join(error.condition).into());
             Refusal { code: sip.code, text: why, retry_after: sip.retry_after, contact: sip.contact }
         }
         JoinRefusal::NoSuchRoom => Refusal::new(404, text),

@@ -1,29 +1,44 @@
-//! One MUC that is mirrored. The room composes memberships, legs and the switch; what it does itself is to know which leg
-//! belongs to which membership, and to keep time.
+//! One MUC that is mirrored. The room composes memberships, legs, the roster, its subscriptions and the switch; what it does
+//! itself is to know which leg belongs to which membership, and to keep time.
 //!
 //! The MUC is the only serialiser: what a SIP user says goes to the MUC and nowhere else, and every leg is told what its own
-//! occupant hears.
+//! occupant hears. One of the memberships is the observer whose view is the roster of all.
 
 mod ending;
+mod hearing;
 pub mod io;
 mod joining;
+mod naming;
+mod noticing;
+mod observing;
+mod outage;
+pub mod referral;
 mod talking;
+mod watching;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use jid::BareJid;
 
-use self::io::{EndCause, Input, MembershipId, Output, Trace};
+use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
+use self::referral::ReferralId;
+use self::talking::Recent;
 use crate::address::mapping::RoomRules;
 use crate::address::sip_uri::SipUri;
+use crate::composing::{Typing, Typists};
+use crate::conference::{Conference, SubscriptionId};
 use crate::env::Env;
 use crate::leg::{self, Leg, LegId, Ticket};
 use crate::muc::{self, Membership};
-use crate::time::Instant;
+use crate::roster::{Observer, Roster};
+use crate::time::{Instant, WallClock};
 use crate::timers::Timers;
+use crate::translate::notices;
 
 /// What a room is told once.
 #[derive(Debug, Clone)]
@@ -45,11 +60,18 @@ pub struct Timeouts {
     pub reflection: Duration,
     /// No MSRP connection to leaving the room.
     pub lost_leg: Duration,
+    /// The MUC out of reach to the end of its legs.
+    pub muc_outage: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { join: Duration::from_secs(15), reflection: Duration::from_secs(25), lost_leg: Duration::from_secs(45) }
+        Self {
+            join: Duration::from_secs(15),
+            reflection: Duration::from_secs(25),
+            lost_leg: Duration::from_secs(45),
+            muc_outage: Duration::from_secs(120),
+        }
     }
 }
 
@@ -66,18 +88,58 @@ enum Timer {
     Leg(LegId),
     /// Something that the membership keeps time for.
     Membership(MembershipId),
+    /// Its stream is tried once more.
+    Reattach(MembershipId),
+    /// The client had time enough to subscribe: if it has not, its user is told what he is called.
+    Introduction(LegId),
+    /// Nobody observes the room, or one has for long enough.
+    Observer,
+    /// Somebody spoke whom the observer had not seen.
+    Doubt,
+    /// Something that the subscriptions keep time for.
+    Conference,
+    /// Somebody who types has been silent for long enough.
+    Composing,
 }
 
-/// Names a message in the MUC until its fate is known.
-type Said = (LegId, Ticket);
+/// Names what is under way in the MUC until its fate is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// A message, or a subject.
+    Message(LegId, Ticket),
+    /// A private message, and its From and To.
+    Private(LegId, Ticket, Bytes),
+    /// A nickname.
+    Nickname(LegId, Ticket),
+    /// An invitation.
+    Invitation(ReferralId),
+}
 
 /// An account's place in the MUC, and the legs that share it.
 #[derive(Debug)]
 struct Member {
-    account: BareJid,
+    account: AccountKey,
     caller: SipUri,
     membership: Membership<Said>,
     legs: Vec<LegId>,
+    /// Whether its stream is there or asked for.
+    is_attached: bool,
+    /// When it entered.
+    since: Option<WallClock>,
+    /// The nickname to go back to (GC-NICK-10), which was asked for at first.
+    first_nickname: String,
+    /// The nickname that it entered with last.
+    called: String,
+    /// What was said lately, so that a message that comes twice is said once (GC-MSG-13).
+    recent: Recent,
+    /// What it is typing, as the room was told.
+    composing: Typing,
+    /// Streams that failed in a row.
+    failures: u32,
+    /// Since when it has been out of the room, while it is.
+    lost_at: Option<Instant>,
+    /// When the next change of nickname would be due if they came no faster than they may.
+    next_name: Instant,
 }
 
 /// A leg and the membership that it belongs to, while it does.
@@ -85,6 +147,8 @@ struct Member {
 struct Participant {
     leg: Leg,
     member: Option<MembershipId>,
+    /// Whether its client has been connected once, and its user told what he has to know.
+    is_introduced: bool,
 }
 
 /// When a frame came in, and when its sender may speak.
@@ -101,6 +165,20 @@ pub struct Room {
     legs: BTreeMap<LegId, Participant>,
     members: BTreeMap<MembershipId, Member>,
     last_member: u64,
+    roster: Roster,
+    observer: Observer<MembershipId>,
+    /// Who spoke and was not on the list, and who heard him.
+    doubt: Option<(String, MembershipId)>,
+    /// Nicknames that were given up lately, the latest last.
+    released: VecDeque<(String, Instant)>,
+    conference: Conference,
+    watches: BTreeMap<SubscriptionId, Watch>,
+    /// Revision and completeness of the roster that the watchers were told of last.
+    published: (u64, bool),
+    /// Whether somebody of ours came in or left since.
+    moved: bool,
+    /// Who of the room is typing, as the legs are told.
+    composing: Typists,
     timers: Timers<Timer>,
     /// Of the frame in hand; set only while it is being handled.
     arrival: Option<Arrival>,
@@ -110,12 +188,21 @@ pub struct Room {
 impl Room {
     /// An empty room.
     #[must_use]
-    pub const fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             legs: BTreeMap::new(),
             members: BTreeMap::new(),
             last_member: 0,
+            roster: Roster::default(),
+            observer: Observer::default(),
+            doubt: None,
+            released: VecDeque::new(),
+            conference: Conference::new(),
+            watches: BTreeMap::new(),
+            published: (0, false),
+            moved: false,
+            composing: Typists::new(),
             timers: Timers::new(),
             arrival: None,
             out: VecDeque::new(),
@@ -128,7 +215,7 @@ impl Room {
             Input::Dial { leg, account, nickname, dial } => self.dialled(env, leg, account, nickname, dial),
             Input::Cancelled(leg) => self.cancelled(env, leg),
             Input::Confirmed(leg) => self.with_leg(env, leg, |leg, _, out| leg.confirmed(out)),
-            Input::Reoffered(leg, offer) => self.with_leg(env, leg, |leg, _, out| leg.reoffered(&offer, out)),
+            Input::Reoffered(leg, offer) => self.with_leg(env, leg, |leg, env, out| leg.reoffered(env, &offer, out)),
             Input::CallEnded(leg, end) => self.call_ended(env, leg, end),
             Input::Bound(leg) => self.session_bound(env, leg),
             Input::Frame { leg, frame, arrived, turn } => {
@@ -141,18 +228,22 @@ impl Room {
             Input::SessionStalled(leg) => {
                 self.end_leg(env, leg, EndCause::TooSlow, "The client does not read its MSRP connection");
             }
-            Input::StreamReady(member, _) => self.with_member(env, member, |m, env, out| m.stream_ready(env, out)),
+            Input::StreamReady(member, _) => self.stream_ready(env, member),
             Input::Stanza(member, stanza) => {
                 self.with_member(env, member, |m, env, out| m.receive(env, stanza, out));
             }
             Input::Unsendable { membership, id } => {
                 self.with_member(env, membership, |m, _, out| m.unsendable(&id, out));
             }
-            Input::StreamEnded(member, end) => {
-                self.with_member(env, member, |m, _, out| m.stream_ended(end, out));
-            }
+            Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
+            Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, watch),
+            Input::Refreshed(id, expires) => self.refreshed(env, id, expires),
+            Input::Notified(id, outcome) => self.notified(env, id, outcome),
+            Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
+            Input::Refer { id, referral } => self.referred(env, id, &referral),
             Input::Drain => self.drain(env),
         }
+        self.publish(env);
     }
 
     /// The next thing to be done.
@@ -174,12 +265,16 @@ impl Room {
                 Timer::Join(leg) => self.join_timed_out(env, leg),
                 Timer::LostLeg(leg) => self.end_leg(env, leg, EndCause::MsrpLost, "No MSRP connection"),
                 Timer::Leg(leg) => self.leg_timeout(env, leg),
-                Timer::Membership(member) => {
-                    let now = env.now;
-                    self.with_member(env, member, |m, _, out| m.handle_timeout(now, out));
-                }
+                Timer::Membership(member) => self.with_member(env, member, Membership::handle_timeout),
+                Timer::Reattach(member) => self.reattach(member),
+                Timer::Introduction(leg) => self.introduce(env, leg),
+                Timer::Observer => self.observe(env),
+                Timer::Doubt => self.resolve_doubt(env),
+                Timer::Conference => self.conference_timeout(env),
+                Timer::Composing => self.composing_timeout(env),
             }
         }
+        self.publish(env);
     }
 
     /// The MUC that is mirrored.
@@ -191,7 +286,7 @@ impl Room {
     /// Whether the room has nothing left to do and may be dropped.
     #[must_use]
     pub fn is_deserted(&self) -> bool {
-        self.legs.is_empty() && self.members.is_empty() && self.out.is_empty()
+        self.legs.is_empty() && self.members.is_empty() && self.conference.is_empty() && self.out.is_empty()
     }
 
     fn trace(&mut self, leg: LegId, trace: Trace) {
@@ -211,13 +306,19 @@ impl Room {
         for event in events {
             match event {
                 leg::Event::Call(command) => self.out.push_back(Output::Call(id, command)),
-                leg::Event::OpenSession(session) => self.out.push_back(Output::OpenSession(id, session)),
+                leg::Event::OpenSession(session) => {
+                    self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
+                    self.out.push_back(Output::OpenSession(id, session));
+                }
                 leg::Event::Connect(path) => self.out.push_back(Output::Connect(id, path)),
                 leg::Event::Transmit(frame) => self.out.push_back(Output::Transmit(id, frame)),
                 leg::Event::CloseSession(session) => self.out.push_back(Output::CloseSession(id, session)),
                 leg::Event::Credit => self.out.push_back(Output::Credit(id)),
                 leg::Event::Peer(fault) => self.trace(id, Trace::PeerFault(fault)),
                 leg::Event::Received(ticket, received) => self.received(env, id, ticket, &received),
+                leg::Event::Nickname(ticket, wanted) => self.nickname_wanted(env, id, ticket, wanted),
+                leg::Event::SessionRemoved => self.session_removed(env, id),
+                leg::Event::Missed(count) => self.notify_leg(env, id, &notices::missed(count)),
                 leg::Event::SessionRefused(code) => {
                     let why = alloc::format!("The client says that its MSRP session is over ({code})");
                     self.end_leg(env, id, EndCause::MsrpLost, &why);
@@ -240,12 +341,22 @@ impl Room {
         for event in events {
             match event {
                 muc::Event::Send(stanza) => self.out.push_back(Output::Stanza(id, stanza)),
-                muc::Event::Entered => self.entered(env, id),
+                muc::Event::Entered { again } => self.entered(env, id, again),
                 muc::Event::Refused(refusal) => self.join_refused(env, id, &refusal),
                 muc::Event::Removed(removal) => self.removed(env, id, &removal),
+                muc::Event::Returning => self.returning(id),
+                muc::Event::Stranded(end) => self.stranded(env, id, &end),
+                muc::Event::Reflected(said, body) => self.reflected(env, id, said, &body),
                 muc::Event::Concluded(said, result) => self.concluded(env, said, result),
+                muc::Event::FailedAfterAll(said, error) => self.failed_after_all(env, said, &error),
                 muc::Event::Overdue(said) => self.overdue(env, said),
-                muc::Event::Heard(heard) => self.heard_from_room(env, id, &heard),
+                muc::Event::NoSuchNickname(said) => self.no_such_nickname(env, &said),
+                muc::Event::Heard(heard) => self.heard_from_room(env, id, heard),
+                muc::Event::Seen(seen) => self.seen(env, id, &seen),
+                muc::Event::Subject(subject) => self.subject_changed(env, id, subject),
+                muc::Event::Codes(codes) => self.codes(env, id, &codes),
+                muc::Event::Described(info) => self.described(id, &info),
+                muc::Event::Declined(decline) => self.declined(env, id, &decline),
             }
         }
         self.rearm_member(id);

@@ -1,18 +1,24 @@
-//! Messages both ways (GC-MSG).
+//! What SIP users say (GC-MSG, GC-PM): judged, said to the MUC in its turn, and answered when the MUC has it or not.
+
+mod recent;
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::io::{EndCause, MembershipId, Trace};
+use bytes::Bytes;
+
+pub(super) use self::recent::Recent;
+use self::recent::Seen;
+use super::io::{MembershipId, Trace};
 use super::{Arrival, Room, Said, Timer};
 use crate::env::Env;
 use crate::leg::{LegId, Ticket, Utterance};
 use crate::msrp::session::{Received, Verdict};
-use crate::muc::Heard;
+use crate::muc::Errand;
 use crate::stanza::StanzaError;
-use crate::switch::{self, Speaker};
+use crate::switch::{self, Speaker, Wish};
 use crate::time::Instant;
-use crate::translate::{errors, message, phrases};
+use crate::translate::{errors, phrases};
 use crate::wire::msrp::frame::Frame;
 
 /// Nobody knows whether the room has the message: the sender is told before his own 30 seconds are over (GC-MSG-04).
@@ -20,6 +26,9 @@ const OVERDUE: Verdict =
     Verdict::Refused { code: 408, comment: Cow::Borrowed("The room did not confirm the message in time") };
 /// The sender's turn would come too late.
 const THROTTLED: Verdict = Verdict::Refused { code: 408, comment: Cow::Borrowed("Too many messages: slow down") };
+/// The addressee is one of ours, and his client takes none (GC-PM-09).
+const NO_PRIVATE_MESSAGES: Verdict =
+    Verdict::Refused { code: 428, comment: Cow::Borrowed("The recipient does not take private messages") };
 
 impl Room {
     pub(super) fn heard_from_leg(&mut self, env: &mut Env<'_>, id: LegId, frame: Frame, arrival: Arrival) {
@@ -31,28 +40,67 @@ impl Room {
         self.arrival = None;
     }
 
-    /// A whole message of a SIP user: judged, then said to the MUC, now or when its sender's turn has come.
+    /// A whole message of a SIP user.
     pub(super) fn received(&mut self, env: &mut Env<'_>, id: LegId, ticket: Ticket, received: &Received) {
         let Some(participant) = self.legs.get(&id) else { return };
-        let member = participant.member.and_then(|m| self.members.get(&m));
-        let Some(member) = member else { return self.settle(env, (id, ticket), OVERDUE, "the leg is leaving") };
+        let Some(member_id) = participant.member else {
+            return self.settle(env, (id, ticket), OVERDUE, "the leg is leaving");
+        };
+        let Some(member) = self.members.get_mut(&member_id) else { return };
         let speaker = Speaker {
             caller: &member.caller,
             nickname: member.membership.occupant().map(|o| o.resource().as_str()),
             room: &participant.leg.dial().room,
             rules: &self.settings.rules,
+            roster: &self.roster,
         };
-        match switch::judge(received, speaker) {
+        let wish = match switch::judge(received, speaker) {
             Err(objection) => {
                 let why = alloc::format!("{objection}");
-                self.settle(env, (id, ticket), objection.verdict(), &why);
+                return self.settle(env, (id, ticket), objection.verdict(), &why);
             }
-            Ok(None) => self.settle(env, (id, ticket), Verdict::Accepted, ""),
-            Ok(Some(body)) => {
-                let said = self.arrival.map_or(env.now, |arrival| arrival.at);
-                self.take_turn_or_wait(env, id, Utterance { ticket, body, said });
+            Ok(Wish::Nothing) => return self.settle(env, (id, ticket), Verdict::Accepted, ""),
+            Ok(Wish::Composing(state)) => {
+                self.settle(env, (id, ticket), Verdict::Accepted, "");
+                return self.typed(env, member_id, &state);
+            }
+            Ok(wish) => wish,
+        };
+        match member.recent.note(env.now, received, (id, ticket)) {
+            Seen::New => {}
+            Seen::UnderWay => return, // it is answered together with the first
+            Seen::Accepted => return self.settle(env, (id, ticket), Verdict::Accepted, ""),
+            Seen::Unknown => {
+                return self.settle(env, (id, ticket), OVERDUE, "it came twice, and nobody knows of the first");
             }
         }
+        if let Wish::Private { to, .. } = &wish
+            && self.changed_hands(env, to)
+        {
+            let verdict = switch::Objection::ChangedHands.verdict();
+            return self.settle(env, (id, ticket), verdict, "the nickname has just changed hands");
+        }
+        if let Wish::Private { to, .. } = &wish
+            && !self.takes_private_messages(to)
+        {
+            return self.settle(
+                env,
+                (id, ticket),
+                NO_PRIVATE_MESSAGES,
+                "the recipient's client takes no private messages",
+            );
+        }
+        let said = self.arrival.map_or(env.now, |arrival| arrival.at);
+        self.take_turn_or_wait(env, id, Utterance { ticket, wish, said });
+    }
+
+    /// Whether an occupant can be written to, as far as that is known here: of our own legs it is.
+    fn takes_private_messages(&self, nickname: &str) -> bool {
+        let Some(member) = self.members.values().find(|m| m.membership.nickname() == Some(nickname)) else {
+            return true;
+        };
+        let mut legs = member.legs.iter().filter_map(|id| self.legs.get(id));
+        legs.any(|p| p.leg.capabilities().private_messages)
     }
 
     fn take_turn_or_wait(&mut self, env: &mut Env<'_>, id: LegId, utterance: Utterance) {
@@ -60,6 +108,10 @@ impl Room {
             return self.settle(env, (id, utterance.ticket), OVERDUE, "it waited too long behind earlier messages");
         }
         let turn = self.arrival.and_then(|arrival| arrival.turn).unwrap_or(env.now);
+        let member = self.legs.get(&id).and_then(|p| p.member).and_then(|m| self.members.get(&m));
+        // A room that has asked for quiet gets it (XM-16).
+        let quiet = member.and_then(|m| m.membership.quiet_until());
+        let turn = quiet.map_or(turn, |quiet| turn.max(quiet));
         if turn >= self.deadline(&utterance) {
             return self.settle(env, (id, utterance.ticket), THROTTLED, "the sender is over messages_per_user");
         }
@@ -77,15 +129,31 @@ impl Room {
 
     fn say(&mut self, env: &mut Env<'_>, id: LegId, utterance: Utterance) {
         let deadline = self.deadline(&utterance);
-        let Utterance { ticket, body, .. } = utterance;
+        let Utterance { ticket, wish, .. } = utterance;
         if deadline <= env.now {
             return self.settle(env, (id, ticket), THROTTLED, "the turn came too late");
         }
-        match self.legs.get(&id).and_then(|p| p.member) {
-            Some(member) => {
-                self.with_member(env, member, |m, env, out| m.say(env, (id, ticket), body, deadline, out));
-            }
-            None => self.settle(env, (id, ticket), OVERDUE, "the leg is leaving"),
+        let Some(member) = self.legs.get(&id).and_then(|p| p.member) else {
+            return self.settle(env, (id, ticket), OVERDUE, "the leg is leaving");
+        };
+        if let Some(m) = self.members.get_mut(&member) {
+            m.composing.spoke();
+        }
+        let muc = self.settings.muc.clone();
+        match wish {
+            Wish::Nothing | Wish::Composing(_) => {}
+            Wish::Public(body) => self.with_member(env, member, |m, env, out| {
+                m.say(env, Said::Message(id, ticket), body, deadline, out);
+            }),
+            Wish::Subject(subject) => self.with_member(env, member, |m, env, out| {
+                m.set_subject(env, Said::Message(id, ticket), subject, deadline, out);
+            }),
+            Wish::Private { to, body, headers } => match muc.with_resource_str(&to) {
+                Ok(to) => self.with_member(env, member, |m, env, out| {
+                    m.run(env, Said::Private(id, ticket, headers), Errand::Private { to, body }, deadline, out);
+                }),
+                Err(_) => self.settle(env, (id, ticket), switch::Objection::NobodyHere.verdict(), "no such occupant"),
+            },
         }
     }
 
@@ -104,25 +172,107 @@ impl Room {
     }
 
     pub(super) fn concluded(&mut self, env: &mut Env<'_>, said: Said, result: Result<(), StanzaError>) {
-        match result {
-            Ok(()) => {
-                self.trace(said.0, Trace::MessagePublished);
-                self.settle(env, said, Verdict::Accepted, "");
+        match said {
+            Said::Nickname(id, ticket) => self.nickname_concluded(env, (id, ticket), result),
+            Said::Invitation(id) => self.invitation_concluded(id, result),
+            Said::Message(id, ticket) => {
+                if result.is_ok() {
+                    self.trace(id, Trace::MessagePublished);
+                }
+                self.conclude(
+                    env,
+                    (id, ticket),
+                    None,
+                    result.map_err(|error| (errors::msrp_for_message(&error), error)),
+                );
             }
-            Err(error) => {
-                let code = errors::msrp_for_message(&error);
-                let comment = phrases::explain(error.condition);
-                let why = error.text.as_deref().unwrap_or(comment);
-                self.settle(env, said, Verdict::Refused { code, comment: comment.into() }, why);
+            Said::Private(id, ticket, headers) => {
+                if result.is_ok() {
+                    self.trace(id, Trace::PrivateMessageSent);
+                }
+                let result = result.map_err(|error| (errors::msrp_for_private_message(&error), error));
+                self.conclude(env, (id, ticket), Some(headers), result);
             }
         }
     }
 
-    pub(super) fn overdue(&mut self, env: &mut Env<'_>, said: Said) {
-        self.settle(env, said, OVERDUE, "no reflection in time");
+    /// The room has what was said: its author is told, and his other devices show it (GC-MSG-03).
+    pub(super) fn reflected(&mut self, env: &mut Env<'_>, member: MembershipId, said: Said, body: &str) {
+        let Said::Message(author, _) = said else { return self.concluded(env, said, Ok(())) };
+        self.concluded(env, said, Ok(()));
+        self.show_to_other_devices(env, member, author, body);
     }
 
-    fn settle(&mut self, env: &mut Env<'_>, (id, ticket): Said, verdict: Verdict, why: &str) {
+    fn conclude(
+        &mut self,
+        env: &mut Env<'_>,
+        message: (LegId, Ticket),
+        headers: Option<Bytes>,
+        result: Result<(), (u16, StanzaError)>,
+    ) {
+        match result {
+            Ok(()) => self.settle_all(env, message, &Verdict::Accepted, headers.as_ref(), ""),
+            Err((code, error)) => {
+                let comment = phrases::explain_message(error.condition);
+                let why = error.text.clone().unwrap_or_else(|| comment.into());
+                let verdict = Verdict::Refused { code, comment: comment.into() };
+                self.settle_all(env, message, &verdict, headers.as_ref(), &why);
+            }
+        }
+    }
+
+    /// A private message that was accepted came back from its addressee's own server (GC-PM-06).
+    pub(super) fn failed_after_all(&mut self, env: &mut Env<'_>, said: Said, error: &StanzaError) {
+        let Said::Private(id, ticket, headers) = said else { return };
+        let (code, comment) = (errors::msrp_for_private_message(error), phrases::explain(error.condition));
+        let why = error.text.clone().unwrap_or_else(|| comment.into());
+        self.trace(id, Trace::MessageRefused { code, why });
+        self.with_leg(env, id, |leg, env, out| leg.failed_after_all(env, ticket, (code, comment), &headers, out));
+    }
+
+    pub(super) fn overdue(&mut self, env: &mut Env<'_>, said: Said) {
+        match said {
+            Said::Nickname(id, ticket) => self.nickname_overdue(env, id, ticket),
+            Said::Invitation(id) => self.invitation_concluded(id, Ok(())),
+            Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
+                self.settle_all(env, (id, ticket), &OVERDUE, None, "no reflection in time");
+            }
+        }
+    }
+
+    /// Answers a message that the room was told of, and every copy of it that came meanwhile (GC-MSG-13).
+    fn settle_all(
+        &mut self,
+        env: &mut Env<'_>,
+        message: (LegId, Ticket),
+        verdict: &Verdict,
+        headers: Option<&Bytes>,
+        why: &str,
+    ) {
+        let fate = match verdict {
+            Verdict::Accepted => recent::Fate::Accepted,
+            Verdict::Refused { code: 408, .. } => recent::Fate::Unknown,
+            Verdict::Refused { .. } => recent::Fate::Refused,
+        };
+        let member = self.legs.get(&message.0).and_then(|p| p.member).and_then(|m| self.members.get_mut(&m));
+        let copies = member.and_then(|m| m.recent.settle(message, fate)).unwrap_or_default();
+        for copy in core::iter::once(message).chain(copies) {
+            self.settle_with(env, copy, verdict.clone(), headers, why);
+        }
+    }
+
+    fn settle(&mut self, env: &mut Env<'_>, message: (LegId, Ticket), verdict: Verdict, why: &str) {
+        self.settle_all(env, message, &verdict, None, why);
+    }
+
+    fn settle_with(
+        &mut self,
+        env: &mut Env<'_>,
+        (id, ticket): (LegId, Ticket),
+        verdict: Verdict,
+        headers: Option<&Bytes>,
+        why: &str,
+    ) {
         if !self.legs.get(&id).is_some_and(|p| p.leg.owes(ticket)) {
             return; // the leg ended meanwhile
         }
@@ -130,22 +280,9 @@ impl Room {
             let code = *code;
             self.trace(id, Trace::MessageRefused { code, why: why.into() });
         }
-        self.with_leg(env, id, |leg, env, out| leg.conclude(env, ticket, &verdict, out));
-    }
-
-    /// An occupant spoke, or the room: every leg of this membership is told.
-    pub(super) fn heard_from_room(&mut self, env: &mut Env<'_>, member: MembershipId, heard: &Heard) {
-        let Some(legs) = self.members.get(&member).map(|m| m.legs.clone()) else { return };
-        let Some(uri) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| &p.leg.dial().room.uri) else { return };
-        let cpim = message::to_cpim(uri, heard.nickname.as_deref(), &heard.body, env.wall);
-        for id in legs {
-            let mut sent = Ok(false);
-            self.with_leg(env, id, |leg, env, out| sent = leg.deliver(env, &cpim, out));
-            match sent {
-                Ok(true) => self.trace(id, Trace::MessageDelivered),
-                Ok(false) => {}
-                Err(overflow) => self.end_leg(env, id, EndCause::TooSlow, &alloc::format!("{overflow}")),
-            }
-        }
+        self.with_leg(env, id, |leg, env, out| match headers {
+            Some(headers) => leg.conclude_private(env, ticket, &verdict, headers, out),
+            None => leg.conclude(env, ticket, &verdict, out),
+        });
     }
 }

@@ -1,17 +1,25 @@
 //! Who may say what to whom in a room (RFC 7701 §6).
 //!
-//! The switch judges one message of a SIP user: whether it is a CPIM message, whether its From is his, whether its To is the
-//! room, and whether the room can carry what is in it. It never delivers anything.
+//! The switch judges one message of a SIP user: whether it is a CPIM message, whether its From is his, whom its To names, and
+//! whether the room can carry what is in it. It never delivers anything.
+
+mod recipient;
 
 use alloc::string::{String, ToString};
 
+use bytes::Bytes;
+
+use self::recipient::Recipient;
 use crate::address::escape::percent_decode_text;
 use crate::address::mapping::{RoomMatch, RoomRules};
 use crate::address::sip_uri::SipUri;
 use crate::msrp::session::{Received, Verdict};
+use crate::roster::Roster;
+use crate::translate::html::html_to_text;
 use crate::translate::phrases;
 use crate::translate::text::{self, TextError};
 use crate::wire::cpim::{Address, Cpim, CpimError};
+use crate::wire::is_composing::{IsComposing, IsComposingError};
 use crate::wire::media_type::MediaType;
 
 /// Whose message it is and in which room.
@@ -25,9 +33,33 @@ pub struct Speaker<'a> {
     pub room: &'a RoomMatch,
     /// All rules, which know the other spellings of the room's name.
     pub rules: &'a RoomRules,
+    /// Who is in the room.
+    pub roster: &'a Roster,
 }
 
-/// Why a message does not go to the room.
+/// What a SIP user wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing: a message without content.
+    Nothing,
+    /// To say this to everybody.
+    Public(String),
+    /// To say this to one occupant.
+    Private {
+        /// His nickname.
+        to: String,
+        /// What is said.
+        body: String,
+        /// From and To as he wrote them, for reports (SW-15).
+        headers: Bytes,
+    },
+    /// To have everybody know what he is doing.
+    Composing(IsComposing),
+    /// To give the room another subject (FT-10).
+    Subject(String),
+}
+
+/// Why a message goes nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
     /// SW-01.
@@ -45,15 +77,27 @@ pub enum Objection {
     /// SW-04.
     #[error("more than one recipient")]
     SeveralRecipients,
-    /// To is not the room: a private message, which this version does not carry, or an outsider.
-    #[error("CPIM To is not the room")]
-    NotTheRoom,
+    /// To is not an address, or one with something behind it that is none either (E-03).
+    #[error("CPIM To cannot be read")]
+    BadRecipient,
+    /// To is nobody here (SW-14).
+    #[error("nobody here has that address")]
+    NobodyHere,
+    /// The nickname was somebody else's a moment ago, and the sender may mean him.
+    #[error("that nickname has just changed hands: look at the list again")]
+    ChangedHands,
+    /// SW-16.
+    #[error("private messages are not carried in this room")]
+    NoPrivateMessages,
     /// MS-SEND-15.
     #[error("a wrapped {0} is not taken")]
     WrappedType(String),
     /// CPIM-12.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// ISC-01.
+    #[error(transparent)]
+    IsComposing(#[from] IsComposingError),
 }
 
 impl Objection {
@@ -62,8 +106,9 @@ impl Objection {
     pub fn verdict(&self) -> Verdict {
         let code = match self {
             Self::Cpim(error) => error.msrp_code(),
-            Self::NoRecipient => 400,
-            Self::NotYou | Self::SeveralRecipients | Self::NotTheRoom => 403,
+            Self::NoRecipient | Self::BadRecipient | Self::IsComposing(_) => 400,
+            Self::NotYou | Self::SeveralRecipients | Self::NoPrivateMessages => 403,
+            Self::NobodyHere | Self::ChangedHands => 404,
             Self::NotCpim | Self::WrappedType(_) => 415,
             Self::Text(error) => error.msrp_code(),
         };
@@ -72,14 +117,14 @@ impl Objection {
     }
 }
 
-/// What may be published: the text as the room can carry it, or nothing when there is no text at all.
+/// What a message asks for.
 ///
 /// # Errors
 ///
 /// The objection, which also says what the sender is told.
-pub fn judge(received: &Received, speaker: Speaker<'_>) -> Result<Option<String>, Objection> {
+pub fn judge(received: &Received, speaker: Speaker<'_>) -> Result<Wish, Objection> {
     if received.body.is_empty() {
-        return Ok(None); // an empty body is a message without content (MS-FRAME-08)
+        return Ok(Wish::Nothing); // an empty body is a message without content (MS-FRAME-08)
     }
     if !MediaType::parse(&received.content_type).is_ok_and(|t| t.is("message/cpim")) {
         return Err(Objection::NotCpim);
@@ -93,15 +138,51 @@ pub fn judge(received: &Received, speaker: Speaker<'_>) -> Result<Option<String>
         return Err(Objection::SeveralRecipients);
     }
     let to = cpim.to.first().ok_or(Objection::NoRecipient)?;
-    if !speaker.means_the_room(to) {
-        return Err(Objection::NotTheRoom);
+    match recipient::find(to, speaker)? {
+        Recipient::Everybody => to_everybody(&cpim),
+        Recipient::Occupant(_) if !speaker.room.private_messages => Err(Objection::NoPrivateMessages),
+        Recipient::Occupant(nickname) => match content(&cpim)? {
+            // Who types to one alone shows it to nobody.
+            Content::Composing(_) | Content::Text(None) => Ok(Wish::Nothing),
+            Content::Text(Some(body)) => {
+                let from =
+                    cpim.from.as_ref().map_or_else(|| Address::new(None, &speaker.caller.to_string()), Clone::clone);
+                Ok(Wish::Private { to: nickname, body, headers: crate::wire::cpim::headers(&from, to) })
+            }
+        },
     }
-    if !cpim.content_type.is("text/plain") {
-        return Err(Objection::WrappedType(cpim.content_type.essence()));
+}
+
+fn to_everybody(cpim: &Cpim) -> Result<Wish, Objection> {
+    match content(cpim)? {
+        Content::Composing(state) => Ok(Wish::Composing(state)),
+        Content::Text(Some(body)) => Ok(Wish::Public(body)),
+        // A subject that stands alone is meant as that; one beside a text is the text's (CPIM-15).
+        Content::Text(None) => Ok(match &cpim.subject {
+            Some(subject) => Wish::Subject(text::xml_clean(subject).into_owned()),
+            None => Wish::Nothing,
+        }),
     }
-    let decoded = text::charset_to_utf8(&cpim.content_type, &cpim.content)?;
-    let clean = text::xml_clean(&decoded);
-    Ok((!clean.is_empty()).then(|| clean.into_owned()))
+}
+
+enum Content {
+    Text(Option<String>),
+    Composing(IsComposing),
+}
+
+fn content(cpim: &Cpim) -> Result<Content, Objection> {
+    let kind = &cpim.content_type;
+    if kind.is("application/im-iscomposing+xml") {
+        return Ok(Content::Composing(IsComposing::parse(&cpim.content)?));
+    }
+    let is_html = kind.is("text/html");
+    if !is_html && !kind.is("text/plain") {
+        return Err(Objection::WrappedType(kind.essence()));
+    }
+    let decoded = text::charset_to_utf8(kind, &cpim.content)?;
+    let plain = if is_html { html_to_text(&decoded) } else { decoded.into_owned() };
+    let clean = text::xml_clean(&plain);
+    Ok(Content::Text((!clean.is_empty()).then(|| clean.into_owned())))
 }
 
 impl Speaker<'_> {
@@ -125,16 +206,6 @@ impl Speaker<'_> {
         places.peek().is_some()
             && places.all(|place| place.is_some() && place.as_deref() == self.nickname)
             && self.rules.is_room_alias(&uri.without_params(), self.room)
-    }
-
-    /// Whether a CPIM To is the room. An address with a `gr`, inside the brackets or behind them, is an occupant and never the
-    /// room: read as the room it would publish what was meant for one (E-03).
-    fn means_the_room(&self, to: &Address) -> bool {
-        let Ok(uri) = SipUri::parse(&to.uri) else { return false };
-        to.trailing_gr.is_none()
-            && !uri.has_gr()
-            && uri.headers().is_none()
-            && self.rules.is_room_alias(&uri, self.room)
     }
 }
 

@@ -6,12 +6,16 @@ use std::vec;
 
 use bytes::BytesMut;
 
+use jid::Jid;
+
 use super::*;
 use crate::address::mapping::RoomRule;
 use crate::address::pattern::Pattern;
 use crate::address::template::{NicknameTemplate, Template};
 use crate::env::{Env, IdSource};
 use crate::msrp::session::{Event, Session};
+use crate::roster::Occupant;
+use crate::stanza::{Affiliation, Role};
 use crate::time::{Instant, WallClock};
 use crate::wire::msrp::collect::{Collector, Incoming};
 use crate::wire::msrp::frame::Path;
@@ -46,7 +50,7 @@ fn received(content_type: &str, body: &[u8]) -> Received {
     }
 }
 
-fn judged_as(content_type: &str, body: &[u8]) -> Result<Option<String>, Objection> {
+fn judged_as(content_type: &str, body: &[u8]) -> Result<Wish, Objection> {
     let rule = RoomRule {
         name: "rooms".into(),
         sip: Pattern::parse("sip:{room}@rooms.example.com").unwrap(),
@@ -54,29 +58,38 @@ fn judged_as(content_type: &str, body: &[u8]) -> Result<Option<String>, Objectio
         allow: vec![],
         create: false,
         nickname: NicknameTemplate::default(),
+        password: None,
+        history: 20,
+        private_messages: true,
     };
     let rules = RoomRules::new(vec![rule], vec!["rooms.example.com".into(), "chat.example.com".into()])
         .with_alias_hosts([String::from("node1.example.com")]);
     let room = rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
     let caller = SipUri::parse("sip:romeo@example.org").unwrap();
-    let speaker = Speaker { caller: &caller, nickname: Some("Romeo M"), room: &room, rules: &rules };
+    let mut roster = Roster::default();
+    for (nickname, jid) in [("Romeo M", None), ("JuliC", Some("juliet@example.com/balcony")), ("Ben & <Volio>", None)] {
+        let jid = jid.map(|jid| Jid::new(jid).unwrap());
+        let (role, affiliation) = (Role::Participant, Affiliation::None);
+        roster.put(nickname, Occupant { display_name: None, role, affiliation, jid, dialed_in: None });
+    }
+    let speaker = Speaker { caller: &caller, nickname: Some("Romeo M"), room: &room, rules: &rules, roster: &roster };
     judge(&received(content_type, body), speaker)
 }
 
-fn judged(headers: &str) -> Result<Option<String>, Objection> {
+fn judged(headers: &str) -> Result<Wish, Objection> {
     judged_as("message/cpim", format!("{headers}\r\nContent-Type: text/plain\r\n\r\nhi").as_bytes())
 }
 
-fn from(from: &str) -> Result<Option<String>, Objection> {
+fn from(from: &str) -> Result<Wish, Objection> {
     judged(&format!("From: {from}\r\nTo: <sip:capulet@rooms.example.com>\r\n"))
 }
 
-fn to(to: &str) -> Result<Option<String>, Objection> {
+fn to(to: &str) -> Result<Wish, Objection> {
     judged(&format!("From: <sip:romeo@example.org>\r\nTo: {to}\r\n"))
 }
 
-fn said() -> Result<Option<String>, Objection> {
-    Ok(Some("hi".into()))
+fn said() -> Result<Wish, Objection> {
+    Ok(Wish::Public("hi".into()))
 }
 
 #[test]
@@ -157,27 +170,100 @@ fn every_spelling_of_the_room_is_the_room() {
     }
 }
 
+fn private_to(name: &str) -> Option<String> {
+    match to(name) {
+        Ok(Wish::Private { to, body, headers }) => {
+            assert_eq!(body, "hi");
+            let headers = String::from_utf8(headers.to_vec()).unwrap();
+            assert!(
+                headers.starts_with("From: <sip:romeo@example.org>\r\nTo: <") && headers.ends_with(">\r\n\r\n"),
+                "{headers}"
+            );
+            Some(to)
+        }
+        _ => None,
+    }
+}
+
 #[test]
-fn what_is_not_the_room_is_not_published() {
+fn every_name_of_an_occupant_is_his_alone() {
+    // GC-PM-01, GC-PM-02, E-03
     for name in [
         "<sip:capulet@rooms.example.com;gr=JuliC>",
         "<sip:capulet@rooms.example.com;GR=JuliC>",
-        "<sip:capulet@rooms.example.com;transport=tcp;gr=JuliC>",
-        "<sip:capulet@rooms.example.com;gr>",
+        "<sip:Capulet@rooms.example.com;transport=tcp;gr=JuliC>",
         "<sip:capulet@rooms.example.com>;gr=JuliC",
         "<sip:capulet@rooms.example.com> ; gr=JuliC",
-        "<sip:capulet@rooms.example.com>;gr",
+        "<sip:capulet@rooms.example.com;gr=JuliC>;gr=JuliC",
+        "<sip:JuliC@rooms.example.com>",
+        "<xmpp:juliet@example.com>",
+        "<xmpp:juliet@example.com/balcony>",
+        "<xmpp:juliet@example.com?message>",
+    ] {
+        assert_eq!(private_to(name).as_deref(), Some("JuliC"), "{name}");
+    }
+    let name = "<sip:capulet@rooms.example.com;gr=Ben%20%26%20%3CVolio%3E>";
+    assert_eq!(private_to(name).as_deref(), Some("Ben & <Volio>"));
+}
+
+#[test]
+fn what_is_neither_the_room_nor_somebody_in_it_goes_nowhere() {
+    // SW-14, GC-PM-04
+    for name in [
+        "<sip:capulet@rooms.example.com;gr=Nobody>",
+        "<sip:capulet@rooms.example.com;gr=julic>",
+        "<sip:capulet@rooms.example.com>;gr=Nobody",
+        "<sip:montague@rooms.example.com;gr=JuliC>",
         "<sip:juliet@example.org>",
         "<sip:montague@rooms.example.com>",
         "<sip:capulet@example.net>",
         "<im:capulet@rooms.example.com>",
         "<xmpp:capulet@muc.example.net>",
+        "<xmpp:juliet@example.com/window>",
+        "<tel:+441632960083>",
     ] {
-        assert_eq!(to(name), Err(Objection::NotTheRoom), "{name}");
+        assert_eq!(to(name), Err(Objection::NobodyHere), "{name}");
+    }
+    for name in [
+        "<sip:capulet@rooms.example.com;gr>",
+        "<sip:capulet@rooms.example.com>;gr",
+        "<sip:capulet@rooms.example.com;gr=%ff>",
+        "<sip:capulet@rooms.example.com;gr=JuliC>;gr=Nobody",
+        "<sip:capulet@rooms.example.com?Subject=x>",
+    ] {
+        assert_eq!(to(name), Err(Objection::BadRecipient), "{name}");
     }
     for name in ["<sip:capulet@rooms.example.com>;x=y", "<sip:capulet@rooms.example.com>, <sip:a@b>", "sip:x@y", ""] {
         assert!(matches!(to(name), Err(Objection::Cpim(_))), "{name}");
     }
+}
+
+#[test]
+fn a_subject_alone_is_the_rooms_and_beside_a_text_it_is_not() {
+    // FT-10, CPIM-15
+    let with = |text: &str| {
+        let cpim = format!(
+            "To: <sip:capulet@rooms.example.com>\r\nSubject: Tonight\r\n\r\nContent-Type: text/plain\r\n\r\n{text}"
+        );
+        judged_as("message/cpim", cpim.as_bytes())
+    };
+    assert_eq!(with(""), Ok(Wish::Subject("Tonight".into())));
+    assert_eq!(with("hi"), Ok(Wish::Public("hi".into())));
+}
+
+#[test]
+fn who_types_says_nothing() {
+    // SW-40, ISC-01
+    let typing = |to: &str, xml: &str| {
+        let cpim = format!("To: {to}\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\n{xml}");
+        judged_as("message/cpim", cpim.as_bytes())
+    };
+    let active = "<isComposing xmlns='urn:ietf:params:xml:ns:im-iscomposing'><state>active</state></isComposing>";
+    let room = "<sip:capulet@rooms.example.com>";
+    assert!(matches!(typing(room, active), Ok(Wish::Composing(_))));
+    assert_eq!(typing("<sip:capulet@rooms.example.com;gr=JuliC>", active), Ok(Wish::Nothing));
+    assert_eq!(typing("<sip:nobody@example.net>", active), Err(Objection::NobodyHere));
+    assert!(matches!(typing(room, "<isComposing>"), Err(Objection::IsComposing(_))));
 }
 
 #[test]
@@ -201,12 +287,13 @@ fn only_text_within_cpim_is_taken() {
         let head = format!("To: <sip:capulet@rooms.example.com>\r\n\r\nContent-Type: {kind}\r\n\r\n");
         judged_as("message/cpim", &[head.as_bytes(), text].concat())
     };
-    assert_eq!(cpim("text/plain;charset=ISO-8859-1", b"caf\xe9"), Ok(Some("café".into())));
+    assert_eq!(cpim("text/plain;charset=ISO-8859-1", b"caf\xe9"), Ok(Wish::Public("café".into())));
     assert_eq!(cpim("text/plain", b"caf\xe9").unwrap_err().verdict(), verdict(400, "the content is not UTF-8 text"));
-    assert_eq!(cpim("text/html", b"<b>"), Err(Objection::WrappedType("text/html".into())));
+    assert_eq!(cpim("text/html", b"<p>O <b>Romeo</b></p>"), Ok(Wish::Public("O Romeo".into())), "GC-MSG-07");
+    assert_eq!(cpim("image/png", b"x"), Err(Objection::WrappedType("image/png".into())));
     assert_eq!(judged_as("text/plain", b"hi"), Err(Objection::NotCpim));
-    assert_eq!(judged_as("Message/CPIM;x=y", b""), Ok(None), "MS-FRAME-08");
-    assert_eq!(cpim("text/plain", b"\x07\x00"), Ok(None));
+    assert_eq!(judged_as("Message/CPIM;x=y", b""), Ok(Wish::Nothing), "MS-FRAME-08");
+    assert_eq!(cpim("text/plain", b"\x07\x00"), Ok(Wish::Nothing));
 }
 
 fn verdict(code: u16, comment: &str) -> Verdict {
@@ -221,7 +308,9 @@ fn every_objection_has_its_code_and_a_short_comment() {
         (Objection::NotYou, 403),
         (Objection::NoRecipient, 400),
         (Objection::SeveralRecipients, 403),
-        (Objection::NotTheRoom, 403),
+        (Objection::NobodyHere, 404),
+        (Objection::BadRecipient, 400),
+        (Objection::NoPrivateMessages, 403),
         (Objection::WrappedType(long.clone()), 415),
         (Objection::Cpim(CpimError::Required(long.clone())), 415),
         (Objection::Cpim(CpimError::Encoded(long.clone())), 415),

@@ -20,6 +20,35 @@ pub fn quoted(words: &str) -> String {
     quoted
 }
 
+/// The same as [`explain`], as it means to somebody who wants into a room.
+#[must_use]
+pub const fn explain_join(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Forbidden => "You are banned from this room",
+        other => explain(other),
+    }
+}
+
+/// The same as [`explain`], as it means to somebody who wants to speak in a room.
+#[must_use]
+pub const fn explain_message(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Forbidden => "You may not speak in this room",
+        other => explain(other),
+    }
+}
+
+/// The same as [`explain`], as it means to somebody who wants another nickname.
+#[must_use]
+pub const fn explain_nickname(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Conflict => "Nickname reserved or already in use",
+        Condition::NotAcceptable => "The room has locked nicknames",
+        Condition::JidMalformed | Condition::BadRequest => "The nickname cannot be used",
+        other => explain(other),
+    }
+}
+
 /// One short sentence for a condition of RFC 6120 §8.3.3, as it means to somebody who wants into a room or to speak there.
 #[must_use]
 pub const fn explain(condition: Condition) -> &'static str {

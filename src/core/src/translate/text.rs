@@ -78,15 +78,16 @@ pub fn xml_clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// `text` on one line: controls, line and paragraph separators become spaces, and nothing is left at the edges. For display
-/// names, reasons and comments.
+/// `text` on one line: controls, line and paragraph separators become spaces, what turns the direction of writing around is left
+/// out, and nothing is left at the edges. For display names, reasons, comments and logs.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    if !text.contains(breaks) {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(|c| breaks(c) || turns(c)) {
         return Cow::Borrowed(text.trim());
     }
-    let line: String = text.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
+    let line: String = text.chars().filter(|c| !turns(*c)).map(|c| if breaks(c) { ' ' } else { c }).collect();
     Cow::Owned(line.trim().into())
 }
 

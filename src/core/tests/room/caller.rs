@@ -19,6 +19,10 @@ pub struct Caller {
     pub account: BareJid,
     pub create: bool,
     pub setup: &'static str,
+    /// Other words in his offer, each in place of those before it.
+    pub offers_instead: Vec<(&'static str, String)>,
+    /// How often he has moved to another path.
+    pub moved: u32,
     pub provisionals: usize,
     /// SDP of the 200.
     pub answer: Option<String>,
@@ -35,6 +39,14 @@ pub struct Caller {
     read: BytesMut,
     /// What was read in the chat window.
     pub heard: Vec<(String, String)>,
+    /// What was said before he came, with its time.
+    pub earlier: Vec<(String, String, String)>,
+    /// What was said to him alone.
+    pub whispered: Vec<(String, String)>,
+    /// What the room itself has to tell him.
+    pub notices: Vec<String>,
+    /// Who types, by document.
+    pub composing: Vec<(String, String)>,
     pub greetings: usize,
     /// The transaction of the last request of the room.
     pub last_request: String,
@@ -62,6 +74,8 @@ impl Caller {
             account: BareJid::new(&format!("{}@example.org", name.to_lowercase())).unwrap(),
             create: false,
             setup: "active",
+            offers_instead: Vec::new(),
+            moved: 0,
             provisionals: 0,
             answer: None,
             refusal: None,
@@ -75,6 +89,10 @@ impl Caller {
             collector: Collector::new(1 << 20),
             read: BytesMut::new(),
             heard: Vec::new(),
+            earlier: Vec::new(),
+            whispered: Vec::new(),
+            notices: Vec::new(),
+            composing: Vec::new(),
             greetings: 0,
             last_request: String::new(),
             spoke: BTreeSet::new(),
@@ -95,17 +113,19 @@ impl Caller {
     }
 
     pub fn path(&self) -> String {
-        format!("msrp://client.example.org:7654/{}{};tcp", self.name.to_lowercase(), self.leg.0)
+        let moved = "m".repeat(usize::try_from(self.moved).unwrap());
+        format!("msrp://client.example.org:7654/{}{}{moved};tcp", self.name.to_lowercase(), self.leg.0)
     }
 
     pub fn offer(&self) -> String {
         let (path, setup) = (self.path(), self.setup);
-        format!(
+        let offer = format!(
             "v=0\r\no=- {0} 1 IN IP4 client.example.org\r\ns=-\r\nc=IN IP4 client.example.org\r\nt=0 0\r\n\
              m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain\r\n\
              a=setup:{setup}\r\na=path:{path}\r\na=chatroom:nickname private-messages\r\n",
             self.leg.0
-        )
+        );
+        self.offers_instead.iter().fold(offer, |offer, (what, instead)| offer.replace(what, instead))
     }
 
     pub fn call(&mut self, command: CallCommand) {
@@ -169,7 +189,7 @@ impl Caller {
                 self.last_request.clone_from(&transaction);
                 match &frame.head.content_type {
                     None => self.greetings += 1,
-                    Some(_) => self.shows(&Cpim::parse(&frame.body).expect("the room writes CPIM")),
+                    Some(_) => self.shows(&frame.body),
                 }
                 let (path, own) = (self.path(), own.to_string());
                 self.responds.then(|| {
@@ -182,16 +202,27 @@ impl Caller {
         }
     }
 
-    fn shows(&mut self, cpim: &Cpim) {
+    fn shows(&mut self, body: &Bytes) {
+        let cpim = Cpim::parse(body).expect("the room writes CPIM");
         let from = cpim.from.as_ref().unwrap();
-        assert_eq!(cpim.to.len(), 1);
-        assert_eq!(cpim.to[0].uri, "sip:capulet@rooms.example.com", "To is the room (GC-MSG-10)");
-        assert_eq!(cpim.content_type.charset(), Some("utf-8"), "CPIM-12");
-        assert!(cpim.date_time.as_deref().unwrap().ends_with('Z'));
         let text = String::from_utf8(cpim.content.to_vec()).unwrap();
         let name = from.formal_name.clone().unwrap_or_default();
         let is_in_room = from.uri.starts_with("sip:capulet@rooms.example.com");
         assert!(is_in_room && from.uri.contains(";gr=") != name.is_empty(), "an address within the room: {}", from.uri);
-        self.heard.push((name, text));
+        assert_eq!(cpim.to.len(), 1);
+        let time = cpim.date_time.clone().unwrap();
+        assert!(time.ends_with('Z'));
+        if cpim.content_type.is("application/im-iscomposing+xml") {
+            return self.composing.push((name, text));
+        }
+        assert_eq!(cpim.content_type.charset(), Some("utf-8"), "CPIM-12");
+        let is_delayed = body.windows(22).any(|octets| octets == b"mucfocus.Delayed: true");
+        match cpim.to[0].uri.as_str() {
+            "sip:capulet@rooms.example.com" if is_delayed => self.earlier.push((name, text, time)),
+            "sip:capulet@rooms.example.com" => self.heard.push((name, text)),
+            to if to == self.uri() && name.is_empty() => self.notices.push(text),
+            to if to == self.uri() => self.whispered.push((name, text)),
+            other => panic!("To is neither the room nor its reader (GC-MSG-10, GC-PM-08): {other}"),
+        }
     }
 }

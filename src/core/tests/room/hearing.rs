@@ -35,7 +35,7 @@ fn a_forged_delay_hides_no_message() {
     let (story, romeo) = Story::with_romeo();
     let account = romeo.account();
     let mut message = story.muc().message("JuliC", Some("d".into()), "psst, not old at all");
-    message.delayed = true;
+    message.delay = Some(mucfocus_core::stanza::Delay { stamp: None });
     story.muc().said.push(("JuliC".into(), "psst, not old at all".into()));
     story.muc().outbox.push_back((account, Stanza::Message(message)));
     story.settles();

@@ -56,6 +56,17 @@ fn without_an_ack_the_room_is_left() {
     story.everybody_leaves();
 }
 
+/// GC-EXIT-04: session timer.
+#[test]
+fn when_the_session_is_not_refreshed_the_room_is_left() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.input(Input::CallEnded(romeo.leg, CallEnd::Expired("nobody answered".into())));
+    romeo.is_not_in_the_room();
+    assert_eq!(last_words(&romeo).as_deref(), Some("connection lost"));
+    assert_eq!(ended_by(&romeo), [EndCause::Expired]);
+    story.everybody_leaves();
+}
+
 #[test]
 fn a_transport_that_fails_while_the_room_is_entered_withdraws_the_join() {
     let story = Story::begins();

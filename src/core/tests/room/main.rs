@@ -13,21 +13,35 @@
     reason = "a test that meets something unexpected ends there"
 )]
 
+mod alone;
 mod caller;
 mod muc;
 mod story;
+mod watcher;
 mod world;
 
+mod being_away;
 mod chunks;
+mod client_limits;
+mod devices;
 mod draft_flows;
 mod entering;
 mod hearing;
+mod history;
+mod invitations;
 mod leaving;
+mod nickname_requests;
+mod nicknames;
+mod private_messages;
 mod random;
 mod refusals;
 mod removal;
+mod reoffers;
 mod reports;
+mod rosters;
 mod sessions;
 mod speaking;
 mod streams;
 mod turns;
+mod typing;
+mod unaware;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jid::{BareJid, FullJid, Jid};
 use mucfocus_core::stanza::{
-    Condition, ErrorKind, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser, OutStanza, Presence, PresenceKind,
-    Stanza, StanzaError,
+    Condition, Delay, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser, OutStanza,
+    Password, Presence, PresenceKind, Stanza, StanzaError,
 };
+use mucfocus_core::time::WallClock;
 
 /// One MUC and what it knows.
 #[derive(Debug)]
@@ -38,6 +39,25 @@ pub struct Muc {
     pub sends_subject: bool,
     /// Who said what before we came.
     pub history: Vec<(String, String)>,
+    /// Sends all of it, whatever was asked for.
+    pub insists_on_history: bool,
+    /// Gives a subject back without its id, as Prosody does.
+    pub strips_subjects: bool,
+    /// What one account does not get: presence of this occupant.
+    pub blocks: Option<(BareJid, String)>,
+    pub freezes_at_joins: bool,
+    /// The nickname that it keeps for whoever asks.
+    pub reserves: Option<String>,
+    pub password: Option<String>,
+    pub shows_jids: bool,
+    /// Whether it says so of itself when it is asked.
+    pub is_members_only: bool,
+    pub refuses_names: Option<StanzaError>,
+    pub refuses_private: Option<StanzaError>,
+    pub refuses_invitations: Option<StanzaError>,
+    /// From whom, to whom, and what.
+    pub whispered: Vec<(String, String, String)>,
+    pub invited: Vec<BareJid>,
 }
 
 pub fn error(condition: Condition, kind: ErrorKind) -> StanzaError {
@@ -66,6 +86,19 @@ impl Muc {
             lower_cases: false,
             sends_subject: true,
             history: Vec::new(),
+            insists_on_history: false,
+            strips_subjects: false,
+            blocks: None,
+            freezes_at_joins: false,
+            reserves: None,
+            password: None,
+            shows_jids: false,
+            is_members_only: false,
+            refuses_names: None,
+            refuses_private: None,
+            refuses_invitations: None,
+            whispered: Vec::new(),
+            invited: Vec::new(),
         }
     }
 
@@ -87,6 +120,9 @@ impl Muc {
 
     pub fn take(&mut self, account: BareJid, stanza: OutStanza) {
         self.log.push((account.clone(), stanza.clone()));
+        if self.freezes_at_joins && matches!(stanza, OutStanza::Join { .. }) {
+            self.freezes();
+        }
         match &mut self.frozen {
             Some(frozen) => frozen.push_back((account, stanza)),
             None => self.answer(account, stanza),
@@ -112,7 +148,13 @@ impl Muc {
 
     fn answer(&mut self, account: BareJid, stanza: OutStanza) {
         match stanza {
-            OutStanza::Join { occupant, id } => self.join(account, &occupant, id),
+            OutStanza::Join { occupant, id, history, password } => {
+                if self.password.is_some() && self.password.as_deref() != password.as_ref().map(Password::expose) {
+                    self.refuses_join(account, &occupant, id, error(Condition::NotAuthorized, ErrorKind::Auth));
+                } else {
+                    self.join(account, &occupant, id, usize::try_from(history).unwrap());
+                }
+            }
             OutStanza::Leave { .. } => self.leave(&account),
             OutStanza::Groupchat { id, body, .. } => self.groupchat(account, id, body),
             OutStanza::InstantRoom { .. } if self.configuration_is_slow => {}
@@ -121,19 +163,62 @@ impl Muc {
                     IqAnswer::Error(error(Condition::NotAllowed, ErrorKind::Cancel))
                 } else {
                     self.locked = false;
-                    IqAnswer::Result { features: Vec::new() }
+                    IqAnswer::Result(DiscoInfo::default())
                 };
                 self.iq(account, id, answer);
+            }
+            OutStanza::DiscoInfo { id, node: Some(_), .. } => {
+                let identity = self.reserves.clone().map(|name| Identity {
+                    category: "conference".into(),
+                    kind: "text".into(),
+                    name: Some(name),
+                });
+                let answer = DiscoInfo { identities: identity.into_iter().collect(), ..DiscoInfo::default() };
+                self.iq(account, id, IqAnswer::Result(answer));
             }
             OutStanza::DiscoInfo { id, .. } => {
                 let answer = match &self.answers_disco_with {
                     Some(error) => IqAnswer::Error(error.clone()),
-                    None if self.exists => IqAnswer::Result { features: vec!["http://jabber.org/protocol/muc".into()] },
+                    None if self.exists => IqAnswer::Result(DiscoInfo {
+                        features: std::iter::once("http://jabber.org/protocol/muc")
+                            .chain(self.is_members_only.then_some("muc_membersonly"))
+                            .map(Into::into)
+                            .collect(),
+                        ..DiscoInfo::default()
+                    }),
                     None => IqAnswer::Error(error(Condition::ItemNotFound, ErrorKind::Cancel)),
                 };
                 self.iq(account, id, answer);
             }
-            OutStanza::MessageError { .. } => {}
+            OutStanza::Rename { occupant, id } => self.rename(account, &occupant, id),
+            OutStanza::Private { to, id, body } => self.private(account, &to, id, body),
+            OutStanza::ChatState { id, state, .. } => {
+                if let Some(nick) = self.nickname_of(&account) {
+                    let state = Message { body: None, chat_state: Some(state), ..self.message(&nick, Some(id), "") };
+                    self.broadcast(&state);
+                }
+            }
+            OutStanza::Subject { id, subject, .. } => match (self.refuses_messages.clone(), self.nickname_of(&account))
+            {
+                (Some(error), _) => self.bounces(account, id, error),
+                (None, Some(nick)) => {
+                    let id = Some(id).filter(|_| !self.strips_subjects);
+                    let subject = Message { body: None, subject: Some(subject), ..self.message(&nick, id, "") };
+                    self.broadcast(&subject);
+                }
+                (None, None) => {}
+            },
+            OutStanza::Invite { id, to, .. } => match self.refuses_invitations.clone() {
+                Some(error) => self.bounces(account, id, error),
+                None => self.invited.push(to),
+            },
+            OutStanza::Ping { id, .. } => self.iq(account, id, IqAnswer::Result(DiscoInfo::default())),
+            OutStanza::MessageError { to, id, condition, .. } => {
+                let whose = self.occupants.get(to.resource().map_or("", |nick| nick.as_str())).cloned().flatten();
+                if let (Some(account), Some(id)) = (whose, id) {
+                    self.bounces(account, id, error(condition, ErrorKind::Cancel));
+                }
+            }
         }
     }
 
@@ -142,15 +227,13 @@ impl Muc {
         self.outbox.push_back((account, Stanza::Iq(iq)));
     }
 
-    fn join(&mut self, account: BareJid, occupant: &FullJid, id: String) {
+    fn join(&mut self, account: BareJid, occupant: &FullJid, id: String, history: usize) {
         let wanted = occupant.resource().as_str();
         let nick = if self.lower_cases { wanted.to_lowercase() } else { wanted.to_string() };
         let taken = self.occupants.get(&nick).is_some_and(|who| who.as_ref() != Some(&account));
         let conflict = taken.then(|| error(Condition::Conflict, ErrorKind::Cancel));
         if let Some(error) = self.refuses_joins.clone().or(conflict) {
-            let kind = PresenceKind::Error(error);
-            let presence = Presence { from: occupant.clone().into(), id: Some(id), kind, status: None, muc: None };
-            return self.outbox.push_back((account, Stanza::Presence(presence)));
+            return self.refuses_join(account, occupant, id, error);
         }
         if let Some(old) = self.nickname_of(&account).filter(|old| *old != nick) {
             // XEP-0045 §7.6: whoever is in the room changes his nickname in this way.
@@ -159,7 +242,7 @@ impl Muc {
                 &account,
                 &old,
                 PresenceKind::Unavailable,
-                MucUser { codes: vec![110, 303], item, destroy: None },
+                MucUser { codes: vec![110, 303], item, destroy: None, decline: None },
             );
             self.occupants.remove(&old);
         }
@@ -172,12 +255,15 @@ impl Muc {
             self.present(&account, &other, PresenceKind::Available, MucUser::default());
         }
         self.occupants.insert(nick.clone(), Some(account.clone()));
-        let codes = if is_new { vec![110, 201] } else { vec![100, 110] };
+        let mut codes = if is_new { vec![110, 201] } else { vec![110] };
+        codes.extend(self.shows_jids.then_some(100));
         self.present(&account, &nick, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
         self.tell_others(&account, &nick, &PresenceKind::Available);
-        for (from, body) in self.history.clone() {
+        let history = if self.insists_on_history { self.history.len() } else { history.min(self.history.len()) };
+        for (n, (from, body)) in self.history.clone().into_iter().take(history).enumerate() {
             let mut message = self.message(&from, None, &body);
-            message.delayed = true;
+            let stamp = Some(WallClock::from_unix_millis(1_795_000_000_000 + u64::try_from(n).unwrap() * 1000));
+            message.delay = Some(Delay { stamp });
             self.outbox.push_back((account.clone(), Stanza::Message(message)));
         }
         if self.sends_subject {
@@ -185,6 +271,67 @@ impl Muc {
             (message.body, message.subject) = (None, Some("Verona".into()));
             self.outbox.push_back((account, Stanza::Message(message)));
         }
+    }
+
+    fn refuses_join(&mut self, account: BareJid, occupant: &FullJid, id: String, error: StanzaError) {
+        let kind = PresenceKind::Error(error);
+        let from = occupant.clone().into();
+        let presence = Presence { from, id: Some(id), kind, status: None, display_name: None, muc: None };
+        self.outbox.push_back((account, Stanza::Presence(presence)));
+    }
+
+    /// XEP-0045 §7.6.
+    fn rename(&mut self, account: BareJid, occupant: &FullJid, id: String) {
+        let wanted = occupant.resource().as_str();
+        let new = if self.lower_cases { wanted.to_lowercase() } else { wanted.to_string() };
+        let taken = self.occupants.get(&new).is_some_and(|who| who.as_ref() != Some(&account));
+        let conflict = taken.then(|| error(Condition::Conflict, ErrorKind::Cancel));
+        if let Some(error) = self.refuses_names.clone().or(conflict) {
+            return self.refuses_join(account, occupant, id, error);
+        }
+        let Some(old) = self.nickname_of(&account) else { return };
+        self.renames(&account, &old, &new);
+    }
+
+    /// An occupant is called something else from now on.
+    pub fn renames(&mut self, account: &BareJid, old: &str, new: &str) {
+        let item = Some(MucItem { nick: Some(new.into()), ..MucItem::default() });
+        let muc = |own: bool| MucUser {
+            codes: if own { vec![110, 303] } else { vec![303] },
+            item: item.clone(),
+            ..MucUser::default()
+        };
+        let who = self.occupants.remove(old).flatten();
+        self.occupants.insert(new.into(), who);
+        let everybody: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
+        for to in everybody {
+            let is_own = to == *account;
+            self.present(&to, old, PresenceKind::Unavailable, muc(is_own));
+            let codes = if is_own { vec![110] } else { vec![] };
+            self.present(&to, new, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
+        }
+    }
+
+    fn private(&mut self, account: BareJid, to: &FullJid, id: String, body: String) {
+        let refused = self.refuses_private.clone();
+        let whom = self.occupants.get(to.resource().as_str()).cloned();
+        match (refused, whom, self.nickname_of(&account)) {
+            (Some(error), _, _) => self.bounces(account, id, error),
+            (None, None, _) => self.bounces(account, id, error(Condition::ItemNotFound, ErrorKind::Cancel)),
+            (None, _, None) => self.bounces(account, id, error(Condition::NotAcceptable, ErrorKind::Cancel)),
+            (None, Some(whom), Some(nick)) => {
+                self.whispered.push((nick.clone(), to.resource().as_str().into(), body.clone()));
+                if let Some(account) = whom {
+                    self.whispers(&account, &nick, Some(id), &body);
+                }
+            }
+        }
+    }
+
+    /// Somebody speaks to one occupant alone.
+    pub fn whispers(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str) {
+        let message = Message { kind: MessageKind::Chat, ..self.message(nick, id, body) };
+        self.outbox.push_back((to.clone(), Stanza::Message(message)));
     }
 
     fn leave(&mut self, account: &BareJid) {
@@ -211,8 +358,11 @@ impl Muc {
 
     pub fn present(&mut self, to: &BareJid, nick: &str, kind: PresenceKind, mut muc: MucUser) {
         muc.item.get_or_insert_with(MucItem::default);
+        if self.blocks.as_ref().is_some_and(|(who, whom)| who == to && whom == nick) {
+            return;
+        }
         let from = self.occupant(nick).into();
-        let presence = Presence { from, id: None, kind, status: None, muc: Some(muc) };
+        let presence = Presence { from, id: None, kind, status: None, display_name: None, muc: Some(muc) };
         self.outbox.push_back((to.clone(), Stanza::Presence(presence)));
     }
 
@@ -224,7 +374,8 @@ impl Muc {
             id,
             body: Some(body.into()),
             subject: None,
-            delayed: false,
+            delay: None,
+            chat_state: None,
             muc: None,
         }
     }
@@ -256,9 +407,26 @@ impl Muc {
         if !self.keeps_ids {
             message.id = Some("made-by-the-room".into());
         }
+        self.broadcast(&message);
+    }
+
+    pub fn broadcast(&mut self, message: &Message) {
         let listeners: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
         for account in listeners {
             self.outbox.push_back((account, Stanza::Message(message.clone())));
+        }
+    }
+
+    /// Somebody of the XMPP side comes in, changes or goes.
+    pub fn native(&mut self, nick: &str, kind: &PresenceKind, item: MucItem) {
+        if *kind == PresenceKind::Available {
+            self.occupants.insert(nick.into(), None);
+        } else {
+            self.occupants.remove(nick);
+        }
+        let everybody: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
+        for to in everybody {
+            self.present(&to, nick, kind.clone(), MucUser { item: Some(item.clone()), ..MucUser::default() });
         }
     }
 

@@ -35,7 +35,8 @@ enum Operation {
         abandon: bool,
     },
     Garbage(u8),
-    Reinvite,
+    /// The same offer, or one with a hold or without the stream.
+    Reinvite(u8),
     NativeSpeaks,
     Freeze,
     Thaw,
@@ -67,7 +68,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => (0..4u8, 0..8u8).prop_map(|(failure, turn)| Say { failure, turn }),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(order, abandon)| Chunks { order, abandon }),
         2 => any::<u8>().prop_map(Garbage),
-        1 => Just(Reinvite),
+        3 => (0..6u8).prop_map(Reinvite),
         6 => Just(NativeSpeaks),
         2 => Just(Freeze),
         3 => Just(Thaw),
@@ -200,7 +201,13 @@ impl Play {
                 self.story.world().mail.remove(&Source::Msrp(leg));
                 self.post(Source::Msrp(leg), Input::SessionLost { leg, why: "reset".into(), ago: Duration::ZERO });
             }
-            Operation::Reinvite => {
+            Operation::Reinvite(kind) => {
+                let (what, instead) = match kind {
+                    0 => ("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"),
+                    1 => ("m=message 7654", "m=message 0"),
+                    _ => ("", ""),
+                };
+                call.client().offers_instead = vec![(what, instead.into())];
                 let offer = Bytes::from(call.sees().offer());
                 self.post(source, Input::Reoffered(leg, offer));
             }
@@ -299,7 +306,12 @@ impl Play {
         let mut muc = self.story.muc();
         let Some(nick) = muc.nickname_of(account) else { return };
         let item = Some(MucItem { nick: Some(new.clone()), ..MucItem::default() });
-        muc.present(account, &nick, PresenceKind::Unavailable, MucUser { codes: vec![110, 303], item, destroy: None });
+        muc.present(
+            account,
+            &nick,
+            PresenceKind::Unavailable,
+            MucUser { codes: vec![110, 303], item, destroy: None, decline: None },
+        );
         muc.occupants.remove(&nick);
         muc.occupants.insert(new.clone(), Some(account.clone()));
         muc.present(account, &new, PresenceKind::Available, MucUser { codes: vec![110], ..MucUser::default() });

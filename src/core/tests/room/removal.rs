@@ -41,7 +41,7 @@ fn every_way_to_be_removed_has_its_cause_and_its_words() {
 #[test]
 fn a_kick_says_who_and_why() {
     let item = MucItem { actor: Some("Tybalt".into()), reason: Some("Avaunt\r\nVia: x".into()), ..MucItem::default() };
-    let (story, romeo) = removed(MucUser { codes: vec![110, 307], item: Some(item), destroy: None });
+    let (story, romeo) = removed(MucUser { codes: vec![110, 307], item: Some(item), destroy: None, decline: None });
     romeo.gets_bye(403, "removed from the room by Tybalt: Avaunt");
     assert!(!romeo.sees().bye.as_ref().unwrap().1.chars().any(char::is_control));
     story.everybody_leaves();
@@ -54,7 +54,7 @@ fn a_destroyed_room_says_where_to_go() {
     {
         let alternate = alternate.map(|room| room.parse().unwrap());
         let destroy = Destroy { alternate, reason: Some("plague".into()) };
-        let (story, romeo) = removed(MucUser { codes: vec![110], item: None, destroy: Some(destroy) });
+        let (story, romeo) = removed(MucUser { codes: vec![110], item: None, destroy: Some(destroy), decline: None });
         romeo.gets_bye(cause, words);
         romeo.gets_bye(cause, "plague");
         story.everybody_leaves();
@@ -129,7 +129,7 @@ fn a_removal_that_crosses_the_way_back_in_leaves_nobody_behind() {
     let account = romeo.account();
     story.muc().present(&account, "Romeo", PresenceKind::Unavailable, codes(&[110, 333]));
     story.muc().present(&account, "Romeo", PresenceKind::Available, codes(&[110]));
-    let destroy = MucUser { codes: vec![110], item: None, destroy: Some(Destroy::default()) };
+    let destroy = MucUser { codes: vec![110], item: None, destroy: Some(Destroy::default()), decline: None };
     story.muc().present(&account, "Romeo", PresenceKind::Unavailable, destroy);
     story.settles();
     romeo.gets_bye(410, "destroyed");
@@ -145,7 +145,11 @@ fn who_is_no_occupant_any_more_comes_back_in() {
     story.muc().loses(&account);
     let sends = [romeo.sends("", &romeo.cpim("one")), romeo.sends("", &romeo.cpim("two"))];
     story.settles();
-    romeo.gets_response(&sends[0], 481);
+    for send in &sends {
+        romeo.gets_response(send, 200);
+    }
+    let said: Vec<String> = story.muc().said.iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(said, ["one", "two"], "the room had taken neither");
     romeo.is_called("Romeo");
     let joins = story.muc().log.iter().filter(|(_, s)| matches!(s, OutStanza::Join { .. })).count();
     assert_eq!(joins, 2, "once more and not for every message");
@@ -159,7 +163,7 @@ fn a_nickname_that_the_room_changed_stays_changed() {
     let (story, romeo) = Story::with_romeo();
     let account = romeo.account();
     let item = MucItem { nick: Some("Montague".into()), ..MucItem::default() };
-    let rename = MucUser { codes: vec![110, 303], item: Some(item), destroy: None };
+    let rename = MucUser { codes: vec![110, 303], item: Some(item), destroy: None, decline: None };
     {
         let mut muc = story.muc();
         muc.present(&account, "Romeo", PresenceKind::Unavailable, rename);

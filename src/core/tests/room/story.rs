@@ -5,13 +5,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jid::BareJid;
+use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::muc::StreamEnd;
-use mucfocus_core::room::io::Input;
+use mucfocus_core::room::io::{Input, Referral, Watch};
+use mucfocus_core::room::referral::ReferralId;
 
 use crate::caller::Caller;
 use crate::muc::Muc;
+use crate::watcher::Watcher;
 use crate::world::{Mail, Source, World};
 
 /// A world that its people share.
@@ -168,6 +172,12 @@ impl SipUser {
         self.story.settles();
     }
 
+    /// Offers, within the call, what he offers now.
+    pub fn reoffers(&self) {
+        let offer = self.sees().offer();
+        self.input(Input::Reoffered(self.leg, offer.into()));
+    }
+
     pub fn loses_connection(&self) {
         self.client().is_bound = false;
         self.story.world().mail.remove(&Source::Msrp(self.leg));
@@ -193,6 +203,65 @@ impl SipUser {
         let sees = self.sees();
         let heard: Vec<(&str, &str)> = sees.heard.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
         assert_eq!(heard, expected, "what {} hears", sees.name);
+    }
+
+    /// Subscribes to the conference package in his own name, for ten minutes.
+    pub fn watches(&self) -> Subscriber {
+        self.watches_for(600, None)
+    }
+
+    /// The same within his call.
+    pub fn watches_within_the_call(&self) -> Subscriber {
+        self.watches_for(600, Some(self.leg))
+    }
+
+    pub fn watches_for(&self, seconds: u64, leg: Option<LegId>) -> Subscriber {
+        let mut world = self.story.world();
+        let id = SubscriptionId(u64::try_from(world.watchers.len()).unwrap() + 1);
+        world.watchers.insert(id, Watcher::new());
+        let watch = Watch {
+            caller: SipUri::parse(&world.callers[&self.leg].uri()).unwrap(),
+            leg,
+            room: world.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap(),
+            expires: Duration::from_secs(seconds),
+        };
+        world.post(Source::Watcher(id), Mail::Input(Input::Subscribe { subscription: id, watch }));
+        drop(world);
+        self.story.settles();
+        Subscriber { story: self.story.clone(), id }
+    }
+
+    /// Refers somebody to the room; what comes of it.
+    pub fn refers(&self, invitee: &str) -> ReferralId {
+        let mut world = self.story.world();
+        let id = ReferralId(u64::try_from(world.referrals.len()).unwrap() + 1);
+        world.referrals.insert(id, Vec::new());
+        let caller = SipUri::parse(&world.callers[&self.leg].uri()).unwrap();
+        let referral = Referral { caller, leg: None, invitee: BareJid::new(invitee).unwrap() };
+        world.post(Source::Call(self.leg), Mail::Input(Input::Refer { id, referral }));
+        drop(world);
+        self.story.settles();
+        id
+    }
+
+    /// Wants to be called something else; what is returned names the request.
+    pub fn wants_to_be(&self, nickname: &str) -> String {
+        let transaction = self.writes("NICKNAME", &format!("Use-Nickname: \"{nickname}\"\r\n"), None, '$');
+        self.story.settles();
+        transaction
+    }
+
+    /// Says something to one occupant.
+    pub fn whispers_to(&self, nickname: &str, text: &str) -> String {
+        let from = self.sees().uri();
+        let cpim = format!(
+            "From: <{from}>\r\nTo: <sip:capulet@rooms.example.com;gr={nickname}>\r\n\r\n\
+             Content-Type: text/plain;charset=utf-8\r\n\r\n{text}"
+        );
+        let transaction = self.sends("", &cpim);
+        self.client().expects.insert(transaction.clone(), text.into());
+        self.story.settles();
+        transaction
     }
 
     /// A CPIM message of his to the room.
@@ -258,5 +327,33 @@ impl SipUser {
     pub fn has_all_credit(&self) {
         let sees = self.sees();
         assert_eq!(sees.credited, sees.taken, "credit of {}", sees.name);
+    }
+}
+
+/// Somebody's subscription.
+pub struct Subscriber {
+    story: Story,
+    id: SubscriptionId,
+}
+
+impl Subscriber {
+    pub fn sees(&self) -> Ref<'_, Watcher> {
+        Ref::map(self.story.0.borrow(), |world| &world.watchers[&self.id])
+    }
+
+    /// The list of the last document.
+    pub fn shows(&self, nicknames: &[&str]) {
+        let list = self.sees().list();
+        let list: Vec<&str> = list.iter().map(String::as_str).collect();
+        assert_eq!(list, nicknames, "{}", self.sees().last());
+    }
+
+    pub fn documents(&self) -> usize {
+        self.sees().documents.len()
+    }
+
+    pub fn input(&self, input: impl FnOnce(SubscriptionId) -> Input) {
+        self.story.world().post(Source::Watcher(self.id), Mail::Input(input(self.id)));
+        self.story.settles();
     }
 }

@@ -10,10 +10,12 @@ use mucfocus_core::address::mapping::{RoomRule, RoomRules};
 use mucfocus_core::address::pattern::Pattern;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::address::template::{NicknameTemplate, Template};
+use mucfocus_core::conference::{Outcome, SubscriptionId};
 use mucfocus_core::env::{Env, IdSource};
 use mucfocus_core::leg::call::{CallCommand, CallEnd};
 use mucfocus_core::leg::{Dial, LegId, MsrpAddress};
-use mucfocus_core::room::io::{Input, MembershipId, Output};
+use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
+use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
 use mucfocus_core::stanza::{OutStanza, Stanza};
 use mucfocus_core::time::{Instant, WallClock};
@@ -21,6 +23,7 @@ use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 
 use crate::caller::Caller;
 use crate::muc::Muc;
+use crate::watcher::Watcher;
 
 /// Counts. What is drawn looks different at both ends, since ids are cut from both.
 #[derive(Default)]
@@ -38,6 +41,7 @@ impl IdSource for Counting {
 pub enum Source {
     Call(LegId),
     Msrp(LegId),
+    Watcher(SubscriptionId),
     Streams,
 }
 
@@ -59,6 +63,9 @@ pub struct World {
     pub rules: Arc<RoomRules>,
     pub muc: Muc,
     pub callers: BTreeMap<LegId, Caller>,
+    /// Conference subscriptions.
+    pub watchers: BTreeMap<SubscriptionId, Watcher>,
+    pub referrals: BTreeMap<ReferralId, Vec<ReferAnswer>>,
     /// Open streams and their accounts.
     pub streams: BTreeMap<MembershipId, BareJid>,
     pub mail: BTreeMap<Source, VecDeque<Mail>>,
@@ -81,6 +88,9 @@ pub fn rules() -> RoomRules {
         allow: vec![Pattern::parse("sip:*@*").unwrap()],
         create: false,
         nickname: NicknameTemplate::default(),
+        password: None,
+        history: 20,
+        private_messages: true,
     };
     RoomRules::new(vec![rule], vec!["rooms.example.com".into()]).with_alias_hosts(["node1.example.com".to_string()])
 }
@@ -97,6 +107,8 @@ impl World {
             rules,
             muc,
             callers: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            referrals: BTreeMap::new(),
             streams: BTreeMap::new(),
             mail: BTreeMap::new(),
             connects_streams: true,
@@ -124,7 +136,10 @@ impl World {
             max_message_size: 65_536,
         };
         let (account, nickname) = (caller.account.clone(), caller.name.clone());
-        self.post(Source::Call(leg), Mail::Input(Input::Dial { leg, account, nickname, dial }));
+        self.post(
+            Source::Call(leg),
+            Mail::Input(Input::Dial { leg, account: AccountKey::named(&account), nickname, dial }),
+        );
     }
 
     /// Delivers everything that is on its way, and what comes of it.
@@ -234,6 +249,8 @@ impl World {
                 let caller = self.caller(leg);
                 assert_eq!(caller.session.take(), Some(id));
                 caller.is_bound = false;
+                // What the connection had to say was about that session.
+                self.mail.remove(&Source::Msrp(leg));
             }
             Output::LegGone(leg) => {
                 let caller = self.caller(leg);
@@ -241,7 +258,7 @@ impl World {
                 caller.is_gone = true;
             }
             Output::OpenStream(member, account) => {
-                self.streams.insert(member, account);
+                self.streams.insert(member, account.to_string().parse().unwrap());
                 if self.connects_streams {
                     self.post(Source::Streams, Mail::Ready(member));
                 }
@@ -250,6 +267,16 @@ impl World {
             Output::CloseStream(member) => {
                 assert!(self.streams.remove(&member).is_some(), "a stream that is not open is closed");
             }
+            Output::Notify(id, notification) => {
+                let watcher = self.watchers.get_mut(&id).expect("a subscription that was made");
+                assert!(!watcher.is_gone && !watcher.is_in_flight, "one notification at a time (EV-18)");
+                watcher.takes(notification);
+                if watcher.answers {
+                    self.post(Source::Watcher(id), Mail::Input(Input::Notified(id, Outcome::Delivered)));
+                }
+            }
+            Output::SubscriptionGone(id) => self.watchers.get_mut(&id).expect("a subscription").is_gone = true,
+            Output::Referral(id, answer) => self.referrals.entry(id).or_default().push(answer),
             Output::Trace(leg, trace) => self.caller(leg).traces.push(trace),
         }
     }
@@ -282,7 +309,7 @@ impl World {
 
     fn carry(&mut self, member: MembershipId, stanza: OutStanza) {
         let account = self.streams.get(&member).expect("a stream for the stanza").clone();
-        if let OutStanza::Groupchat { id, body, .. } = &stanza
+        if let OutStanza::Groupchat { id, body, .. } | OutStanza::Private { id, body, .. } = &stanza
             && body.len() > self.max_body
         {
             let input = Input::Unsendable { membership: member, id: id.clone() };
@@ -300,7 +327,8 @@ impl World {
             assert!(caller.credited <= caller.taken, "{} got more credit than he used", caller.name);
             for (transaction, text) in &caller.expects {
                 if caller.responses.get(transaction) == Some(&200) && !text.is_empty() {
-                    let is_said = self.muc.said.iter().any(|(_, body)| body == text);
+                    let is_said = self.muc.said.iter().any(|(_, body)| body == text)
+                        || self.muc.whispered.iter().any(|(_, _, body)| body == text);
                     assert!(is_said, "{text:?} was accepted and never said");
                 }
             }

@@ -1,0 +1,195 @@
+//! What the memberships see of the room: one of them is the observer whose view is the roster of all (GC-PRES-16).
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::io::MembershipId;
+use super::{Room, Timer};
+use crate::conference;
+use crate::env::Env;
+use crate::muc::Seen;
+use crate::roster::About;
+use crate::stanza::{DiscoInfo, Identity};
+
+/// How long a room goes unobserved before another membership asks for everybody. Where the room ends, or many leave, the others
+/// are gone within it, and nobody asks a room back into being.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// How long one membership is the observer while there are others: nobody's stream is the only truth for ever.
+const SHIFT: Duration = Duration::from_secs(300);
+/// How much later than another stream the observer's may tell of somebody.
+const LAG: Duration = Duration::from_secs(1);
+/// How much longer than the list takes to tell of it a nickname that was given up takes no private messages: their senders may
+/// not have heard of it yet.
+const GRACE: Duration = Duration::from_secs(1);
+/// Nicknames that are remembered as given up.
+const MAX_RELEASED: usize = 64;
+
+impl Room {
+    pub(super) fn seen(&mut self, env: &mut Env<'_>, member: MembershipId, seen: &Seen) {
+        if !seen.is_us && self.observer.eyes() != Some(member) {
+            return; // what others see again costs next to nothing
+        }
+        let dialed_in = self
+            .members
+            .values()
+            .find(|m| m.membership.nickname() == Some(seen.nickname.as_str()))
+            .and_then(|m| m.since);
+        let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
+        self.observer.saw(member, seen, dialed_in.or(is_joining.then_some(env.wall)), &mut self.roster);
+        if seen.state.is_none() {
+            self.composing.done(&seen.nickname);
+            self.released(env, &seen.nickname);
+        } else if seen.is_us && self.is_inside(member) {
+            // Of whom asked for everybody: his own presence is the last (GC-PRES-03).
+            self.observer.named_everybody(member, &mut self.roster);
+        }
+    }
+
+    /// A membership is about to join: where nobody looks yet, it does.
+    pub(super) fn may_observe(&mut self, member: MembershipId) {
+        if self.observer.eyes().is_none() {
+            self.observer.look(member);
+            self.timers.clear(Timer::Observer);
+        }
+    }
+
+    /// A membership is inside and has been told of everybody.
+    pub(super) fn named_everybody(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.observer.named_everybody(member, &mut self.roster);
+        let eyes_are_inside = self.observer.eyes().is_some_and(|eyes| self.is_inside(eyes));
+        if !eyes_are_inside {
+            return self.take_over(env, member);
+        }
+        if self.observer.eyes() == Some(member) {
+            self.timers.set(Timer::Observer, env.now + SHIFT);
+            self.with_member(env, member, |m, env, out| m.ask_about_the_room(env, out));
+        }
+    }
+
+    /// A membership is on the way back in, and is named everybody once more.
+    pub(super) fn returning(&mut self, member: MembershipId) {
+        if self.observer.eyes() == Some(member) {
+            self.observer.look(member);
+        }
+    }
+
+    /// A membership sees nothing for a while: another one looks in its place.
+    pub(super) fn looks_away(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        if self.observer.forget(member, &mut self.roster) {
+            self.timers.set(Timer::Observer, env.now + PAUSE);
+        }
+    }
+
+    /// Nobody has looked for a moment, or one has for long: somebody else does.
+    pub(super) fn observe(&mut self, env: &mut Env<'_>) {
+        let now = self.observer.eyes();
+        let inside = || self.members.iter().filter(|(_, m)| m.membership.is_inside()).map(|(id, _)| *id);
+        let next = inside().find(|id| Some(*id) > now).or_else(|| inside().next());
+        match next {
+            Some(next) if Some(next) != now => self.take_over(env, next),
+            _ => self.timers.set(Timer::Observer, env.now + SHIFT),
+        }
+    }
+
+    /// Somebody spoke. One whom the observer has not seen a moment later is hidden from it, by a list of blocked addresses of its
+    /// account for one: then who heard him looks.
+    pub(super) fn spoke(&mut self, env: &Env<'_>, member: MembershipId, nickname: &str) {
+        if self.doubt.is_none() && self.observer.is_complete() && self.roster.get(nickname).is_none() {
+            self.doubt = Some((nickname.into(), member));
+            self.timers.set(Timer::Doubt, env.now + LAG);
+        }
+    }
+
+    pub(super) fn resolve_doubt(&mut self, env: &mut Env<'_>) {
+        let Some((nickname, member)) = self.doubt.take() else { return };
+        if self.roster.get(&nickname).is_some() {
+            return;
+        }
+        if self.observer.eyes() != Some(member) && self.is_inside(member) {
+            self.take_over(env, member);
+        } else {
+            self.observe(env);
+        }
+    }
+
+    /// A nickname was given up, and somebody else may take it.
+    fn released(&mut self, env: &Env<'_>, nickname: &str) {
+        let grace = self.grace();
+        self.released.retain(|(_, at)| env.now.since(*at) < grace);
+        if self.released.len() >= MAX_RELEASED {
+            self.released.pop_front();
+        }
+        self.released.push_back((nickname.into(), env.now));
+    }
+
+    /// Whether a nickname was somebody else's a moment ago: who writes to it may mean him.
+    pub(super) fn changed_hands(&self, env: &Env<'_>, nickname: &str) -> bool {
+        let grace = self.grace();
+        self.released.iter().any(|(released, at)| released == nickname && env.now.since(*at) < grace)
+    }
+
+    fn grace(&self) -> Duration {
+        conference::interval(self.roster.occupants().len()) + GRACE
+    }
+
+    /// A membership is over. With the last one everything that was known of the room is worth nothing.
+    pub(super) fn blinded(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.looks_away(env, member);
+        if self.members.keys().all(|id| *id == member) {
+            self.timers.clear(Timer::Observer);
+            self.timers.clear(Timer::Doubt);
+            self.doubt = None;
+            self.released.clear();
+            self.observer.close_eyes(&mut self.roster);
+            self.roster.describe(|about| *about = About::default());
+        }
+    }
+
+    fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.observer.look_again(member);
+        self.timers.set(Timer::Observer, env.now + SHIFT);
+        self.with_member(env, member, |m, env, out| {
+            m.ask_for_everybody(env, out);
+            // Whoever looked before may have been put out by the very change that nobody was told of then.
+            m.ask_about_the_room(env, out);
+        });
+    }
+
+    pub(super) fn is_inside(&self, member: MembershipId) -> bool {
+        self.members.get(&member).is_some_and(|m| m.membership.is_inside())
+    }
+
+    pub(super) fn subject_changed(&mut self, _env: &mut Env<'_>, member: MembershipId, subject: String) {
+        // A room that never had one says so by an empty one.
+        let is_news = !subject.is_empty() || self.roster.about().subject.is_some();
+        if self.observer.eyes() == Some(member) && is_news {
+            self.roster.describe(|about| about.subject = Some(subject));
+        }
+    }
+
+    pub(super) fn described(&mut self, member: MembershipId, info: &DiscoInfo) {
+        if self.observer.eyes() != Some(member) {
+            return;
+        }
+        let field = |name: &str| {
+            info.fields.iter().find(|(var, value)| var == name && !value.is_empty()).map(|(_, value)| value.clone())
+        };
+        let is_conference = |identity: &&Identity| identity.category == "conference";
+        let name = info.identities.iter().find(is_conference).and_then(|identity| identity.name.clone());
+        self.roster.describe(|about| {
+            about.name = name.filter(|name| !name.is_empty());
+            about.description = field("muc#roominfo_description");
+            about.logs = field("muc#roominfo_logs");
+            about.members_only = info.features.iter().any(|feature| feature == "muc_membersonly");
+        });
+    }
+
+    /// The room has changed whether it shows real JIDs. That it hides them is believed of everybody: the observer may be cut off.
+    pub(super) fn jids_are_shown(&mut self, env: &mut Env<'_>, member: MembershipId, shows: bool) {
+        let counts = !shows || self.observer.eyes() == Some(member);
+        if counts && self.observer.jids_are_shown(shows, &mut self.roster) {
+            self.take_over(env, member);
+        }
+    }
+}

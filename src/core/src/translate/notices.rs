@@ -1,0 +1,71 @@
+//! What the focus tells SIP users in words.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use jid::Jid;
+
+use super::{errors, phrases};
+
+/// Names in one list; of more only the number is told.
+const MAX_NAMES: usize = 50;
+
+/// What a client that knows no chat rooms shows first (SW-34).
+#[must_use]
+pub fn chat_room(room: &str, nickname: &str) -> String {
+    format!("This is the chat room {room}: everybody in it reads what you write. You are {nickname}.")
+}
+
+/// Who is in a room.
+#[must_use]
+pub fn present<'a>(nicknames: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let count = nicknames.len();
+    let mut text = String::from("Here are ");
+    for (n, nickname) in nicknames.take(MAX_NAMES).enumerate() {
+        if n > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(nickname);
+    }
+    if count > MAX_NAMES {
+        text.push_str(&format!(" and {} more", count - MAX_NAMES));
+    }
+    text.push('.');
+    text
+}
+
+/// Somebody is not called what he wanted (GC-NICK-06).
+#[must_use]
+pub fn known_as(nickname: &str) -> String {
+    format!("You are known here as {nickname}.")
+}
+
+/// An invitation was declined (GC-INV-08).
+#[must_use]
+pub fn declined(who: &Jid, reason: Option<&str>) -> String {
+    let reason = reason.map(phrases::quoted).filter(|reason| !reason.is_empty());
+    match reason {
+        Some(reason) => format!("{} declined your invitation: {reason}", who.to_bare()),
+        None => format!("{} declined your invitation.", who.to_bare()),
+    }
+}
+
+/// The room could not be reached for a while; what was said there meanwhile is not known here.
+#[must_use]
+pub fn away(duration: Duration) -> String {
+    let seconds = duration.as_secs().max(1);
+    format!("The room could not be reached for {seconds} s: you may have missed what was said meanwhile.")
+}
+
+/// How many messages were not shown while a call was on hold.
+#[must_use]
+pub fn missed(count: usize) -> String {
+    format!("While your call was on hold, {count} messages were not kept for you.")
+}
+
+/// What a status code of a room means to the people in it (XEP-0045 §15.6), of those that should know.
+#[must_use]
+pub fn for_status(code: u16) -> Option<&'static str> {
+    errors::status::notice(code)
+}

@@ -1,0 +1,148 @@
+//! What is said to one alone (GC-PM).
+
+use mucfocus_core::stanza::{Condition, ErrorKind, OutStanza};
+
+use crate::muc::error;
+use crate::story::Story;
+
+fn with_tybalt() -> (Story, crate::story::SipUser, crate::story::SipUser) {
+    let (story, romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.dials();
+    (story, romeo, tybalt)
+}
+
+#[test]
+fn one_hears_it_and_nobody_else() {
+    // GC-PM-01, GC-PM-08, SW-13
+    let (story, romeo, tybalt) = with_tybalt();
+    let (first, second) = (romeo.whispers_to("JuliC", "wherefore"), romeo.whispers_to("Tybalt", "peace"));
+    romeo.gets_response(&first, 200);
+    romeo.gets_response(&second, 200);
+    let whispered = story.muc().whispered.clone();
+    assert_eq!(whispered[0], ("Romeo".into(), "JuliC".into(), "wherefore".into()));
+    assert_eq!(tybalt.sees().whispered, [("Romeo".to_string(), "peace".to_string())]);
+    tybalt.has_heard(&[]);
+    assert!(story.muc().said.is_empty() && romeo.sees().whispered.is_empty());
+}
+
+#[test]
+fn the_answer_waits_until_the_room_could_have_refused() {
+    // GC-PM-06, GC-PM-07
+    let (story, romeo) = Story::with_romeo();
+    story.muc().freezes();
+    let request = romeo.whispers_to("JuliC", "wherefore");
+    romeo.gets_no_response(&request);
+    story.muc().refuses_private = Some(error(Condition::Forbidden, ErrorKind::Auth));
+    story.muc_thaws();
+    romeo.gets_response(&request, 403);
+    let ping = story.muc().log.iter().any(|(_, stanza)| matches!(stanza, OutStanza::Ping { .. }));
+    assert!(ping);
+}
+
+#[test]
+fn a_room_that_says_nothing_is_408() {
+    // GC-PM-07
+    let (story, romeo) = Story::with_romeo();
+    story.muc().freezes();
+    let request = romeo.whispers_to("JuliC", "wherefore");
+    story.seconds_pass(26);
+    romeo.gets_response(&request, 408);
+}
+
+#[test]
+fn every_refusal_has_its_code() {
+    // GC-PM-06, ERR-09
+    for (condition, code) in [
+        (Condition::ItemNotFound, 404),
+        (Condition::Forbidden, 403),
+        (Condition::NotAllowed, 403),
+        (Condition::ServiceUnavailable, 403),
+        (Condition::FeatureNotImplemented, 428),
+        (Condition::BadRequest, 400),
+    ] {
+        let (story, romeo) = Story::with_romeo();
+        story.muc().refuses_private = Some(error(condition, ErrorKind::Cancel));
+        let request = romeo.whispers_to("JuliC", "wherefore");
+        romeo.gets_response(&request, code);
+    }
+}
+
+#[test]
+fn whom_nobody_knows_is_404_without_a_stanza() {
+    // GC-PM-04, SW-14
+    let (story, romeo) = Story::with_romeo();
+    let before = story.muc().log.len();
+    let request = romeo.whispers_to("Nobody", "hello");
+    romeo.gets_response(&request, 404);
+    assert_eq!(story.muc().log.len(), before);
+}
+
+#[test]
+fn a_client_that_takes_none_gets_none_and_the_sender_hears_why() {
+    // GC-PM-09, SW-15
+    let story = Story::begins();
+    let romeo = story.sip_user("Romeo");
+    romeo.dials();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.client().offers_instead.push((" private-messages", String::new()));
+    tybalt.dials();
+    let request = romeo.whispers_to("Tybalt", "psst");
+    romeo.gets_response(&request, 428);
+    let account = tybalt.account();
+    story.muc().whispers(&account, "JuliC", Some("x1".into()), "psst");
+    story.settles();
+    assert!(tybalt.sees().whispered.is_empty());
+    let bounced = story.muc().log.iter().any(|(_, stanza)| {
+        matches!(stanza, OutStanza::MessageError { id: Some(id), condition: Condition::FeatureNotImplemented, .. } if id == "x1")
+    });
+    assert!(bounced);
+}
+
+#[test]
+fn what_its_addressees_server_sends_back_later_is_reported() {
+    // GC-PM-06
+    let (story, romeo) = Story::with_romeo();
+    let request = romeo.whispers_to("JuliC", "wherefore");
+    romeo.gets_response(&request, 200);
+    let (account, id) = story
+        .muc()
+        .log
+        .iter()
+        .find_map(|(account, stanza)| match stanza {
+            OutStanza::Private { id, .. } => Some((account.clone(), id.clone())),
+            _ => None,
+        })
+        .unwrap();
+    for _ in 0..2 {
+        story.muc().bounces(account.clone(), id.clone(), error(Condition::ServiceUnavailable, ErrorKind::Cancel));
+        story.settles();
+    }
+    let reports: Vec<u16> = romeo.sees().reports.iter().map(|r| r.head.status.as_ref().unwrap().code).collect();
+    assert_eq!(reports, [403], "once");
+}
+
+#[test]
+fn a_reply_comes_from_its_place_in_the_room() {
+    // GC-PM-08
+    let (story, romeo) = Story::with_romeo();
+    let account = romeo.account();
+    story.muc().whispers(&account, "JuliC", None, "Romeo, Romeo");
+    story.settles();
+    assert_eq!(romeo.sees().whispered, [("JuliC".to_string(), "Romeo, Romeo".to_string())]);
+}
+
+#[test]
+fn a_nickname_that_has_just_changed_hands_gets_nothing_of_what_was_meant_for_another() {
+    let (story, romeo, tybalt) = with_tybalt();
+    tybalt.wants_to_be("Prince");
+    let mercutio = story.sip_user("Mercutio");
+    mercutio.dials();
+    mercutio.wants_to_be("Tybalt");
+    let request = romeo.whispers_to("Tybalt", "for the old one");
+    romeo.gets_response(&request, 404);
+    assert!(mercutio.sees().whispered.is_empty());
+    story.seconds_pass(6);
+    let request = romeo.whispers_to("Tybalt", "for the new one");
+    romeo.gets_response(&request, 200);
+}
