@@ -2,29 +2,31 @@
 //! of the stack. Decides nothing about the room; what the caller does becomes mail, what the room says becomes responses.
 
 mod ending;
+mod refresh;
 mod reinvite;
+pub(super) mod timer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mucfocus_core::address::sip_uri::SipUri;
 use rsipstack::sip::{Header, Method, Request, Response};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::dialog::Dialog;
+use super::contact::OurEnd;
+use super::dialog::bad_contact;
 use super::dispatch::{self, Place, Refused, capabilities, check_require, offer, respond};
-use super::gate::ALLOW;
 use super::invite::{Invite, Pending, finish};
 use super::port::CallCommand;
 use super::reply;
-use super::settings::Transport;
 use super::setup::{Ongoing, PendingPlace};
 use super::shared::{CallHandle, Flow, FlowUse, Shared};
+use super::usage::Usage;
+use super::within;
 use crate::hub::mail::{CallEnd, CallMail, Mail};
 use crate::hub::mailbox::Source;
 
@@ -32,13 +34,10 @@ use crate::hub::mailbox::Source;
 pub(super) const EVENTS: usize = 16;
 /// What a room pays in its mailbox for mail without a body.
 const MAIL_WEIGHT: usize = 256;
-/// Feature tags of the Contact (RFC 4579 §5.1, RFC 3840), for what this version can do.
-const FEATURES: &str = "isfocus;automata;message;methods=\"INVITE,ACK,BYE,CANCEL,OPTIONS,UPDATE\"";
-
 /// What the transactions of a call tell it.
 pub(super) enum Event {
     /// A new request within the dialog.
-    Request(Box<Transaction>),
+    Request(Box<Transaction>, Box<Place>),
     /// The INVITE of that number was cancelled; the CANCEL has its 200.
     Cancelled(u32),
     /// The 2xx of the INVITE of that number has its ACK.
@@ -47,6 +46,8 @@ pub(super) enum Event {
     Over(u32),
     /// Our BYE was answered, or never will be.
     ByeDone,
+    /// So was our refresh of the session; without an answer when there will be none.
+    Refreshed(Option<Box<Response>>),
 }
 
 enum Phase {
@@ -64,9 +65,7 @@ pub(super) struct Call {
     place: Place,
     caller: String,
     connection: Option<SipConnection>,
-    /// User part of the Contact, as the caller dialled it.
-    user: Option<String>,
-    dialog: Dialog,
+    dialog: Usage,
     handle: CallHandle,
     events: mpsc::Receiver<Event>,
     commands: mpsc::Receiver<CallCommand>,
@@ -81,6 +80,7 @@ pub(super) struct Call {
     wanted_bye: Option<(u16, String)>,
     /// The INVITE whose 2xx has no ACK yet, and is repeated.
     repeating: Option<Invite>,
+    keeping: refresh::Keeping,
     _ongoing: Ongoing,
     _flow: Option<FlowUse>,
 }
@@ -94,13 +94,12 @@ impl Call {
         (pending_place, ongoing): (PendingPlace, Ongoing),
         place: Place,
         caller: String,
-        dialog: Dialog,
+        dialog: Usage,
         handle: CallHandle,
         events: mpsc::Receiver<Event>,
         commands: mpsc::Receiver<CallCommand>,
         source: Source,
     ) {
-        let user = user_of(reply::request_uri(&tx.original)).map(str::to_owned);
         let connection = tx.connection.clone();
         let invite = Invite::run(tx, handle.events.clone());
         let call = Self {
@@ -110,7 +109,6 @@ impl Call {
             place,
             caller,
             connection,
-            user,
             dialog,
             handle,
             events,
@@ -122,6 +120,7 @@ impl Call {
             ack_deadline: None,
             wanted_bye: None,
             repeating: None,
+            keeping: refresh::Keeping::default(),
         };
         tokio::spawn(call.run());
     }
@@ -142,6 +141,7 @@ impl Call {
                     }
                 },
                 () = until(self.ack_deadline) => self.on_no_ack(),
+                () = until(self.keeping.next()) => self.on_session_timer(),
                 () = self.shared.shutdown.cancelled() => Some(CallEnd::Failed("the SIP driver shuts down".into())),
             };
             if let Some(end) = ended {
@@ -156,7 +156,7 @@ impl Call {
         // Requests that came too late still want an answer.
         self.events.close();
         while let Ok(event) = self.events.try_recv() {
-            if let Event::Request(tx) = event {
+            if let Event::Request(tx, _) = event {
                 let refused = Refused::new(481, "no_dialog", "the dialog has ended");
                 tokio::spawn(answer_late(Arc::clone(&self.shared), tx, self.place.clone(), refused));
             }
@@ -212,7 +212,7 @@ impl Call {
 
     async fn on_event(&mut self, event: Event) -> Option<CallEnd> {
         match event {
-            Event::Request(tx) => self.on_request(*tx).await,
+            Event::Request(tx, place) => self.on_request(*tx, &place).await,
             Event::Cancelled(number) => self.on_cancelled(number).await,
             Event::Acknowledged(number) => self.on_acknowledged(number).await,
             Event::Over(number) if self.repeats(number) => self.on_no_ack(),
@@ -221,6 +221,10 @@ impl Call {
                 Phase::Leaving(end) => Some(end),
                 _ => Some(CallEnd::ByUs),
             },
+            Event::Refreshed(answer) => {
+                self.on_refreshed(answer);
+                None
+            }
         }
     }
 
@@ -249,12 +253,12 @@ impl Call {
         self.repeating.as_ref().is_some_and(|invite| invite.number == number)
     }
 
-    async fn on_request(&mut self, tx: Transaction) -> Option<CallEnd> {
+    async fn on_request(&mut self, tx: Transaction, place: &Place) -> Option<CallEnd> {
         if matches!(self.phase, Phase::Leaving(_)) && tx.original.method != Method::Bye {
             self.refuse(tx, Refused::new(481, "no_dialog", "the dialog has ended"));
             return None;
         }
-        if self.is_somebody_elses(&tx.original) {
+        if within::is_somebody_elses(&self.shared, &tx.original, &self.dialog) {
             self.refuse(tx, Refused::new(403, "not_owner", "this dialog is another caller's"));
             return None;
         }
@@ -266,9 +270,14 @@ impl Call {
             self.refuse(tx, refused);
             return None;
         }
+        if let Some(why) = bad_contact(&tx.original) {
+            self.refuse(tx, Refused::new(400, "contact", why.to_string()));
+            return None;
+        }
+        self.dialog.heard_from(place, tx.connection.as_ref());
         match tx.original.method {
             Method::Bye => return self.on_bye(tx).await,
-            Method::Invite | Method::Update => match offer(&tx.original) {
+            Method::Invite | Method::Update => match self.check_offer(&tx.original) {
                 Ok(offer) => self.on_reinvite(tx, offer).await,
                 Err(refused) => self.refuse(tx, refused),
             },
@@ -284,12 +293,9 @@ impl Call {
         None
     }
 
-    /// Whether a trusted peer says that another than our caller sends this: who knows the tags of a dialog does not own it.
-    /// Peers need not say it within a dialog.
-    fn is_somebody_elses(&self, request: &Request) -> bool {
-        let owner = SipUri::parse(&self.caller);
-        let claimed = dispatch::caller_of(&self.shared, request);
-        matches!((owner, claimed), (Ok(owner), Ok(caller)) if !caller.aor.same_aor(&owner))
+    fn check_offer(&self, request: &Request) -> Result<Bytes, Refused> {
+        timer::check(request, self.shared.settings.min_session)?;
+        offer(request)
     }
 
     // --- what is common ---
@@ -313,8 +319,10 @@ impl Call {
         refused.response(&self.shared, request, &self.place, Some(&self.caller))
     }
 
-    fn ok(&self, request: &Request, answer: &Bytes) -> Response {
-        let mut fields = vec![self.contact(), Header::Allow(ALLOW.into())];
+    fn ok(&mut self, request: &Request, answer: &Bytes) -> Response {
+        let mut fields = vec![self.contact()];
+        fields.extend(capabilities());
+        fields.extend(self.keep_session(request, Some(answer)));
         if !answer.is_empty() {
             fields.push(Header::ContentType("application/sdp".into()));
         }
@@ -323,13 +331,7 @@ impl Call {
 
     /// This node, over the transport of the dialog.
     fn contact(&self) -> Header {
-        let host = self.shared.advertised(self.place.local);
-        let user = self.user.as_deref().map(|user| format!("{user}@")).unwrap_or_default();
-        let transport = match self.place.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        Header::Contact(format!("<sip:{user}{host}{transport}>;{FEATURES}").into())
+        self.dialog.contact(&self.shared, OurEnd::of(&self.place))
     }
 
     fn is_ringing(&self) -> bool {
@@ -360,23 +362,5 @@ async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The user part of a SIP URI as written, without a password.
-fn user_of(uri: &str) -> Option<&str> {
-    let (_, rest) = uri.split_once(':')?;
-    let (user, _) = rest.split_once('@')?;
-    user.split(':').next().filter(|user| !user.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_contact_keeps_the_user_part_as_dialled() {
-        assert_eq!(user_of("sip:room%40conf:secret@h;x=y"), Some("room%40conf"));
-        assert_eq!(user_of("sip:h"), None);
     }
 }

@@ -1,31 +1,38 @@
 //! The state of one dialog as its callee keeps it (RFC 3261 §12.1.1). Pure: URIs and fields stay as the peer wrote them.
+//! What it is used for is in [`usage`](super::usage).
+
+use std::net::IpAddr;
 
 use rsipstack::sip::{Header, Headers, Method, Request, Uri, Version};
 
 use super::SERVER;
-use super::head::{parameter, split_outside_quotes, uri_text};
+use super::head::{long_name, parameter, split_outside_quotes, uri_text};
 use super::reply::{field, fields};
 use super::rewrite::{FROM, REQUEST_URI, STAND_IN_URI, TO, stand_in};
+use super::settings::Transport;
 use super::shared::DialogId;
 
-/// Why no dialog comes of an INVITE.
+/// Why no dialog comes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoDialog {
     /// RFC 3261 §8.1.1.8.
-    #[error("an INVITE needs exactly one Contact with a SIP URI")]
+    #[error("the request needs exactly one Contact with a SIP URI")]
     Contact,
+    /// It names many hosts, or none, or no port: whoever sends there makes noise in somebody's name.
+    #[error("the Contact leads to no host that a request could be sent to")]
+    Nowhere,
     /// Tags, Call-ID or CSeq cannot be read.
     #[error("the dialog cannot be identified")]
     Identity,
 }
 
-/// A dialog that an INVITE to us has opened.
+/// A dialog that a request to us has opened: an INVITE, a SUBSCRIBE or a REFER.
 #[derive(Debug, Clone)]
 pub(super) struct Dialog {
     id: DialogId,
-    /// Our From, which was the To of the INVITE, with our tag.
+    /// Our From, which was the To of that request, with our tag.
     local: String,
-    /// Our To, which was the From of the INVITE.
+    /// Our To, which was its From.
     remote: String,
     route_set: Vec<String>,
     target: String,
@@ -40,14 +47,16 @@ pub(super) struct Hop {
     pub(super) host: String,
     /// 5060 when the URI has none.
     pub(super) port: u16,
+    /// What the `transport` parameter of the URI asks for, if that is something we have.
+    pub(super) transport: Option<Transport>,
 }
 
 impl Dialog {
-    /// The dialog of an INVITE whose To has our tag already.
-    pub(super) fn of_invite(invite: &Request) -> Result<Self, NoDialog> {
-        let target = single_contact(invite).ok_or(NoDialog::Contact)?;
-        let (local, remote) = (field(invite, "to"), field(invite, "from"));
-        let (Some(local), Some(remote), Some(call_id)) = (local, remote, field(invite, "call-id")) else {
+    /// The dialog of a request whose To has our tag already.
+    pub(super) fn opened_by(request: &Request) -> Result<Self, NoDialog> {
+        let target = single_contact(&request.headers)?;
+        let (local, remote) = (field(request, "to"), field(request, "from"));
+        let (Some(local), Some(remote), Some(call_id)) = (local, remote, field(request, "call-id")) else {
             return Err(NoDialog::Identity);
         };
         let (Some(local_tag), Some(remote_tag)) = (parameter(local, "tag"), parameter(remote, "tag")) else {
@@ -62,18 +71,23 @@ impl Dialog {
             id,
             local: local.to_owned(),
             remote: remote.to_owned(),
-            route_set: fields(invite, "record-route")
+            route_set: fields(request, "record-route")
                 .flat_map(|value| split_outside_quotes(value, ','))
                 .map(str::to_owned)
                 .collect(),
             target: target.to_owned(),
             local_cseq: 0,
-            remote_cseq: cseq(invite).ok_or(NoDialog::Identity)?,
+            remote_cseq: cseq(request).ok_or(NoDialog::Identity)?,
         })
     }
 
     pub(super) fn id(&self) -> &DialogId {
         &self.id
+    }
+
+    /// The peer, as its From named it when the dialog began.
+    pub(super) fn remote(&self) -> &str {
+        &self.remote
     }
 
     /// Notes the number of a request of the peer; false when it is not above the last one (RFC 3261 §12.2.2).
@@ -85,9 +99,20 @@ impl Dialog {
 
     /// Takes the Contact of a target refresh request that was accepted; the route set stays (RFC 3261 §12.2.2).
     pub(super) fn refresh_target(&mut self, request: &Request) {
-        if let Some(target) = single_contact(request) {
+        self.refresh_target_by(&request.headers);
+    }
+
+    /// The same of the 2xx to a target refresh request of ours (RFC 3261 §12.2.1.2).
+    pub(super) fn refresh_target_by(&mut self, headers: &Headers) {
+        if let Ok(target) = single_contact(headers) {
             target.clone_into(&mut self.target);
         }
+    }
+
+    /// The ACK of the 2xx to an INVITE of ours (RFC 3261 §13.2.2.4): with its number, and a branch of its own.
+    pub(super) fn ack(&self, invite: &Request, via: String) -> Request {
+        let mut once = Self { local_cseq: cseq(invite).unwrap_or_default().saturating_sub(1), ..self.clone() };
+        once.request(Method::Ack, via, vec![Header::ContentLength("0".into())], Vec::new())
     }
 
     /// Where our requests go.
@@ -95,8 +120,8 @@ impl Dialog {
         self.route_set.first().and_then(|route| uri_text(route)).map_or_else(|| hop(&self.target), hop)
     }
 
-    /// Our next request (RFC 3261 §12.2.1.1), without a body.
-    pub(super) fn request(&mut self, method: Method, via: String, more: Vec<Header>) -> Request {
+    /// Our next request (RFC 3261 §12.2.1.1).
+    pub(super) fn request(&mut self, method: Method, via: String, more: Vec<Header>, body: Vec<u8>) -> Request {
         self.local_cseq = self.local_cseq.saturating_add(1);
         let mut routes = self.route_set.clone();
         let mut uri = self.target.clone();
@@ -122,13 +147,8 @@ impl Dialog {
         headers.push(Header::CSeq(format!("{} {method}", self.local_cseq).into()));
         headers.push(Header::UserAgent(SERVER.into()));
         headers.extend(more);
-        Request {
-            method,
-            uri: Uri::try_from(STAND_IN_URI).unwrap_or_default(),
-            version: Version::V2,
-            headers,
-            body: Vec::new(),
-        }
+        headers.push(Header::ContentLength(body.len().to_string().into()));
+        Request { method, uri: Uri::try_from(STAND_IN_URI).unwrap_or_default(), version: Version::V2, headers, body }
     }
 }
 
@@ -137,15 +157,29 @@ pub(super) fn cseq(request: &Request) -> Option<u32> {
     field(request, "cseq")?.split([' ', '\t']).next()?.parse().ok()
 }
 
-fn single_contact(request: &Request) -> Option<&str> {
-    let mut contacts = fields(request, "contact").flat_map(|value| split_outside_quotes(value, ','));
-    let contact = contacts.next()?;
-    if contacts.next().is_some() {
-        return None;
+/// What is wrong with the Contact of a request within the dialog; without one the target stays.
+pub(super) fn bad_contact(request: &Request) -> Option<NoDialog> {
+    field(request, "contact").and_then(|_| single_contact(&request.headers).err())
+}
+
+fn single_contact(headers: &Headers) -> Result<&str, NoDialog> {
+    let values = headers.iter().filter(|h| long_name(h.name()) == "contact").map(Header::value);
+    let mut contacts = values.flat_map(|value| split_outside_quotes(value, ','));
+    let (Some(contact), None) = (contacts.next(), contacts.next()) else { return Err(NoDialog::Contact) };
+    let uri = uri_text(contact).ok_or(NoDialog::Contact)?;
+    let scheme = uri.split(':').next().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
+        return Err(NoDialog::Contact);
     }
-    let uri = uri_text(contact)?;
-    let scheme = uri.split(':').next()?;
-    (scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips")).then_some(uri)
+    let leads_nowhere = hop(uri).is_some_and(|hop| hop.port == 0 || hop.host.parse().is_ok_and(|ip| !is_one_host(ip)));
+    if leads_nowhere { Err(NoDialog::Nowhere) } else { Ok(uri) }
+}
+
+/// Whether that is the address of one host; of a net's own broadcast address nobody else knows.
+pub(super) fn is_one_host(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets().starts_with(&[0]));
+    !address.is_unspecified() && !address.is_multicast() && !is_broadcast
 }
 
 /// RFC 3261 §16.12.1.1.
@@ -171,7 +205,12 @@ fn hop(uri: &str) -> Option<Hop> {
         Some(port) => port.parse().ok()?,
         None => 5060,
     };
-    (!host.is_empty()).then(|| Hop { host: host.to_owned(), port })
+    let transport = match parameter(rest.split('?').next()?, "transport") {
+        Some(udp) if udp.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
+        Some(tcp) if tcp.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
+        _ => None,
+    };
+    (!host.is_empty()).then(|| Hop { host: host.to_owned(), port, transport })
 }
 
 #[cfg(test)]
@@ -187,14 +226,14 @@ mod tests {
     }
 
     fn bye(dialog: &mut Dialog) -> String {
-        let request = dialog.request(Method::Bye, "SIP/2.0/UDP me;branch=z9hG4bK2".into(), vec![]);
+        let request = dialog.request(Method::Bye, "SIP/2.0/UDP me;branch=z9hG4bK2".into(), vec![], vec![]);
         String::from_utf8(super::super::outgoing::for_the_wire(&request.to_bytes()).into_owned()).unwrap()
     }
 
     /// SIP-17.
     #[test]
     fn routes_are_used_in_the_order_of_record_route() {
-        let mut dialog = Dialog::of_invite(&invite(
+        let mut dialog = Dialog::opened_by(&invite(
             "Record-Route: <sip:p1.example;lr>, <sip:p2.example;lr>\r\nRecord-Route: <sip:p3.example;lr>\r\nContact: <sip:u%40@10.0.0.1:5070>\r\n",
         ))
         .unwrap();
@@ -203,13 +242,13 @@ mod tests {
         let routes: Vec<_> = bye.lines().filter_map(|l| l.strip_prefix("Route: ")).collect();
         assert_eq!(routes, ["<sip:p1.example;lr>", "<sip:p2.example;lr>", "<sip:p3.example;lr>"]);
         assert!(bye.contains("\r\nFrom: <sip:room%40conf@d>;tag=l\r\n"), "{bye}");
-        assert_eq!(dialog.next_hop(), Some(Hop { host: "p1.example".into(), port: 5060 }));
+        assert_eq!(dialog.next_hop(), Some(Hop { host: "p1.example".into(), port: 5060, transport: None }));
     }
 
     #[test]
     fn a_strict_router_gets_its_own_uri_in_the_start_line() {
         let mut dialog =
-            Dialog::of_invite(&invite("Record-Route: <sip:old.example>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
+            Dialog::opened_by(&invite("Record-Route: <sip:old.example>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
         let bye = bye(&mut dialog);
         assert!(
             bye.starts_with("BYE sip:old.example SIP/2.0\r\n") && bye.contains("\r\nRoute: <sip:u@10.0.0.1>\r\n"),
@@ -221,20 +260,21 @@ mod tests {
     #[test]
     fn the_target_follows_the_contact_of_a_refresh_and_the_routes_stay() {
         let mut dialog =
-            Dialog::of_invite(&invite("Record-Route: <sip:p;lr>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
+            Dialog::opened_by(&invite("Record-Route: <sip:p;lr>\r\nContact: <sip:u@10.0.0.1>\r\n")).unwrap();
         dialog.refresh_target(&invite("Record-Route: <sip:other;lr>\r\nContact: sip:u@[2001:db8::1]:5080\r\n"));
         let bye = bye(&mut dialog);
         assert!(
             bye.starts_with("BYE sip:u@[2001:db8::1]:5080 SIP/2.0\r\n") && bye.contains("Route: <sip:p;lr>\r\n"),
             "{bye}"
         );
-        assert_eq!(hop("sip:u@[2001:db8::1]:5080"), Some(Hop { host: "2001:db8::1".into(), port: 5080 }));
+        let there = hop("sip:u@[2001:db8::1]:5080;transport=TCP?x=y");
+        assert_eq!(there, Some(Hop { host: "2001:db8::1".into(), port: 5080, transport: Some(Transport::Tcp) }));
     }
 
     /// SIP-08.
     #[test]
     fn only_a_higher_cseq_is_accepted() {
-        let mut dialog = Dialog::of_invite(&invite("Contact: <sip:u@h>\r\n")).unwrap();
+        let mut dialog = Dialog::opened_by(&invite("Contact: <sip:u@h>\r\n")).unwrap();
         assert!(!dialog.accepts_cseq(&invite("")));
         let mut next = invite("");
         next.headers.unique_push(Header::CSeq("9 INVITE".into()));
@@ -243,9 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_that_leads_to_many_or_to_nobody_opens_no_dialog_and_moves_none() {
+        let mut there = Dialog::opened_by(&invite("Contact: <sip:u@10.0.0.1>\r\n")).unwrap();
+        for host in [
+            "239.1.1.1",
+            "255.255.255.255:5060",
+            "0.0.0.0",
+            "0.1.2.3",
+            "[::]",
+            "[ff02::1]",
+            "[::ffff:224.0.0.1]",
+            "10.0.0.1:0",
+            "h:0;transport=tcp",
+        ] {
+            let bad = invite(&format!("Contact: <sip:u@{host}>\r\n"));
+            assert_eq!(Dialog::opened_by(&bad).unwrap_err(), NoDialog::Nowhere, "{host}");
+            assert_eq!(bad_contact(&bad), Some(NoDialog::Nowhere), "{host}");
+            there.refresh_target(&bad);
+        }
+        assert_eq!(there.next_hop().unwrap().host, "10.0.0.1");
+    }
+
+    #[test]
     fn an_invite_without_one_sip_contact_opens_no_dialog() {
         for contact in ["", "Contact: <tel:+1>\r\n", "Contact: <sip:a@h>, <sip:b@h>\r\n"] {
-            assert_eq!(Dialog::of_invite(&invite(contact)).unwrap_err(), NoDialog::Contact, "{contact}");
+            assert_eq!(Dialog::opened_by(&invite(contact)).unwrap_err(), NoDialog::Contact, "{contact}");
         }
     }
 }

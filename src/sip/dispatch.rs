@@ -10,17 +10,22 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use tokio::sync::mpsc;
 
-use super::call::{self, Call, Event};
+use super::call::{self, Call, timer};
+use super::caller;
+use super::contact::{OurEnd, user_of};
 use super::dialog::Dialog;
-use super::gate::ALLOW;
+use super::gate::{ALLOW, ALLOW_EVENTS, SUPPORTED};
 use super::guards::dialog_id;
-use super::identity::{self, Claims};
 use super::invite::finish;
 use super::port::{COMMANDS, Caller, Dial, Readiness, Refusal};
+use super::referral::refer;
 use super::reply::{self, About, field, fields};
 use super::settings::{Transport, Untrusted};
 use super::setup::{NoSetup, Ongoing, Origin, PendingPlace};
-use super::shared::{CallHandle, Flow, RETRY_AFTER, Shared, local_towards};
+use super::shared::{CallHandle, DIALOGS, Flow, RETRY_AFTER, Shared, local_towards};
+use super::subscription::subscribe;
+use super::usage::Usage;
+use super::within;
 
 /// Where a request came in.
 #[derive(Debug, Clone)]
@@ -45,7 +50,7 @@ impl Refused {
         Self { refusal: Refusal::new(code, text), label, fields: Vec::new() }
     }
 
-    fn with(mut self, field: Header) -> Self {
+    pub(super) fn with(mut self, field: Header) -> Self {
         self.fields.push(field);
         self
     }
@@ -71,20 +76,18 @@ pub(super) async fn handle(shared: Arc<Shared>, mut tx: Transaction) {
         _ => None,
     };
     if let Some(id) = dialog_id(&tx.original) {
-        let call = shared.calls.get(&id).map(|call| call.events.clone());
-        in_dialog(&shared, tx, &place, call).await;
-        return;
+        return within::handle(shared, tx, place, id).await;
     }
     reply::tag_request(&mut tx.original);
     if asks_for_the_node(&tx.original) {
-        return match options(&shared, &tx.original) {
+        return match options(&shared, &tx.original, &place) {
             Ok(response) => finish(&shared, tx, response).await,
             Err(refused) => respond(&shared, tx, &place, None, refused).await,
         };
     }
     let caller = match caller_of(&shared, &tx.original) {
         Ok(caller) => caller,
-        Err(_) if shared.settings.untrusted == Untrusted::Drop => {
+        Err(_) if matches!(shared.settings.untrusted, Untrusted::Drop) => {
             shared.observer.refused("no_identity");
             return;
         }
@@ -92,11 +95,14 @@ pub(super) async fn handle(shared: Arc<Shared>, mut tx: Transaction) {
     };
     let name = caller.aor.to_string();
     let result = match check(&shared, &tx.original) {
-        Ok(Wanted::Options) => options(&shared, &tx.original),
+        Ok(Wanted::Options) => options(&shared, &tx.original, &place),
         Ok(Wanted::Call(room)) => match offer(&tx.original) {
             Ok(offer) => return invite(shared, tx, place, caller, room, offer).await,
             Err(refused) => Err(refused),
         },
+        // Boxed, so that every request does not take the room of the longest way.
+        Ok(Wanted::Subscription(room)) => return Box::pin(subscribe(shared, tx, place, caller, room)).await,
+        Ok(Wanted::Referral(room)) => return Box::pin(refer(shared, tx, place, caller, room)).await,
         Err(refused) => Err(refused),
     };
     match result {
@@ -126,26 +132,6 @@ fn place_of(shared: &Shared, tx: &Transaction) -> Option<Place> {
     }
 }
 
-/// Hands a request to its call, or says that there is none (RFC 3261 §12.2.2).
-async fn in_dialog(shared: &Arc<Shared>, tx: Transaction, place: &Place, call: Option<mpsc::Sender<Event>>) {
-    let Some(events) = call else {
-        let refused = Refused::new(481, "no_dialog", "there is no such dialog");
-        return respond(shared, tx, place, None, refused).await;
-    };
-    match events.try_send(Event::Request(Box::new(tx))) {
-        Ok(()) => {}
-        Err(mpsc::error::TrySendError::Full(Event::Request(tx))) => {
-            let refused = Refused::new(503, "call_busy", "too many requests at a time in this dialog");
-            respond(shared, *tx, place, None, refused.retry_after(RETRY_AFTER)).await;
-        }
-        Err(mpsc::error::TrySendError::Closed(Event::Request(tx))) => {
-            let refused = Refused::new(481, "no_dialog", "the dialog has ended");
-            respond(shared, *tx, place, None, refused).await;
-        }
-        Err(_) => {}
-    }
-}
-
 /// The keep-alive of a proxy in front of us: nobody calls, so nobody has to be named. Its source is trusted already.
 fn asks_for_the_node(request: &Request) -> bool {
     request.method == Method::Options
@@ -154,19 +140,17 @@ fn asks_for_the_node(request: &Request) -> bool {
 }
 
 pub(super) fn caller_of(shared: &Shared, request: &Request) -> Result<Caller, Refused> {
-    let asserted: Vec<_> = fields(request, "p-asserted-identity").collect();
-    let claims = Claims { asserted: &asserted, from: field(request, "from"), privacy: field(request, "privacy") };
-    // The caller learns the class of the reason only: the text is that of every stranger.
-    identity::caller(&claims, &shared.settings.identity).map_err(|why| {
-        tracing::info!(%why, call_id = field(request, "call-id"), "a trusted peer's request names no caller");
-        Refused::new(403, "no_identity", "not allowed")
-    })
+    caller::of(shared, request)
 }
 
 /// What an out-of-dialog request wants of us.
 enum Wanted {
     /// A call to that room.
     Call(SipUri),
+    /// To be told about that room.
+    Subscription(SipUri),
+    /// That somebody is invited to that room.
+    Referral(SipUri),
     /// What we can do in a room that is mapped.
     Options,
 }
@@ -182,28 +166,39 @@ fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
     let room = room_uri(shared, &uri)
         .filter(|room| shared.focus.maps(room))
         .ok_or_else(|| Refused::new(404, "no_room", "no room has this address"))?;
-    Ok(if request.method == Method::Options { Wanted::Options } else { Wanted::Call(room) })
+    Ok(match request.method {
+        Method::Options => Wanted::Options,
+        Method::Subscribe => Wanted::Subscription(room),
+        Method::Refer => Wanted::Referral(room),
+        _ => Wanted::Call(room),
+    })
 }
 
-/// No extension is supported (RFC 3261 §8.2.2.3).
+/// RFC 3261 §8.2.2.3. Whether there is a subscription is a question that only a REFER raises (RFC 4488, RFC 7614).
 pub(super) fn check_require(request: &Request) -> Result<(), Refused> {
-    let required: Vec<_> =
-        fields(request, "require").flat_map(|v| v.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect();
-    if required.is_empty() {
+    let is_supported = |option: &str| {
+        SUPPORTED.iter().any(|supported| supported.eq_ignore_ascii_case(option))
+            && (request.method == Method::Refer || matches!(&*option.to_ascii_lowercase(), "tdialog" | "timer"))
+    };
+    let unsupported: Vec<_> = fields(request, "require")
+        .flat_map(|v| v.split(','))
+        .map(str::trim)
+        .filter(|v| !v.is_empty() && !is_supported(v))
+        .collect();
+    if unsupported.is_empty() {
         return Ok(());
     }
     let refused = Refused::new(420, "require", "a required extension is not supported");
-    Err(refused.with(Header::Unsupported(required.join(", ").into())))
+    Err(refused.with(Header::Unsupported(unsupported.join(", ").into())))
 }
 
-/// RFC 3261 §8.2.1; of SUBSCRIBE no event package is known (RFC 6665 §4.2.1.1).
+/// RFC 3261 §8.2.1.
 pub(super) fn check_method(method: Method) -> Result<(), Refused> {
     match method {
-        Method::Invite | Method::Options => Ok(()),
+        Method::Invite | Method::Options | Method::Subscribe | Method::Refer => Ok(()),
         Method::Bye | Method::Update | Method::PRack | Method::Notify => {
             Err(Refused::new(481, "no_dialog", "there is no such dialog"))
         }
-        Method::Subscribe => Err(Refused::new(489, "event", "no event package is supported")),
         _ => Err(Refused::new(405, "method", "the method is not allowed here").with(Header::Allow(ALLOW.into()))),
     }
 }
@@ -240,15 +235,19 @@ pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
 }
 
 /// Says what we can do, and whether new calls are welcome: proxies ask this to know whether we live.
-fn options(shared: &Shared, request: &Request) -> Result<Response, Refused> {
+fn options(shared: &Shared, request: &Request, place: &Place) -> Result<Response, Refused> {
     check_ready(shared)?;
-    Ok(reply::response(request, 200, capabilities(), Vec::new()))
+    let mut fields = capabilities();
+    fields.push(OurEnd::of(place).contact(shared, user_of(reply::request_uri(request))));
+    Ok(reply::response(request, 200, fields, Vec::new()))
 }
 
-/// RFC 3261 §11.2.
+/// RFC 3261 §11.2, RFC 4579 §5.13.
 pub(super) fn capabilities() -> Vec<Header> {
     vec![
         Header::Allow(ALLOW.into()),
+        Header::Other("Allow-Events".into(), ALLOW_EVENTS.into()),
+        Header::Supported(SUPPORTED.join(", ").into()),
         Header::Accept("application/sdp".into()),
         Header::AcceptEncoding("identity".into()),
         Header::AcceptLanguage("en".into()),
@@ -263,10 +262,22 @@ fn check_ready(shared: &Shared) -> Result<(), Refused> {
     }
 }
 
+/// Subscriptions and referrals need no leg, so they are taken while there is none left.
+pub(super) fn check_ready_for_more(shared: &Shared) -> Result<(), Refused> {
+    match shared.focus.readiness() {
+        Readiness::Draining => check_ready(shared),
+        _ if shared.dialogs.len() >= DIALOGS => {
+            Err(Refused::new(503, "dialogs", "no more subscriptions fit").retry_after(RETRY_AFTER))
+        }
+        Readiness::Ready | Readiness::Overloaded => Ok(()),
+    }
+}
+
 /// The places that a call needs, and its dialog.
 fn prepare(shared: &Shared, invite: &Request, caller: &str) -> Result<((PendingPlace, Ongoing), Dialog), Refused> {
+    timer::check(invite, shared.settings.min_session)?;
     check_ready(shared)?;
-    let dialog = Dialog::of_invite(invite).map_err(|error| Refused::new(400, "invite", error.to_string()))?;
+    let dialog = Dialog::opened_by(invite).map_err(|error| Refused::new(400, "invite", error.to_string()))?;
     let origin = Origin::of(invite).ok_or_else(|| Refused::new(400, "invite", "the INVITE cannot be identified"))?;
     let setup = shared.setups.begin(origin, caller).map_err(|why| match why {
         NoSetup::Merged => Refused::new(482, "merged", "this INVITE came another way already"),
@@ -296,6 +307,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
     // Known before the room hears of it, so that what the caller says next finds it.
     let (events, from_stack) = mpsc::channel(call::EVENTS);
     let handle = CallHandle { events, unacknowledged: Arc::default() };
+    let dialog = Usage::call(&shared, dialog, caller.clone(), room.clone(), &tx.original);
     shared.calls.insert(dialog.id().clone(), handle.clone());
     let dial = Dial {
         request_uri: room,
@@ -306,11 +318,14 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
         local: place.local.ip(),
     };
     match shared.focus.dial(dial) {
-        Ok(source) => Call::begin(shared, tx, setup, place, name, dialog, handle, from_stack, from_room, source),
+        Ok(dialled) => {
+            dialog.belongs_to(dialled.leg);
+            Call::begin(shared, tx, setup, place, name, dialog, handle, from_stack, from_room, dialled.source);
+        }
         Err(refusal) => {
             shared.calls.remove(dialog.id());
             // The places of a call that is not set up are free, although its refusal may still wait for its ACK.
-            drop(setup);
+            drop((setup, dialog));
             let refused = Refused { refusal, label: "focus", fields: Vec::new() };
             respond(&shared, tx, &place, Some(&name), refused).await;
         }

@@ -1,10 +1,10 @@
 //! The door of the driver: every datagram and every message of a stream passes here, before anything is created for it.
 //!
-//! Decides by source address and by form only. Who is calling is for the dispatcher.
+//! Decides by source address and by form. What strangers are let in with is for [`stranger`](super::stranger); who calls of those
+//! whom a peer vouches for is for the dispatcher.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use rsipstack::sip::SipMessage;
 use rsipstack::sip::prelude::HeadersExt as _;
@@ -13,10 +13,10 @@ use rsipstack::transport::SipConnection;
 
 use super::gate::{self, ALLOW, Framing, Verdict, Violation};
 use super::head::{Head, parameter};
-use super::rate::Buckets;
 use super::rewrite;
-use super::settings::{Transport, Untrusted};
+use super::settings::Transport;
 use super::shared::{DialogId, RETRY_AFTER, Shared, short_id};
+use super::sources::Excess;
 use super::stateless::{Answer, answer};
 use crate::observe::sparing::Sparing;
 
@@ -44,74 +44,80 @@ pub(super) enum Admission {
     },
     /// Silence.
     Nothing,
+    /// Silence, and the end of a stream.
+    Close,
 }
 
 /// Judges messages of all transports.
 #[derive(Debug)]
 pub(super) struct Door {
-    shared: Arc<Shared>,
-    requests: Option<Mutex<Buckets>>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// An answer of the door.
+pub(super) struct Reply<'a> {
+    pub(super) code: u16,
+    pub(super) reason: &'a str,
+    /// What the peer is told of it.
+    pub(super) text: &'a str,
+    /// What the log is told.
+    pub(super) why: &'a str,
+    /// Who the client says that it is, for the log.
+    pub(super) username: Option<String>,
+    /// Whether it is part of what goes well, and no line of the log by default.
+    pub(super) is_ordinary: bool,
+    pub(super) fields: Vec<(&'a str, String)>,
+    /// Whether a stream cannot be read any further.
+    pub(super) closes: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// The peer and the log are told the same.
+    pub(super) const fn new(code: u16, reason: &'a str, text: &'a str) -> Self {
+        Self { code, reason, text, why: text, username: None, is_ordinary: false, fields: Vec::new(), closes: false }
+    }
 }
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let requests = shared.settings.requests_per_source.map(|rate| Mutex::new(Buckets::new(rate)));
-        Self { shared, requests }
+        Self { shared }
     }
 
     /// Judges one message.
     pub(super) fn admit(&self, source: SocketAddr, transport: Transport, octets: &[u8]) -> Admission {
-        let is_trusted = self.shared.is_trusted(source.ip(), transport);
-        if !is_trusted && !self.may_ask(source) {
-            self.count("requests_per_source");
-            return Admission::Nothing;
+        if !self.shared.is_trusted(source.ip(), transport) {
+            return self.admit_stranger(source, transport, octets);
         }
-        let framing = match transport {
-            Transport::Udp => Framing::Datagram,
-            Transport::Tcp => Framing::Stream,
-        };
-        match gate::judge(octets, framing) {
+        match self.judge(transport, octets) {
             Verdict::Drop(violation) => {
                 self.count(violation.label());
                 Admission::Nothing
             }
-            Verdict::Refuse { head, .. } if !is_trusted => self.turn_away(&head, source),
             Verdict::Refuse { violation, head } => self.refuse(violation, &head, source),
-            Verdict::Pass { head, .. } if !is_trusted && !head.is_response() && !self.is_of_a_call(&head) => {
-                self.turn_away(&head, source)
-            }
-            Verdict::Pass { message, head } => self.pass(message, head, source, transport),
+            Verdict::Pass { message, head } => self.pass(message, head, source, transport, None),
         }
     }
 
-    /// A stranger who knows both tags of a live dialog is a party to it that sends past its proxy.
+    pub(super) fn judge(&self, transport: Transport, octets: &[u8]) -> Verdict {
+        let framing = match transport {
+            Transport::Udp => Framing::Datagram,
+            Transport::Tcp => Framing::Stream,
+        };
+        gate::judge(octets, framing)
+    }
+
     fn is_of_a_call(&self, head: &Head) -> bool {
-        dialog_of(head).is_some_and(|id| self.shared.calls.contains_key(&id))
+        dialog_of(head).is_some_and(|id| self.shared.dialogs.contains_key(&id))
     }
 
-    fn may_ask(&self, source: SocketAddr) -> bool {
-        self.requests.as_ref().is_none_or(|buckets| {
-            buckets.lock().unwrap_or_else(PoisonError::into_inner).take(source.ip(), Instant::now())
-        })
-    }
-
-    fn count(&self, reason: &'static str) {
+    pub(super) fn count(&self, reason: &'static str) {
         self.shared.observer.refused(reason);
     }
 
-    /// The same for every method, every user part and every mistake.
-    fn turn_away(&self, head: &Head, source: SocketAddr) -> Admission {
-        self.count("untrusted");
-        match self.shared.settings.untrusted {
-            Untrusted::Drop => Admission::Nothing,
-            Untrusted::Refuse => self.answer(head, source, 403, "Forbidden", "not allowed", &[], false),
-        }
-    }
-
-    fn refuse(&self, violation: Violation, head: &Head, source: SocketAddr) -> Admission {
+    pub(super) fn refuse(&self, violation: Violation, head: &Head, source: SocketAddr) -> Admission {
         self.count(violation.label());
         let (code, reason) = violation.status();
-        let extra: &[_] = if code == 501 { &[("Allow", ALLOW.to_owned())] } else { &[] };
+        let fields = if code == 501 { vec![("Allow", ALLOW.to_owned())] } else { Vec::new() };
         // Where the next message of a stream begins is known only when this one could be delimited.
         let closes = matches!(
             violation,
@@ -122,7 +128,8 @@ impl Door {
                 | Violation::Repeated
                 | Violation::ShortBody
         );
-        self.answer(head, source, code, reason, &violation.to_string(), extra, closes)
+        let why = violation.to_string();
+        self.answer(head, source, Reply { fields, closes, ..Reply::new(code, reason, &why) })
     }
 
     /// The answer to a datagram that passed the gate but is more than the stack reads.
@@ -134,35 +141,35 @@ impl Door {
     pub(super) fn refuse_stream(&self, violation: Violation, head: &[u8], source: SocketAddr) -> Vec<u8> {
         let head = Head::parse(head);
         let is_trusted = self.shared.is_trusted(source.ip(), Transport::Tcp);
-        let admission = if is_trusted { self.refuse(violation, &head, source) } else { self.turn_away(&head, source) };
+        let admission = if is_trusted {
+            self.refuse(violation, &head, source)
+        } else if !self.may(Excess::Requests, source) {
+            Admission::Close
+        } else {
+            self.unfit(violation, &head, source)
+        };
         match admission {
             Admission::Answer { octets, .. } => octets,
-            Admission::Pass { .. } | Admission::Nothing => Vec::new(),
+            Admission::Pass { .. } | Admission::Nothing | Admission::Close => Vec::new(),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one place where all parts of an answer meet")]
-    fn answer(
-        &self,
-        head: &Head,
-        source: SocketAddr,
-        code: u16,
-        reason: &str,
-        why: &str,
-        extra: &[(&str, String)],
-        closes: bool,
-    ) -> Admission {
+    pub(super) fn answer(&self, head: &Head, source: SocketAddr, reply: Reply<'_>) -> Admission {
         let id = short_id();
-        let mut fields = extra.to_vec();
+        let Reply { code, reason, text, why, username, is_ordinary, mut fields, closes } = reply;
         fields.push(("Server", super::SERVER.to_owned()));
-        fields.push(("Warning", super::reply::warning(&self.shared.settings.node, why, &id)));
+        fields.push(("Warning", super::reply::warning(&self.shared.settings.node, text, &id)));
         let seed = format!("{:?}{:?}{:?}", head.first("via"), head.first("call-id"), head.first("cseq"));
         match answer(head, source, &self.shared.tag_for(&seed), &Answer { code, reason, fields: &fields }) {
             Some(octets) => {
                 let call_id = head.first("call-id");
-                if let Some(kept_back) = LINES.line() {
-                    let method = head.method();
-                    tracing::info!(%source, code, reason = why, id, %method, call_id, kept_back, "request refused at the door");
+                let method = head.method();
+                if is_ordinary {
+                    tracing::debug!(%source, code, reason = why, id, %method, call_id, "request challenged");
+                } else if let Some(kept_back) = LINES.line() {
+                    tracing::info!(
+                        %source, code, reason = why, username, id, %method, call_id, kept_back, "request refused at the door"
+                    );
                 }
                 Admission::Answer { octets, closes }
             }
@@ -171,19 +178,32 @@ impl Door {
         }
     }
 
-    /// Lets a message through that the stack is going to understand as we do.
-    fn pass(&self, octets: Vec<u8>, head: Head, source: SocketAddr, transport: Transport) -> Admission {
+    /// Lets a message through that the stack is going to understand as we do; that of a stranger with who he has proved to be.
+    pub(super) fn pass(
+        &self,
+        octets: Vec<u8>,
+        head: Head,
+        source: SocketAddr,
+        transport: Transport,
+        stranger: Option<&str>,
+    ) -> Admission {
+        let marked = |octets: Vec<u8>| match stranger {
+            Some(who) => rewrite::of_stranger(&octets, who),
+            None => octets,
+        };
         // Of these nothing is kept when no transaction has waited for them.
         let is_kept = !head.is_response() && !matches!(head.method(), "ACK" | "CANCEL");
         if is_kept && self.shared.is_overloaded(self.is_of_a_call(&head)) {
             self.count("overloaded");
-            let retry = [("Retry-After", RETRY_AFTER.to_string())];
-            return self.answer(&head, source, 503, "Service Unavailable", "too busy", &retry, false);
+            let fields = vec![("Retry-After", RETRY_AFTER.to_string())];
+            let (reason, text) = ("Service Unavailable", "too busy");
+            return self.answer(&head, source, Reply { fields, ..Reply::new(503, reason, text) });
         }
+        let octets = marked(octets);
         if let Some(message) = understood(&octets, &head, source, transport) {
             return Admission::Pass { octets, message: Box::new(message), head };
         }
-        let octets = rewrite::with_stand_ins(&octets, &head);
+        let octets = marked(rewrite::with_stand_ins(&octets, &head));
         match understood(&octets, &head, source, transport) {
             Some(message) => Admission::Pass { octets, message: Box::new(message), head },
             None if head.is_response() => Admission::Nothing,

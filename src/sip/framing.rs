@@ -25,16 +25,30 @@ pub struct Broken {
 }
 
 /// What has come of a stream and is not cut yet: at most one message of the largest size, and one read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Framer {
     buffer: BytesMut,
+    /// Octets of the largest body.
+    max_body: usize,
     /// Octets of the head that are known not to begin the empty line.
     scanned: usize,
     /// Length of head with empty line, and of the whole message, once the head is there.
     sizes: Option<usize>,
 }
 
+impl Default for Framer {
+    fn default() -> Self {
+        Self::with_max_body(MAX_BODY)
+    }
+}
+
 impl Framer {
+    /// Takes bodies of up to so many octets.
+    #[must_use]
+    pub fn with_max_body(max_body: usize) -> Self {
+        Self { buffer: BytesMut::new(), max_body, scanned: 0, sizes: None }
+    }
+
     /// Where the next octets go.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
@@ -101,7 +115,7 @@ impl Framer {
         let Some(length) = is_number.then(|| length.parse::<usize>().unwrap_or(usize::MAX)) else {
             return Err(self.broken(Violation::ContentLength, head_length));
         };
-        if length > MAX_BODY {
+        if length > self.max_body {
             return Err(self.broken(Violation::MessageTooLong, head_length));
         }
         self.sizes = Some(head_length + 4 + length);

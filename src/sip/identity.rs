@@ -1,4 +1,5 @@
-//! Who calls: decided here, once, from what a trusted peer says (RFC 3325), and with our own parser of addresses.
+//! Who calls: decided here, once, from what a trusted peer says (RFC 3325) or credentials have proved, and with our own parser of
+//! addresses.
 
 use std::net::IpAddr;
 
@@ -48,6 +49,9 @@ pub enum NoCaller {
     /// An anonymous caller is nobody's address of record (RFC 3323).
     #[error("anonymous callers are not let in")]
     Anonymous,
+    /// The credentials are one user's and the From is another's (SIP-14).
+    #[error("the From is not the user of the credentials")]
+    NotTheUser,
 }
 
 /// The caller, as the first of `sources` says whose field is there.
@@ -58,7 +62,11 @@ pub enum NoCaller {
 pub fn caller(claims: &Claims<'_>, sources: &[IdentitySource]) -> Result<Caller, NoCaller> {
     for source in sources {
         match source {
-            IdentitySource::PAssertedIdentity if !claims.asserted.is_empty() => return asserted(claims.asserted),
+            IdentitySource::PAssertedIdentity if !claims.asserted.is_empty() => {
+                let caller = asserted(claims.asserted)?;
+                let is_anonymous = wants_privacy(claims.privacy);
+                return Ok(if is_anonymous { veiled(caller.aor, claims.from) } else { caller });
+            }
             IdentitySource::From => {
                 if let Some(from) = claims.from {
                     if wants_privacy(claims.privacy) {
@@ -71,6 +79,38 @@ pub fn caller(claims: &Claims<'_>, sources: &[IdentitySource]) -> Result<Caller,
         }
     }
     Err(NoCaller::Absent)
+}
+
+/// The caller who has proved to be `user`. He may keep his address from the room (SW-35), and is known to us all the same.
+///
+/// # Errors
+///
+/// [`NoCaller::NotTheUser`], [`NoCaller::Absent`] and [`NoCaller::Malformed`].
+pub fn proved(claims: &Claims<'_>, user: &SipUri) -> Result<Caller, NoCaller> {
+    let from = NameAddr::parse(claims.from.ok_or(NoCaller::Absent)?).map_err(|_| NoCaller::Malformed)?;
+    let aor = SipUri::parse(&from.uri).map_err(|_| NoCaller::NotTheUser)?.aor();
+    if is_anonymous(&aor) || (aor.same_aor(user) && wants_privacy(claims.privacy)) {
+        return Ok(veiled(user.aor(), claims.from));
+    }
+    if !aor.same_aor(user) {
+        return Err(NoCaller::NotTheUser);
+    }
+    Ok(Caller { aor: user.aor(), display_name: shown(&from), is_anonymous: false })
+}
+
+/// Somebody who wants to stay unknown to the room: of his names there is only the one that he gives himself in From.
+fn veiled(aor: SipUri, from: Option<&str>) -> Caller {
+    let from = from.and_then(|from| NameAddr::parse(from).ok());
+    let name = from.as_ref().and_then(shown).unwrap_or_else(|| "Anonymous".to_owned());
+    Caller { aor, display_name: Some(name), is_anonymous: true }
+}
+
+fn shown(value: &NameAddr) -> Option<String> {
+    value.display_name.clone().filter(|name| !name.trim().is_empty())
+}
+
+fn is_anonymous(aor: &SipUri) -> bool {
+    aor.host() == "anonymous.invalid" || aor.host().ends_with(".anonymous.invalid")
 }
 
 /// RFC 3325 §9.1: one value, or two of which one is a SIP and one a tel URI.
@@ -93,13 +133,13 @@ fn user(value: &NameAddr) -> Result<Caller, NoCaller> {
         return Err(NoCaller::NotASipUser);
     }
     let aor = SipUri::parse(&value.uri).map_err(|_| NoCaller::Malformed)?.aor();
-    if aor.host() == "anonymous.invalid" || aor.host().ends_with(".anonymous.invalid") {
+    if is_anonymous(&aor) {
         return Err(NoCaller::Anonymous);
     }
     if aor.user_decoded().is_none_or(|user| user.is_empty()) {
         return Err(NoCaller::NotASipUser);
     }
-    Ok(Caller { aor, display_name: value.display_name.clone().filter(|name| !name.trim().is_empty()) })
+    Ok(Caller { aor, display_name: shown(value), is_anonymous: false })
 }
 
 fn is_sip(uri: &str) -> bool {
@@ -158,7 +198,7 @@ mod tests {
         assert_eq!(who(&["<sip:example.org>"], None, None), Err(NoCaller::NotASipUser));
     }
 
-    /// P4: SEC-02.
+    /// P4: SEC-03.
     #[test]
     fn a_display_name_is_never_the_identity() {
         let spoof = who(&[], Some("\"<sip:admin@example.org>\" <sip:x@h>;tag=1"), None).unwrap();
@@ -171,5 +211,40 @@ mod tests {
         assert_eq!(who(&[], Some(anonymous), None), Err(NoCaller::Anonymous));
         assert_eq!(who(&[], Some("<sip:x@y>;tag=1"), Some("id")), Err(NoCaller::Anonymous));
         assert!(who(&["<sip:romeo@example.org>"], Some(anonymous), Some("id")).is_ok());
+    }
+
+    /// SW-35.
+    #[test]
+    fn who_wants_privacy_is_known_to_us_and_shown_by_the_name_in_from_only() {
+        let asserted = ["\"Romeo Montague\" <sip:romeo@example.org>"];
+        let romeo = |name: &str| Ok(("sip:romeo@example.org".to_owned(), Some(name.to_owned())));
+        let anonymous = "\"Somebody\" <sip:anonymous@anonymous.invalid>;tag=1";
+        assert_eq!(who(&asserted, Some(anonymous), None), romeo("Romeo Montague"));
+        assert_eq!(who(&asserted, Some(anonymous), Some("id")), romeo("Somebody"));
+        assert_eq!(
+            who(&asserted, Some("<sip:anonymous@anonymous.invalid>;tag=1"), Some("user;id")),
+            romeo("Anonymous")
+        );
+    }
+
+    /// SIP-14.
+    #[test]
+    fn from_is_the_user_of_the_credentials_or_nobody() {
+        let user = SipUri::parse("sip:romeo@example.org").unwrap();
+        let of = |from: &str, privacy: Option<&str>| {
+            let claims = Claims { from: Some(from), privacy, asserted: &["<sip:tybalt@example.org>"] };
+            proved(&claims, &user).map(|c| (c.aor.to_string(), c.display_name.unwrap_or_default(), c.is_anonymous))
+        };
+        let romeo = |name: &str, is_anonymous| Ok(("sip:romeo@example.org".to_owned(), name.to_owned(), is_anonymous));
+        assert_eq!(of("\"R\" <sip:romeo@example.org:5070;x=y>;tag=1", None), romeo("R", false));
+        assert_eq!(of("<sip:romeo@example.org>;tag=1", Some("none")), romeo("", false));
+        assert_eq!(of("<sip:romeo@example.org>;tag=1", Some("id")), romeo("Anonymous", true));
+        assert_eq!(of("\"N\" <sip:x@anonymous.invalid>;tag=1", None), romeo("N", true));
+        for other in
+            ["<sip:tybalt@example.org>", "<sip:romeo@example.com>", "\"<sip:romeo@example.org>\" <sip:t@h>", "<tel:+1>"]
+        {
+            assert_eq!(of(other, Some("id")), Err(NoCaller::NotTheUser), "{other}");
+        }
+        assert_eq!(of("<<>", None), Err(NoCaller::Malformed));
     }
 }

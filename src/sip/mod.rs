@@ -1,39 +1,53 @@
 //! The SIP driver, on rsipstack behind a port of our own.
 //!
 //! ```text
-//! socket ─► door (trust, rate, gate) ─► stack (transactions) ─► dispatch ─► call ⇄ room
-//!           answers what is not fit      retransmissions         refusals    dialog
+//! socket ─► door (trust, rate, gate) ─► stack (transactions) ─► dispatch ─► call, subscription, referral ⇄ room
+//!           answers what is not fit      retransmissions         refusals    usages of dialogs
 //! ```
 //!
 //! Owns sockets, transactions and dialogs. Decides nothing about a room: it translates. No type of the stack leaves this
 //! module, so that the stack can be replaced.
 
-mod bye;
+mod ack;
+mod auth;
 mod call;
+mod caller;
+mod client;
+mod contact;
 mod dialog;
 mod dispatch;
 mod door;
+mod event;
 pub mod framing;
 pub mod gate;
 mod guards;
 pub mod head;
 pub mod identity;
 mod invite;
+mod notify;
 mod outgoing;
+mod patience;
 pub mod port;
 mod rate;
 mod reason;
+mod refer_to;
+mod referral;
 mod reply;
 pub mod rewrite;
 pub mod settings;
 mod setup;
 mod shared;
+mod sources;
 pub mod stateless;
+mod stranger;
 mod stream;
+mod subscription;
 #[cfg(test)]
 mod torture;
 mod udp;
+mod usage;
 pub mod violation;
+mod within;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,7 +68,7 @@ use self::shared::Shared;
 
 /// `Server` and `User-Agent`.
 const SERVER: &str = concat!("mucfocus/", env!("CARGO_PKG_VERSION"));
-/// How long [`Driver::shutdown`] waits for calls and transactions to end.
+/// How long [`Driver::shutdown`] waits for dialogs and transactions to end.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Counts what the driver refuses. Nothing here waits.
@@ -150,6 +164,7 @@ impl Driver {
         let door = Arc::new(Door::new(Arc::clone(&shared)));
         let sockets = Sockets::bind(&shared, &door)?;
         let addresses = sockets.addresses.clone();
+        let _ = shared.bound.set(addresses.clone());
         let tasks = serve(&shared, door, sockets).await?;
         Ok(Self { shared, addresses, tasks })
     }
@@ -166,19 +181,25 @@ impl Driver {
         self.shared.calls.len()
     }
 
+    /// Dialogs that are not over: calls, subscriptions, and referrals that wait for their end.
+    #[must_use]
+    pub fn dialogs(&self) -> usize {
+        self.shared.dialogs.len()
+    }
+
     /// Stream connections that are open.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.flows.len()
     }
 
-    /// Waits until calls and transactions have ended, 2 s at most, then closes all sockets. Whoever wants new requests to be
+    /// Waits until dialogs and transactions have ended, 2 s at most, then closes all sockets. Whoever wants new requests to be
     /// refused in the meantime says so by [`Focus::readiness`].
     pub async fn shutdown(self) {
         let quiet = async {
             loop {
                 let running = self.shared.endpoint().map_or(0, |e| e.get_stats().running_transactions);
-                if running == 0 && self.shared.calls.is_empty() {
+                if running == 0 && self.shared.calls.is_empty() && self.shared.dialogs.is_empty() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -249,6 +270,8 @@ async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Resul
             t4: t1 * 10,
             t1x64: shared.timers.transaction(),
             callid_format: CallIdFormat::Uuid,
+            // The stack would take the way and the URI from the response alone.
+            auto_ack_2xx: false,
             ..Default::default()
         })
         .with_inspector(Box::new(outgoing::Completion))

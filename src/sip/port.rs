@@ -2,8 +2,12 @@
 //! appears here, so that the stack can be replaced.
 
 use bytes::Bytes;
+use jid::BareJid;
 use mucfocus_core::address::sip_uri::SipUri;
+pub use mucfocus_core::conference::{Notification, Outcome, Reason, SubscriptionState};
+pub use mucfocus_core::leg::LegId;
 pub use mucfocus_core::leg::call::{CallCommand, Refusal};
+pub use mucfocus_core::room::referral::ReferAnswer;
 use tokio::sync::mpsc;
 
 use crate::hub::mailbox::Source;
@@ -18,6 +22,8 @@ pub struct Caller {
     pub aor: SipUri,
     /// Display name of the header that gave the identity.
     pub display_name: Option<String>,
+    /// He asks that the room does not learn his address (SW-35): it is for accounts and limits only.
+    pub is_anonymous: bool,
 }
 
 /// A call that came in and passed every check that needs no room.
@@ -49,6 +55,64 @@ pub enum Readiness {
     Overloaded,
 }
 
+/// A call that was taken.
+pub struct Dialled {
+    /// Where what the caller does is told.
+    pub source: Source,
+    /// Its leg, which subscriptions and referrals within the dialog belong to.
+    pub leg: LegId,
+}
+
+/// A SUBSCRIBE to the conference package that passed every check that needs no room (event, formats, expiry).
+#[derive(Debug)]
+pub struct Subscribe {
+    /// The Request-URI, which names the room; within a call, that of its INVITE.
+    pub request_uri: SipUri,
+    /// Who subscribes.
+    pub caller: Caller,
+    /// The call that it came within.
+    pub leg: Option<LegId>,
+    /// Call-ID, for the log.
+    pub call_id: String,
+    /// For how long, in seconds; 0 fetches the state once.
+    pub expires: u32,
+    /// What is to be notified. Bounded by [`NOTIFICATIONS`]: there is one at a time, and the next comes after the mail about the one
+    /// before. When the sender is dropped without a last notification the driver says `terminated;reason=noresource`.
+    pub notifications: mpsc::Sender<Notification>,
+}
+
+/// Notifications that wait for one subscription: the one that is due, and the last.
+pub const NOTIFICATIONS: usize = 2;
+
+/// A REFER to a room that passed every check that needs no room: one Refer-To with a URI of a known scheme, method INVITE.
+#[derive(Debug)]
+pub struct Refer {
+    /// The Request-URI, which names the room; within a call, that of its INVITE.
+    pub request_uri: SipUri,
+    /// Who refers.
+    pub caller: Caller,
+    /// The call that it came within, or that its Target-Dialog names (RFC 4538).
+    pub leg: Option<LegId>,
+    /// Call-ID, for the log.
+    pub call_id: String,
+    /// Who is to be invited.
+    pub target: Invitee,
+    /// What comes of it. Bounded by [`ANSWERS`]; when the sender is dropped early the driver says 500.
+    pub answers: mpsc::Sender<ReferAnswer>,
+}
+
+/// Who is to be invited (GC-INV-06).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invitee {
+    /// A `sip:` or `im:` URI: scheme, user and host only.
+    Sip(SipUri),
+    /// An `xmpp:` URI: the bare JID.
+    Xmpp(BareJid),
+}
+
+/// Answers that wait for one referral.
+pub const ANSWERS: usize = 4;
+
 /// The focus as the SIP driver sees it. Nothing here waits.
 pub trait Focus: Send + Sync + 'static {
     /// Whether a rule maps this Request-URI to a room (its host is one of the domains already).
@@ -62,5 +126,20 @@ pub trait Focus: Send + Sync + 'static {
     /// # Errors
     ///
     /// The refusal, when no room will look at the call.
-    fn dial(&self, dial: Dial) -> Result<Source, Refusal>;
+    fn dial(&self, dial: Dial) -> Result<Dialled, Refusal>;
+
+    /// Takes a subscription, which is answered with 200 then. Its further fate ([`SubscriptionMail`](crate::hub::mail::SubscriptionMail))
+    /// is said to the returned source; the first notification follows at once.
+    ///
+    /// # Errors
+    ///
+    /// The refusal: 404 where no rule maps, 403 where he may not enter, and what limits say.
+    fn subscribe(&self, subscribe: Subscribe) -> Result<Source, Refusal>;
+
+    /// Takes a referral. Whether it is accepted comes through [`Refer::answers`]; the source is only held while somebody waits.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, when no room will look at it.
+    fn refer(&self, refer: Refer) -> Result<Source, Refusal>;
 }

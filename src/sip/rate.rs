@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::settings::Rate;
 use crate::sockets::source_of;
 
-/// Sources that are remembered at a time. When the table is full those that are full again go first, then all: an attacker
-/// with more addresses than this is not held by a limit per address anyway.
+/// Sources that are remembered at a time. When the table is full those go that are full again, then the half that has asked
+/// least: who has used up his tokens stays, however many addresses he forges.
 const MAX_SOURCES: usize = 16 * 1024;
 
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +53,18 @@ impl Buckets {
     fn forget_idle(&mut self, now: Instant) {
         let per = self.rate.per;
         self.sources.retain(|_, bucket| now.saturating_duration_since(bucket.at) < per);
-        if self.sources.len() >= MAX_SOURCES {
-            self.sources.clear();
+        if self.sources.len() < MAX_SOURCES {
+            return;
         }
+        let mut tokens: Vec<_> = self.sources.values().map(|bucket| bucket.tokens).collect();
+        let (_, median, _) = tokens.select_nth_unstable_by(MAX_SOURCES / 2, f64::total_cmp);
+        let median = *median;
+        let mut room = MAX_SOURCES / 2;
+        self.sources.retain(|_, bucket| {
+            let goes = bucket.tokens >= median && room > 0;
+            room -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -86,12 +95,15 @@ mod tests {
     }
 
     #[test]
-    fn the_table_does_not_grow_without_end() {
-        let mut buckets = Buckets::new(Rate { count: 1, per: Duration::from_secs(1) });
+    fn the_table_does_not_grow_without_end_and_whoever_asked_too_much_stays_in_it() {
+        let mut buckets = Buckets::new(Rate { count: 2, per: Duration::from_secs(1) });
         let now = Instant::now();
+        let greedy = "192.0.2.1".parse().unwrap();
+        while buckets.take(greedy, now) {}
         for n in 0..100_000_u32 {
             buckets.take(IpAddr::from(n.to_be_bytes()), now);
         }
         assert!(buckets.sources.len() <= MAX_SOURCES);
+        assert!(!buckets.take(greedy, now));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rsipstack::sip::{Header, Headers, Request, Response, StatusCode, Version};
+use rsipstack::sip::{Header, Headers, Method, Request, Response, StatusCode, Version};
 
 use super::SERVER;
 use super::head::parameter;
@@ -26,7 +26,8 @@ pub(super) fn tag_request(request: &mut Request) {
 /// A response with what every response has. `fields` are written as they are, so they are to be fit for the wire.
 pub(super) fn response(request: &Request, code: u16, fields: Vec<Header>, body: Vec<u8>) -> Response {
     let mut headers = Headers::default();
-    let echoes_route = request.method == rsipstack::sip::Method::Invite && (101..300).contains(&code);
+    let opens_a_dialog = matches!(request.method, Method::Invite | Method::Subscribe | Method::Refer);
+    let echoes_route = opens_a_dialog && (101..300).contains(&code);
     for header in request.headers.iter() {
         let is_echoed = match header {
             Header::Via(_) | Header::From(_) | Header::To(_) | Header::CallId(_) | Header::CSeq(_) => true,

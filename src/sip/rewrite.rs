@@ -15,6 +15,9 @@ pub const STAND_IN_URI: &str = "sip:request-uri.invalid";
 pub const FROM: &str = "Mucfocus-From";
 /// See [`FROM`].
 pub const TO: &str = "Mucfocus-To";
+/// The field in which a message from a stranger says where it came from and, behind a blank, who he has proved to be, if he has.
+/// Nobody else's has it.
+pub const STRANGER: &str = "Mucfocus-Stranger";
 /// How the names of our own fields begin, in lower case.
 const OURS: &str = "mucfocus-";
 
@@ -22,6 +25,15 @@ const OURS: &str = "mucfocus-";
 #[must_use]
 pub fn with_stand_ins(message: &[u8], head: &Head) -> Vec<u8> {
     rewrite(head, split_head(message).map_or(&[][..], |(_, body)| body), true)
+}
+
+/// The message with [`STRANGER`].
+#[must_use]
+pub fn of_stranger(message: &[u8], who: &str) -> Vec<u8> {
+    let line = format!("\r\n{STRANGER}: {who}");
+    let start = message.windows(2).position(|w| w == b"\r\n").unwrap_or(message.len());
+    let (start, rest) = message.split_at_checked(start).unwrap_or((message, &[]));
+    [start, line.as_bytes(), rest].concat()
 }
 
 /// What the stack reads in place of a From or a To.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use mucfocus_core::address::sip_uri::SipUri;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 /// A transport of SIP that we listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,13 +45,92 @@ pub enum IdentitySource {
 }
 
 /// What callers get whom nobody vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Untrusted {
+    /// 401: whoever knows a password is somebody.
+    Challenge(Digest),
     /// 403, the same for every method and every user part.
     Refuse,
     /// Silence.
     Drop,
 }
+
+/// Who can say by digest who he is (RFC 3261 §22, RFC 7616, RFC 8760).
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// The realm of the challenges; part of what is hashed, so all nodes need the same. Without `"`, `\` and control
+    /// characters.
+    pub realm: String,
+    /// What is offered, in the order of our preference, each once; not empty.
+    pub algorithms: Vec<Algorithm>,
+    /// Who there is. May be empty: then nobody gets in, and nobody learns that.
+    pub users: Vec<DigestUser>,
+    /// What nonces are made with; nodes that stand in for each other have the same.
+    pub nonce_key: NonceKey,
+}
+
+/// A hash of the digest. `-sess` and `SHA-512-256` are not offered: no SIP phone asks for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// `SHA-256` (RFC 8760).
+    Sha256,
+    /// `MD5`, which is all that many phones know.
+    Md5,
+}
+
+/// One user with his password.
+#[derive(Debug, Clone)]
+pub struct DigestUser {
+    /// His address of record; it has a user part. No two users have the same ([`SipUri::same_aor`]).
+    pub aor: SipUri,
+    /// His password; not empty.
+    pub password: SecretString,
+}
+
+/// The key of nonces: any octets, 16 or more of them random.
+#[derive(Debug, Clone)]
+pub struct NonceKey(SecretSlice<u8>);
+
+impl NonceKey {
+    /// The key that is these octets.
+    #[must_use]
+    pub fn new(octets: impl Into<Vec<u8>>) -> Self {
+        Self(SecretSlice::from(octets.into()))
+    }
+
+    /// A key of this node alone, until it stops.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::new(rand::random::<[u8; 32]>())
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+/// What one source may do that is not trusted. A source is an IPv4 address or the /64 of an IPv6 address. `None` lifts a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// Messages by stream, and as many by datagram; one more, and the source is banned. By datagrams, whose source can be forged,
+    /// it is banned from new requests by datagram only: its streams, its dialogs and what it proves by digest are heard on.
+    pub requests: Option<Rate>,
+    /// Stream connections; one more is closed at once.
+    pub connections: Option<usize>,
+    /// Wrong credentials; one more, and the source is banned.
+    pub failed_logins: Option<Rate>,
+    /// How long a banned source meets silence: its datagrams are dropped, its streams closed. Zero: the message that was too much
+    /// is dropped, and nothing else.
+    pub ban_time: Duration,
+}
+
+impl SourceLimits {
+    /// No limit at all.
+    pub const NONE: Self = Self { requests: None, connections: None, failed_logins: None, ban_time: Duration::ZERO };
+}
+
+/// The shortest interval of session timers that is agreed to; RFC 4028 §4 allows no less than 90 s.
+pub const MIN_SESSION: Duration = Duration::from_secs(90);
 
 /// Everything the SIP driver needs to know.
 #[derive(Debug, Clone)]
@@ -68,10 +149,10 @@ pub struct Settings {
     pub identity: Vec<IdentitySource>,
     /// Everybody else.
     pub untrusted: Untrusted,
-    /// Requests per second of one source that is not trusted; `None` lifts the limit. A source is an address, or a /64.
-    pub requests_per_source: Option<Rate>,
-    /// Stream connections of one source that is not trusted; `None` lifts the limit.
-    pub connections_per_source: Option<usize>,
+    /// How much of everybody else is borne.
+    pub sources: SourceLimits,
+    /// The shortest session interval that is agreed to (RFC 4028); [`MIN_SESSION`] unless a test is in a hurry.
+    pub min_session: Duration,
 }
 
 /// So many in such a time.

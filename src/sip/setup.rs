@@ -93,6 +93,12 @@ impl Setups {
         Ok((PendingPlace { setups: self.clone(), caller: caller.to_owned() }, Ongoing { setups: self.clone(), origin }))
     }
 
+    /// Makes copies of a request known as such that needs no place, a SUBSCRIBE or a REFER; none when it is a copy itself.
+    pub(super) fn note(&self, origin: Origin) -> Option<Ongoing> {
+        let is_new = self.lock().ongoing.insert(origin.clone());
+        is_new.then(|| Ongoing { setups: self.clone(), origin })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,11 +13,14 @@ use rsipstack::transaction::endpoint::EndpointInner;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::auth::Authenticator;
 use super::call::Event;
 use super::port::Focus;
-use super::settings::{Settings, Transport};
+use super::settings::{Listen, Settings, Transport, Untrusted};
 use super::setup::Setups;
-use super::{GateObserver, Timers};
+use super::sources::Sources;
+use super::usage::SharedDialog;
+use super::{GateObserver, Timers, notify};
 
 /// Refused INVITEs whose refusal is repeated until its ACK, 32 s at most. At some 20 KiB each these are 40 MiB, and half of
 /// [`RUNNING_TRANSACTIONS`]: whoever does not acknowledge his refusals leaves the other half to those who call. Further
@@ -31,6 +34,9 @@ pub(super) const REMEMBERED_TRANSACTIONS: usize = 60_000;
 const RESERVE_FOR_CALLS: usize = 4;
 /// Messages on their way from the sockets to the stack; a socket is not read while there are more.
 pub(super) const QUEUED: usize = 1024;
+/// Dialogs beyond which nobody subscribes or refers any more: each leg that there may be by default with three of its own. Calls
+/// have their own limit.
+pub(super) const DIALOGS: usize = 20_000;
 /// `Retry-After` of a 503, in seconds.
 pub(super) const RETRY_AFTER: u32 = 5;
 
@@ -60,11 +66,11 @@ pub(super) struct Flow {
     /// Requests that wait for their final response, by branch and CSeq.
     in_flight: Mutex<HashSet<String>>,
     answered: Notify,
-    /// Calls that came over it and may still have something to say.
+    /// Calls and subscriptions that came over it and may still have something to say.
     calls: AtomicUsize,
 }
 
-/// Keeps a stream open for a call.
+/// Keeps a stream open for a call or a subscription.
 #[derive(Debug)]
 pub(super) struct FlowUse(Arc<Flow>);
 
@@ -88,8 +94,17 @@ pub(super) struct Shared {
     pub(super) focus: Arc<dyn Focus>,
     pub(super) observer: Arc<dyn GateObserver>,
     pub(super) calls: DashMap<DialogId, CallHandle>,
+    /// All dialogs, those of calls among them.
+    pub(super) dialogs: DashMap<DialogId, Arc<SharedDialog>>,
+    /// Places for NOTIFYs that wait for their answer.
+    pub(super) notifies: Semaphore,
+    /// What is listened on, with the ports that were given for port 0.
+    pub(super) bound: OnceLock<Vec<Listen>>,
     pub(super) flows: DashMap<SocketAddr, Arc<Flow>>,
     pub(super) setups: Setups,
+    pub(super) sources: Sources,
+    /// Where strangers are challenged.
+    pub(super) authenticator: Option<Authenticator>,
     refusals: Arc<Semaphore>,
     pub(super) endpoint: OnceLock<Weak<EndpointInner>>,
     pub(super) shutdown: CancellationToken,
@@ -105,12 +120,22 @@ impl Shared {
         focus: Arc<dyn Focus>,
         observer: Arc<dyn GateObserver>,
     ) -> Self {
+        let sources = Sources::new(&settings.sources);
+        let authenticator = match &settings.untrusted {
+            Untrusted::Challenge(digest) => Some(Authenticator::new(digest, &settings)),
+            Untrusted::Refuse | Untrusted::Drop => None,
+        };
         Self {
             settings,
+            sources,
+            authenticator,
             timers,
             focus,
             observer,
             calls: DashMap::new(),
+            dialogs: DashMap::new(),
+            notifies: Semaphore::new(notify::IN_FLIGHT),
+            bound: OnceLock::new(),
             flows: DashMap::new(),
             setups: Setups::default(),
             refusals: Arc::new(Semaphore::new(UNACKNOWLEDGED_REFUSALS)),
@@ -221,7 +246,7 @@ impl Flow {
         }
     }
 
-    /// Whether a call depends on the stream.
+    /// Whether a call or a subscription depends on the stream.
     pub(super) fn is_used(&self) -> bool {
         self.calls.load(Ordering::Acquire) > 0
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rsipstack::sip::SipMessage;
 use rsipstack::transport::channel::ChannelConnection;
@@ -16,13 +16,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::door::{Admission, Door};
 use super::framing::{Framer, Unit};
 use super::head::{parameter, split_outside_quotes};
 use super::outgoing;
+use super::patience::{MESSAGE_TIMEOUT, Patience};
 use super::settings::Transport;
 use super::shared::{Flow, Shared};
 
@@ -38,8 +39,6 @@ const OUT_QUEUE: usize = 64;
 const READ: usize = 8 * 1024;
 /// How long a peer may take to read what we send.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a message may take from its first octet to its last, and how long an answer may take that a full connection waits for.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a connection of a trusted peer may be silent; RFC 5626 keep-alives come every two minutes.
 const IDLE: Duration = Duration::from_secs(600);
 /// The same for a stranger, who has nothing to wait for.
@@ -135,6 +134,10 @@ impl Acceptor {
             return;
         };
         let is_trusted = self.shared.is_trusted(peer.ip(), Transport::Tcp);
+        if !is_trusted && self.shared.sources.ban_of(peer.ip(), Transport::Tcp, Instant::now()).is_some() {
+            self.shared.observer.refused("banned");
+            return;
+        }
         let source_place = match self.source_place(peer.ip(), is_trusted) {
             Ok(place) => place,
             Err(Full) => {
@@ -152,7 +155,7 @@ impl Acceptor {
     }
 
     fn source_place(&self, peer: IpAddr, is_trusted: bool) -> Result<Option<SourcePlace>, Full> {
-        let Some(limit) = self.shared.settings.connections_per_source.filter(|_| !is_trusted) else { return Ok(None) };
+        let Some(limit) = self.shared.settings.sources.connections.filter(|_| !is_trusted) else { return Ok(None) };
         let source = crate::sockets::source_of(peer);
         let mut per_source = self.places.per_source.lock().unwrap_or_else(PoisonError::into_inner);
         let count = per_source.get(&source).copied().unwrap_or_default();
@@ -271,14 +274,18 @@ impl Connection {
 
     async fn read(&self, mut reader: OwnedReadHalf, idle: Duration) -> End {
         let mut framer = Framer::default();
+        let mut patience = Patience::new(idle, tokio::time::Instant::now());
         loop {
             loop {
                 match framer.next_unit() {
-                    Ok(Some(unit)) => match timeout(MESSAGE_TIMEOUT, self.take(unit)).await {
-                        Ok(true) => {}
-                        Ok(false) => return End::Done,
-                        Err(_) => return End::Broken,
-                    },
+                    Ok(Some(unit)) => {
+                        patience.heard(matches!(unit, Unit::Message(_)));
+                        match timeout(MESSAGE_TIMEOUT, self.take(unit)).await {
+                            Ok(true) => {}
+                            Ok(false) => return End::Done,
+                            Err(_) => return End::Broken,
+                        }
+                    }
                     Ok(None) => break,
                     Err(broken) => {
                         let answer = self.door.refuse_stream(broken.violation, &broken.head, self.peer);
@@ -287,19 +294,14 @@ impl Connection {
                     }
                 }
             }
-            let patience = if framer.is_inside_message() {
-                MESSAGE_TIMEOUT
-            } else if self.flow.is_used() {
-                Duration::MAX
-            } else {
-                idle
-            };
+            let (is_inside, is_used) = (framer.is_inside_message(), self.flow.is_used());
+            let until = patience.until(is_inside, is_used, tokio::time::Instant::now());
             framer.buffer().reserve(READ);
-            match timeout(patience, reader.read_buf(framer.buffer())).await {
+            match timeout_at(until, reader.read_buf(framer.buffer())).await {
                 Ok(Ok(0)) => return End::Done,
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => return End::Broken,
-                Err(_) if self.flow.is_used() && !framer.is_inside_message() => {}
+                Err(_) if self.flow.is_used() && !is_inside => {}
                 Err(_) => return End::Done,
             }
         }
@@ -333,6 +335,7 @@ impl Connection {
                 !closes
             }
             Admission::Nothing => true,
+            Admission::Close => false,
         }
     }
 

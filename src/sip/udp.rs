@@ -67,7 +67,7 @@ impl Filter {
                 self.answer(&octets, source).await;
                 None
             }
-            Admission::Nothing => None,
+            Admission::Nothing | Admission::Close => None,
         }
     }
 

@@ -35,7 +35,11 @@ async fn an_invite_gets_100_at_once_and_183_and_200_as_the_room_says() {
         assert_eq!((ok.code(), ok.body()), (200, "answer"));
         assert_eq!(ok.to_tag(), progress.to_tag());
         assert_eq!(ok.get("Content-Type"), "application/sdp");
-        assert!(ok.get("Allow").contains("INVITE") && ok.all("Supported").is_empty());
+        assert!(ok.get("Allow").contains("INVITE"));
+        // EV-16, CF-03, SIP-12
+        assert_eq!(ok.get("Allow-Events"), "conference, refer");
+        let supported = ok.get("Supported");
+        assert!(supported.contains("norefersub, nosub, tdialog, timer") && !supported.contains("100rel"));
         peer.send(&invite.ack(&ok)).await;
         assert!(matches!(room.hear().await, CallMail::Confirmed));
     }
@@ -56,7 +60,8 @@ async fn the_contact_is_this_node_over_the_transport_of_the_dialog_and_says_isfo
         };
         assert_eq!(uri, expected);
         assert!(features.starts_with(";isfocus;") && features.contains("automata") && features.contains("message"));
-        assert!(features.contains("methods=\"INVITE,ACK,BYE,CANCEL,OPTIONS") && !features.contains("SUBSCRIBE"));
+        assert!(features.contains("methods=\"INVITE,ACK,BYE,CANCEL,OPTIONS,UPDATE,SUBSCRIBE,NOTIFY,REFER\""));
+        assert!(features.contains(";event=\"conference\""));
     }
 }
 
@@ -282,6 +287,7 @@ async fn an_update_with_an_offer_is_answered_by_the_room() {
     up.room.say(CallCommand::AnswerReinvite(Ok("a".into()))).await;
     let ok = up.peer.hear_final().await;
     assert_eq!((ok.code(), ok.body()), (200, "a"));
+    assert!(matches!(up.room.hear().await, CallMail::Confirmed), "no ACK will come");
 }
 
 /// SIP-08.
@@ -340,13 +346,13 @@ async fn other_methods_in_a_dialog_are_refused_and_options_answered() {
     let mut house = House::open().await;
     let mut up = call_up(&mut house, Transport::Tcp, "").await;
     let expected =
-        [("INFO", 405), ("MESSAGE", 405), ("REFER", 405), ("SUBSCRIBE", 489), ("NOTIFY", 481), ("OPTIONS", 200)];
+        [("INFO", 405), ("MESSAGE", 405), ("REFER", 400), ("SUBSCRIBE", 489), ("NOTIFY", 481), ("OPTIONS", 200)];
     for (index, (method, code)) in expected.into_iter().enumerate() {
         let cseq = u32::try_from(index).unwrap() + 2;
         let answer = up.peer.ask(&up.invite.next(method, cseq, &up.ok)).await;
         assert_eq!(answer.code(), code, "{method}");
     }
-    let required = up.invite.next("OPTIONS", 20, &up.ok).with("Require: timer\r\n");
+    let required = up.invite.next("OPTIONS", 20, &up.ok).with("Require: 100rel\r\n");
     assert_eq!(up.peer.ask(&required).await.code(), 420);
 }
 

@@ -1,5 +1,7 @@
 //! How calls end: GC-EXIT-01, 02, 05; SIP-17.
 
+use std::time::Duration;
+
 use mucfocus::hub::mail::{CallEnd, CallMail};
 use mucfocus::sip::port::{CallCommand, Refusal};
 use mucfocus::sip::settings::Transport;
@@ -221,4 +223,31 @@ async fn who_knows_both_tags_of_a_dialog_is_a_party_to_it_and_nobody_else_is() {
     assert_eq!(stranger.ask(&guess).await.code(), 403);
     assert_eq!(stranger.ask(&bye).await.code(), 200);
     assert_eq!(up.room.hear_end().await, CallEnd::Bye { reason: None });
+}
+
+/// However it drips: a minute to the first message, and 40 s for each.
+#[tokio::test]
+async fn a_stream_that_says_nothing_whole_is_closed() {
+    let house = House::open().await;
+    for (drip, least, most) in [("x", 35, 45), ("\r\n\r\n", 55, 65), ("", 55, 65)] {
+        let mut peer = house.tcp().await;
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        loop {
+            peer.send(drip).await;
+            if !peer.hears_nothing(Duration::from_secs(5)).await {
+                break;
+            }
+        }
+        let open = began.elapsed().as_secs();
+        assert!((least..=most).contains(&open), "{drip:?} {open} s");
+        tokio::time::resume();
+    }
+    // Who has spoken may be silent.
+    let mut peer = house.tcp().await;
+    assert_eq!(peer.ask(&peer.request("OPTIONS", "sip:capulet@rooms.example.com")).await.code(), 200);
+    tokio::time::pause();
+    assert!(peer.hears_nothing(Duration::from_secs(300)).await);
+    tokio::time::resume();
+    assert_eq!(peer.ask(&peer.request("OPTIONS", "sip:capulet@rooms.example.com")).await.code(), 200);
 }

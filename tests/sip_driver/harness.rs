@@ -1,89 +1,25 @@
-//! A driver, a focus that the test plays itself, and SIP peers that say exactly what they are told.
+//! A driver, and SIP peers that say exactly what they are told.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mucfocus::hub::mail::{CallEnd, CallMail, Mail};
-use mucfocus::hub::mailbox::{Mailbox, Source};
-use mucfocus::sip::port::{CallCommand, Dial, Focus, Readiness, Refusal};
-use mucfocus::sip::settings::{IdentitySource, Listen, Settings, Transport, TrustedPeer, Untrusted};
-use mucfocus::sip::{Driver, GateObserver, Timers};
-use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus::hub::mail::CallMail;
+use mucfocus::sip::port::Readiness;
+use mucfocus::sip::settings::{
+    IdentitySource, Listen, MIN_SESSION, Settings, SourceLimits, Transport, TrustedPeer, Untrusted,
+};
+use mucfocus::sip::{Driver, Timers};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 pub use crate::message::{Message, Request, fresh};
+pub use crate::stage::{Asked, Counts, LEG, Ringing, Stage, Watching};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n";
-
-/// A call as the focus sees it.
-pub struct Ringing {
-    pub dial: Dial,
-    pub mailbox: Mailbox,
-}
-
-impl Ringing {
-    pub async fn say(&self, command: CallCommand) {
-        self.dial.commands.send(command).await.unwrap();
-    }
-
-    pub async fn accept(&self, answer: &'static str) {
-        self.say(CallCommand::Accept { answer: answer.into() }).await;
-    }
-
-    pub async fn hear(&mut self) -> CallMail {
-        let letter = timeout(PATIENCE, self.mailbox.recv()).await.expect("the room hears nothing");
-        let Mail::Call(mail) = letter.mail else { panic!("not from a call: {:?}", letter.mail) };
-        mail
-    }
-
-    pub async fn hear_end(&mut self) -> CallEnd {
-        match self.hear().await {
-            CallMail::Ended(end) => end,
-            other => panic!("expected the end, got {other:?}"),
-        }
-    }
-}
-
-/// Rooms `capulet` and `room@conf`; what happens to a call is up to the test.
-pub struct Stage {
-    calls: mpsc::UnboundedSender<Ringing>,
-    pub readiness: Mutex<Readiness>,
-    pub refuse_with: Mutex<Option<Refusal>>,
-}
-
-impl Focus for Stage {
-    fn maps(&self, uri: &SipUri) -> bool {
-        matches!(uri.user_decoded().as_deref(), Some("capulet" | "room@conf" | "a+b(c)!~"))
-    }
-
-    fn readiness(&self) -> Readiness {
-        *self.readiness.lock().unwrap()
-    }
-
-    fn dial(&self, dial: Dial) -> Result<Source, Refusal> {
-        if let Some(refusal) = self.refuse_with.lock().unwrap().clone() {
-            return Err(refusal);
-        }
-        let mailbox = Mailbox::new();
-        let (_, source) = mailbox.address().source(Mail::Call(CallMail::Ended(CallEnd::Failed("dropped".into()))));
-        self.calls.send(Ringing { dial, mailbox }).unwrap();
-        Ok(source)
-    }
-}
-
-#[derive(Default)]
-pub struct Counts(pub Mutex<Vec<&'static str>>);
-
-impl GateObserver for Counts {
-    fn refused(&self, reason: &'static str) {
-        self.0.lock().unwrap().push(reason);
-    }
-}
 
 /// A running driver.
 pub struct House {
@@ -91,6 +27,8 @@ pub struct House {
     pub stage: Arc<Stage>,
     pub counts: Arc<Counts>,
     calls: mpsc::UnboundedReceiver<Ringing>,
+    subscriptions: mpsc::UnboundedReceiver<Watching>,
+    referrals: mpsc::UnboundedReceiver<Asked>,
 }
 
 impl House {
@@ -116,17 +54,24 @@ impl House {
             trusted_peers: vec![TrustedPeer { network: "127.0.0.1/32".parse().unwrap(), over_udp: false }],
             identity: vec![IdentitySource::PAssertedIdentity, IdentitySource::From],
             untrusted: Untrusted::Refuse,
-            requests_per_source: None,
-            connections_per_source: None,
+            sources: SourceLimits::NONE,
+            min_session: MIN_SESSION,
         };
         change(&mut settings);
         let (tx, calls) = mpsc::unbounded_channel();
-        let stage =
-            Arc::new(Stage { calls: tx, readiness: Mutex::new(Readiness::Ready), refuse_with: Mutex::default() });
+        let (to_subscriptions, subscriptions) = mpsc::unbounded_channel();
+        let (to_referrals, referrals) = mpsc::unbounded_channel();
+        let stage = Arc::new(Stage {
+            calls: tx,
+            subscriptions: to_subscriptions,
+            referrals: to_referrals,
+            readiness: Mutex::new(Readiness::Ready),
+            refuse_with: Mutex::default(),
+        });
         let counts = Arc::new(Counts::default());
         let (focus, observer) = (Arc::clone(&stage), Arc::clone(&counts));
         let driver = Driver::start_with(settings, focus, observer, Timers { t1 }).await.unwrap();
-        Self { driver, stage, counts, calls }
+        Self { driver, stage, counts, calls, subscriptions, referrals }
     }
 
     pub fn address(&self, transport: Transport) -> SocketAddr {
@@ -135,6 +80,14 @@ impl House {
 
     pub async fn ringing(&mut self) -> Ringing {
         timeout(PATIENCE, self.calls.recv()).await.expect("nobody calls").unwrap()
+    }
+
+    pub async fn watching(&mut self) -> Watching {
+        timeout(PATIENCE, self.subscriptions.recv()).await.expect("nobody subscribes").unwrap()
+    }
+
+    pub async fn asked(&mut self) -> Asked {
+        timeout(PATIENCE, self.referrals.recv()).await.expect("nobody refers").unwrap()
     }
 
     pub async fn udp(&self) -> Peer {
@@ -152,15 +105,15 @@ impl House {
         }
     }
 
-    /// Waits until no call is left, which shows that its memory is freed.
+    /// Waits until no call and no other dialog is left, which shows that their memory is freed.
     pub async fn is_empty(&self) {
         timeout(PATIENCE, async {
-            while self.driver.calls() > 0 {
+            while self.driver.calls() + self.driver.dialogs() > 0 {
                 tokio::task::yield_now().await;
             }
         })
         .await
-        .expect("a call is left");
+        .expect("a dialog is left");
     }
 }
 
@@ -184,7 +137,16 @@ impl Peer {
     }
 
     pub async fn tcp(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).await.unwrap();
+        Self::stream(TcpStream::connect(to).await.unwrap(), to)
+    }
+
+    /// At the other end of a stream that we accepted.
+    pub async fn accept(listener: &TcpListener) -> Self {
+        let (stream, to) = timeout(PATIENCE, listener.accept()).await.expect("nobody connects").unwrap();
+        Self::stream(stream, to)
+    }
+
+    fn stream(stream: TcpStream, to: SocketAddr) -> Self {
         let local = stream.local_addr().unwrap();
         Self { line: Line::Tcp(Box::new(stream), Vec::new()), to, local }
     }
@@ -286,8 +248,24 @@ impl Peer {
 
     /// An INVITE with an offer and a Contact.
     pub fn invite(&self, uri: &str) -> Request {
-        let contact = format!("Contact: <sip:romeo@{};transport={}>\r\n", self.local, self.name().to_lowercase());
-        self.request("INVITE", uri).with(&contact).with("Content-Type: application/sdp\r\n").body(OFFER)
+        self.request("INVITE", uri).with(&self.contact()).with("Content-Type: application/sdp\r\n").body(OFFER)
+    }
+
+    /// Where requests of a dialog reach this peer.
+    pub fn contact(&self) -> String {
+        format!("Contact: <sip:romeo@{};transport={}>\r\n", self.local, self.name().to_lowercase())
+    }
+
+    /// A SUBSCRIBE to the conference package.
+    pub fn subscribe(&self, uri: &str) -> Request {
+        self.request("SUBSCRIBE", uri)
+            .with(&self.contact())
+            .with("Event: conference\r\nAccept: application/conference-info+xml\r\n")
+    }
+
+    /// A REFER of somebody to a room.
+    pub fn refer(&self, uri: &str, refer_to: &str) -> Request {
+        self.request("REFER", uri).with(&self.contact()).with(&format!("Refer-To: {refer_to}\r\n"))
     }
 
     pub async fn ask(&mut self, request: &Request) -> Message {
@@ -297,18 +275,27 @@ impl Peer {
 
     /// A 2xx or other answer to a request that we received.
     pub async fn answer(&mut self, request: &Message, status: &str) {
+        self.answer_with(request, status, "", "").await;
+    }
+
+    /// The same with further fields and a body.
+    pub async fn answer_with(&mut self, request: &Message, status: &str, fields: &str, body: &str) {
         let mut out = format!("SIP/2.0 {status}\r\n");
         for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
             for value in request.all(name) {
                 out += &format!("{name}: {value}\r\n");
             }
         }
-        out += "Content-Length: 0\r\n\r\n";
+        out += &format!("{fields}Content-Length: {}\r\n\r\n{body}", body.len());
         self.send(&out).await;
     }
 }
 
 fn cut(buffer: &mut Vec<u8>) -> Option<Message> {
+    // Answers to keep-alives.
+    while buffer.starts_with(b"\r\n") {
+        buffer.drain(..2);
+    }
     let at = buffer.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&buffer[..at]).unwrap();
     let length: usize = head.lines().find_map(|l| l.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();

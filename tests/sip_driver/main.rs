@@ -8,10 +8,21 @@
     unreachable_pub
 )]
 
+mod bans;
 mod calls;
+mod client;
+mod digest;
 mod endings;
 mod floods;
 mod harness;
+mod logs;
 mod message;
+mod notifications;
 mod pitfalls;
+mod referrals;
+mod reflection;
 mod refusals;
+mod sharing;
+mod stage;
+mod subscriptions;
+mod timers;

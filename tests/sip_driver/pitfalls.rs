@@ -102,7 +102,7 @@ fn resident_kib() -> u64 {
     status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// P4: SEC-02.
+/// P4: SEC-03.
 #[tokio::test]
 async fn a_uri_in_a_display_name_is_no_identity() {
     let mut house = House::open().await;

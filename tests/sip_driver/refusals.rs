@@ -1,9 +1,9 @@
-//! Who and what is refused, and how: SIP-04, 07, 09, 22, 23; GC-JOIN-09; SEC-02, 03.
+//! Who and what is refused, and how: SIP-04, 07, 09, 22, 23; GC-JOIN-09; SEC-03.
 
 use std::time::Duration;
 
 use mucfocus::sip::port::Readiness;
-use mucfocus::sip::settings::{IdentitySource, Rate, Transport, Untrusted};
+use mucfocus::sip::settings::{IdentitySource, MIN_SESSION, Rate, SourceLimits, Transport, Untrusted};
 
 use crate::harness::{House, Peer};
 
@@ -83,7 +83,7 @@ async fn anonymous_callers_are_refused() {
 #[tokio::test]
 async fn a_stranger_who_asks_too_much_is_not_answered_and_trusted_peers_are_not_limited() {
     let limit = |s: &mut mucfocus::sip::settings::Settings| {
-        s.requests_per_source = Some(Rate { count: 5, per: Duration::from_secs(3600) });
+        s.sources.requests = Some(Rate { count: 5, per: Duration::from_secs(3600) });
     };
     let house = House::open_with(|s| {
         limit(s);
@@ -109,7 +109,7 @@ async fn a_stranger_who_asks_too_much_is_not_answered_and_trusted_peers_are_not_
 async fn a_stranger_gets_so_many_connections_and_no_more() {
     let house = House::open_with(|s| {
         s.trusted_peers.clear();
-        s.connections_per_source = Some(2);
+        s.sources.connections = Some(2);
     })
     .await;
     let mut first = house.tcp().await;
@@ -136,13 +136,13 @@ async fn each_refusal_has_its_code_and_says_what_would_do() {
             (peer.invite("tel:+15550100"), 416, ""),
             (peer.invite("soap.beep://192.0.2.103:3002"), 416, ""),
             (peer.invite("nobodyKnowsThisScheme:totallyopaquecontent"), 416, ""),
-            (peer.invite(ROOM).with("Require: 100rel, timer\r\nRequire: x\r\n"), 420, "Unsupported: 100rel, timer, x"),
+            (peer.invite(ROOM).with("Require: 100rel, timer\r\nRequire: x\r\n"), 420, "Unsupported: 100rel, x"),
             (peer.request("PUBLISH", ROOM), 405, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE"),
             (peer.request("REGISTER", "sip:rooms.example.com"), 405, "Allow: "),
             (peer.request("MESSAGE", ROOM), 405, "Allow: "),
             (peer.request("INFO", ROOM), 405, "Allow: "),
-            (peer.request("REFER", ROOM), 405, "Allow: "),
-            (peer.request("SUBSCRIBE", ROOM).with("Event: conference\r\n"), 489, ""),
+            (peer.request("REFER", ROOM), 400, ""),
+            (peer.request("SUBSCRIBE", ROOM).with("Event: presence\r\n"), 489, "Allow-Events: conference, refer\r\n"),
             (peer.request("FROBNICATE", ROOM), 501, "Allow: INVITE"),
             (peer.request("BYE", ROOM), 481, ""),
             (peer.invite(ROOM).with("Content-Encoding: gzip\r\n"), 415, "Accept: application/sdp"),
@@ -162,7 +162,7 @@ async fn each_refusal_has_its_code_and_says_what_would_do() {
             // SIP-07, SIP-22
             assert!(!answer.to_tag().is_empty() && answer.get("Server").starts_with("mucfocus/"), "{what}");
             assert!(!answer.get("Warning").contains("127.0.0.1"), "{what}");
-            assert!(answer.all("Allow-Events").is_empty(), "{what}");
+            assert_eq!(answer.all("Allow-Events").is_empty(), code != 489, "{what}");
         }
     }
 }
@@ -189,6 +189,10 @@ async fn options_say_whether_we_live_and_whether_a_room_is_mapped() {
         let answer = peer.ask(&peer.request("OPTIONS", uri)).await;
         assert_eq!(answer.code(), 200, "{uri}");
         assert!(answer.get("Allow").contains("INVITE") && answer.get("Accept").contains("application/sdp"));
+        // CF-01, CF-02, EV-16
+        assert!(answer.get("Contact").contains(">;isfocus;") && answer.get("Allow").contains("SUBSCRIBE, REFER"));
+        assert_eq!(answer.get("Allow-Events"), "conference, refer");
+        assert_eq!(answer.get("Supported"), "norefersub, nosub, tdialog, timer");
     }
     assert_eq!(peer.ask(&peer.request("OPTIONS", "sip:x@rooms.example.com")).await.code(), 404);
     for readiness in [Readiness::Draining, Readiness::Overloaded] {
@@ -252,8 +256,8 @@ async fn an_address_in_use_is_a_start_error_that_names_it() {
             trusted_peers: Vec::new(),
             identity: Vec::new(),
             untrusted: Untrusted::Refuse,
-            requests_per_source: None,
-            connections_per_source: None,
+            sources: SourceLimits::NONE,
+            min_session: MIN_SESSION,
         };
         let (focus, observer) = (std::sync::Arc::clone(&house.stage), std::sync::Arc::clone(&house.counts));
         let error = mucfocus::sip::Driver::start(settings, focus, observer).await.unwrap_err();

@@ -8,9 +8,10 @@ use rsipstack::transaction::transaction::Transaction;
 
 use super::{Call, Event, Phase};
 use crate::hub::mail::{CallEnd, CallMail};
+use crate::sip::client::{Draft, Way};
 use crate::sip::dispatch::Refused;
 use crate::sip::invite::Pending;
-use crate::sip::{bye, reason, reply};
+use crate::sip::{reason, reply};
 
 impl Call {
     pub(super) fn on_bye_wanted(&mut self, cause: u16, text: String) -> Option<CallEnd> {
@@ -97,17 +98,13 @@ impl Call {
     pub(super) fn leave(&mut self, cause: u16, text: &str, end: CallEnd) {
         self.phase = Phase::Leaving(end);
         let reason = reason::reason(cause, text);
-        let via = bye::via(&self.shared, &self.place);
-        let request = self.dialog.request(Method::Bye, via, vec![Header::Reason(reason.into())]);
-        let bye = bye::Bye {
-            request,
-            hop: self.dialog.next_hop(),
-            place: self.place.clone(),
-            connection: self.connection.clone(),
-        };
+        let fields = vec![Header::Reason(reason.into())];
+        let bye = Draft { method: Method::Bye, fields, has_contact: false, body: Vec::new() };
+        let mut way = Way::back(self.place.clone(), self.connection.clone());
+        let dialog = self.dialog.dialog();
         let (shared, events) = (Arc::clone(&self.shared), self.handle.events.clone());
         tokio::spawn(async move {
-            bye.send(&shared).await;
+            way.send(&shared, &dialog, bye).await;
             let _ = events.send(Event::ByeDone).await;
         });
     }

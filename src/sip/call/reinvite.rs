@@ -19,7 +19,8 @@ impl Call {
         let is_invite = tx.original.method == Method::Invite;
         if !is_invite && offer.is_empty() {
             self.dialog.refresh_target(&tx.original);
-            let fields = vec![self.contact(), Header::Allow(ALLOW.into())];
+            let mut fields = vec![self.contact(), Header::Allow(ALLOW.into())];
+            fields.extend(self.keep_session(&tx.original, None));
             let response = reply::response(&tx.original, 200, fields, Vec::new());
             self.answer(tx, response);
             return;
@@ -31,6 +32,9 @@ impl Call {
         }
         if self.is_unacknowledged() {
             return self.refuse(tx, Refused::new(491, "glare", "the last answer has no ACK yet"));
+        }
+        if self.keeping.is_offering() {
+            return self.refuse(tx, Refused::new(491, "glare", "our own offer has no answer yet"));
         }
         if is_invite {
             if tx.respond(reply::response(&tx.original, 100, Vec::new(), Vec::new())).await.is_err() {
@@ -65,7 +69,13 @@ impl Call {
                     invite.finish(response, &self.shared);
                 }
             }
-            Pending::Update(tx) => self.answer(*tx, response),
+            Pending::Update(tx) => {
+                let is_accepted = response.status_code.code() < 300;
+                self.answer(*tx, response);
+                if is_accepted {
+                    self.tell(CallMail::Confirmed, 0).await;
+                }
+            }
         }
     }
 
