@@ -313,12 +313,23 @@ mod tests {
     fn the_occupant_is_known_until_he_leaves() {
         let (_shared, _queue, attachment, place, _source) = open();
         let occupant = room().with_resource_str("It's <Romeo>").expect("a nickname");
-        let join = bytes(&OutStanza::Join { occupant: occupant.clone(), id: "j".into() });
+        let join = bytes(&OutStanza::Join { occupant: occupant.clone(), id: "j".into(), password: None, history: 0 });
         attachment.try_send(join.clone()).expect("taken");
         assert_eq!(place.take_occupant(), Some(occupant.clone()));
         attachment.try_send(join).expect("taken");
         attachment.try_send(bytes(&OutStanza::Leave { occupant, status: None })).expect("taken");
         assert_eq!(place.take_occupant(), None);
+    }
+
+    #[test]
+    fn an_occupant_who_goes_by_another_nickname_is_still_in() {
+        let (_shared, _queue, attachment, place, _source) = open();
+        let (romeo, montague) = (room().with_resource_str("Romeo"), room().with_resource_str("Montague"));
+        let (romeo, montague) = (romeo.expect("a nickname"), montague.expect("a nickname"));
+        let join = OutStanza::Join { occupant: romeo, id: "j".into(), password: None, history: 0 };
+        attachment.try_send(bytes(&join)).expect("taken");
+        attachment.try_send(bytes(&OutStanza::Rename { occupant: montague.clone(), id: "n".into() })).expect("taken");
+        assert_eq!(place.take_occupant(), Some(montague));
     }
 
     #[test]

@@ -1,19 +1,25 @@
 //! Bytes into stanzas. Tolerant on purpose: what another occupant puts into a stanza must not make him invisible, so only what
 //! makes a stanza useless is an error.
 
-use jid::{BareJid, Jid};
-use mucfocus_core::stanza::{
-    Affiliation, Condition, Destroy, ErrorKind, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser, Presence,
-    PresenceKind, Role, Stanza, StanzaError,
-};
+use jid::Jid;
+use mucfocus_core::stanza::{ChatState, Delay, Iq, IqAnswer, Message, MessageKind, Presence, PresenceKind, Stanza};
+use mucfocus_core::time::WallClock;
 use xmpp_parsers::minidom::Element;
 
+mod disco;
+mod error;
+mod muc_user;
+
+use error::stanza_error;
+use muc_user::muc_user;
+
 const CLIENT: &str = "jabber:client";
-const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
-const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const STANZA_IDS: &str = "urn:xmpp:sid:0";
 const DELAY: &str = "urn:xmpp:delay";
-const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+const NICK: &str = "http://jabber.org/protocol/nick";
+/// The longest display name in octets, which is the longest nickname (RFC 7622 §3.4). What is longer is none.
+const MAX_DISPLAY_NAME: usize = 1023;
 
 /// Why bytes are not a stanza for a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,12 +68,14 @@ fn presence(root: &Element) -> Result<Presence, DecodeError> {
         Some("error") => PresenceKind::Error(stanza_error(root)),
         Some(_) => PresenceKind::Other,
     };
+    let from = sender(root)?.ok_or(DecodeError::NoFrom)?;
     Ok(Presence {
-        from: sender(root)?.ok_or(DecodeError::NoFrom)?,
         id: attribute(root, "id"),
         kind,
         status: text(root, "status"),
-        muc: muc_user(root),
+        display_name: display_name(root),
+        muc: muc_user(root, &from),
+        from,
     })
 }
 
@@ -79,21 +87,23 @@ fn message(root: &Element) -> Result<Message, DecodeError> {
         Some("error") => MessageKind::Error(stanza_error(root)),
         _ => MessageKind::Normal, // RFC 6121 §5.2.2
     };
+    let from = sender(root)?.ok_or(DecodeError::NoFrom)?;
     Ok(Message {
-        from: sender(root)?.ok_or(DecodeError::NoFrom)?,
         kind,
         id: attribute(root, "id"),
         origin_id: root.get_child("origin-id", STANZA_IDS).and_then(|e| attribute(e, "id")),
         body: text(root, "body"),
         subject: text(root, "subject"),
-        delayed: root.has_child("delay", DELAY),
-        muc: muc_user(root),
+        delay: delay(root, &from),
+        chat_state: chat_state(root),
+        muc: muc_user(root, &from),
+        from,
     })
 }
 
 fn iq(root: &Element) -> Result<Iq, DecodeError> {
     let answer = match root.attr("type") {
-        Some("result") => IqAnswer::Result { features: features(root) },
+        Some("result") => IqAnswer::Result(disco::info(root)),
         Some("error") => IqAnswer::Error(stanza_error(root)),
         _ => return Err(DecodeError::NotAnAnswer),
     };
@@ -120,94 +130,30 @@ fn text(root: &Element, name: &str) -> Option<String> {
     first.map(Element::text)
 }
 
-fn muc_user(root: &Element) -> Option<MucUser> {
-    let x = root.get_child("x", MUC_USER)?;
-    let codes =
-        x.children().filter(|c| c.is("status", MUC_USER)).filter_map(|c| c.attr("code")?.parse().ok()).collect();
-    let destroy = x.get_child("destroy", MUC_USER).map(|d| Destroy {
-        alternate: d.attr("jid").and_then(|jid| BareJid::new(jid).ok()),
-        reason: d.get_child("reason", MUC_USER).map(Element::text),
-    });
-    Some(MucUser { codes, item: x.get_child("item", MUC_USER).map(muc_item), destroy })
+/// The stamp of the room where it set one (XEP-0045 §7.2.13), else the first: an author can write stamps too.
+fn delay(root: &Element, from: &Jid) -> Option<Delay> {
+    let stamps = || root.children().filter(|c| c.is("delay", DELAY));
+    let rooms = stamps().find(|c| c.attr("from") == Some(from.to_bare().as_str()));
+    let stamp = rooms.or_else(|| stamps().next())?;
+    Some(Delay { stamp: stamp.attr("stamp").and_then(WallClock::parse_rfc3339) })
 }
 
-fn muc_item(item: &Element) -> MucItem {
-    let affiliation = match item.attr("affiliation") {
-        Some("owner") => Some(Affiliation::Owner),
-        Some("admin") => Some(Affiliation::Admin),
-        Some("member") => Some(Affiliation::Member),
-        Some("none") => Some(Affiliation::None),
-        Some("outcast") => Some(Affiliation::Outcast),
+/// XEP-0085 §4.
+fn chat_state(root: &Element) -> Option<ChatState> {
+    root.children().filter(|c| c.has_ns(CHAT_STATES)).find_map(|c| match c.name() {
+        "active" => Some(ChatState::Active),
+        "composing" => Some(ChatState::Composing),
+        "paused" => Some(ChatState::Paused),
+        "inactive" => Some(ChatState::Inactive),
+        "gone" => Some(ChatState::Gone),
         _ => None,
-    };
-    let role = match item.attr("role") {
-        Some("moderator") => Some(Role::Moderator),
-        Some("participant") => Some(Role::Participant),
-        Some("visitor") => Some(Role::Visitor),
-        Some("none") => Some(Role::None),
-        _ => None,
-    };
-    MucItem {
-        affiliation,
-        role,
-        jid: item.attr("jid").and_then(|jid| Jid::new(jid).ok()),
-        nick: attribute(item, "nick"),
-        actor: item.get_child("actor", MUC_USER).and_then(|a| attribute(a, "nick")),
-        reason: item.get_child("reason", MUC_USER).map(Element::text),
-    }
+    })
 }
 
-fn features(root: &Element) -> Vec<String> {
-    let Some(query) = root.get_child("query", DISCO_INFO) else { return Vec::new() };
-    query.children().filter(|c| c.is("feature", DISCO_INFO)).filter_map(|c| attribute(c, "var")).collect()
-}
-
-/// The error of a stanza of type `error`. One that names nothing we know is `undefined-condition` of type `cancel`.
-fn stanza_error(root: &Element) -> StanzaError {
-    let error = root.get_child("error", CLIENT);
-    let kind = match error.and_then(|e| e.attr("type")) {
-        Some("auth") => ErrorKind::Auth,
-        Some("continue") => ErrorKind::Continue,
-        Some("modify") => ErrorKind::Modify,
-        Some("wait") => ErrorKind::Wait,
-        _ => ErrorKind::Cancel,
-    };
-    let condition = error.and_then(|e| e.children().find(|c| c.has_ns(STANZAS) && c.name() != "text"));
-    let address = condition.filter(|c| matches!(c.name(), "gone" | "redirect")).map(Element::text);
-    StanzaError {
-        condition: condition.map_or(Condition::UndefinedCondition, |c| condition_named(c.name())),
-        kind,
-        text: error.and_then(|e| e.get_child("text", STANZAS)).map(Element::text),
-        address: address.filter(|a| !a.is_empty()),
-    }
-}
-
-/// RFC 6120 §8.3.3.
-fn condition_named(name: &str) -> Condition {
-    match name {
-        "bad-request" => Condition::BadRequest,
-        "conflict" => Condition::Conflict,
-        "feature-not-implemented" => Condition::FeatureNotImplemented,
-        "forbidden" => Condition::Forbidden,
-        "gone" => Condition::Gone,
-        "internal-server-error" => Condition::InternalServerError,
-        "item-not-found" => Condition::ItemNotFound,
-        "jid-malformed" => Condition::JidMalformed,
-        "not-acceptable" => Condition::NotAcceptable,
-        "not-allowed" => Condition::NotAllowed,
-        "not-authorized" => Condition::NotAuthorized,
-        "policy-violation" => Condition::PolicyViolation,
-        "recipient-unavailable" => Condition::RecipientUnavailable,
-        "redirect" => Condition::Redirect,
-        "registration-required" => Condition::RegistrationRequired,
-        "remote-server-not-found" => Condition::RemoteServerNotFound,
-        "remote-server-timeout" => Condition::RemoteServerTimeout,
-        "resource-constraint" => Condition::ResourceConstraint,
-        "service-unavailable" => Condition::ServiceUnavailable,
-        "subscription-required" => Condition::SubscriptionRequired,
-        "unexpected-request" => Condition::UnexpectedRequest,
-        _ => Condition::UndefinedCondition,
-    }
+/// XEP-0172 §3.
+fn display_name(root: &Element) -> Option<String> {
+    let name = root.get_child("nick", NICK)?.text();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name.len() <= MAX_DISPLAY_NAME)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! before it ends the stream.
 
 use bytes::Bytes;
-use mucfocus_core::stanza::{Condition, ErrorKind, OutStanza};
+use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza};
 use mucfocus_core::xmpp_stream::xml;
 
 /// The longest stanza that is sent, in octets. Stock servers end the whole stream, with everything else that it carries, at
@@ -34,10 +34,18 @@ pub enum EncodeError {
 pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
     let mut out = Writer::default();
     match stanza {
-        OutStanza::Join { occupant, id } => {
+        OutStanza::Join { occupant, id, password, history } => {
             // No type and no from: GC-JOIN-10, GC-JOIN-13.
             out.raw("<presence").attribute("to", occupant.as_str())?.attribute("id", id)?;
-            out.raw("><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>");
+            out.raw("><x xmlns='http://jabber.org/protocol/muc'>");
+            if let Some(password) = password {
+                out.raw("<password>").text(password.expose())?.raw("</password>");
+            }
+            out.raw("<history").attribute("maxstanzas", &history.to_string())?.raw("/></x></presence>");
+        }
+        OutStanza::Rename { occupant, id } => {
+            // With the payload of a join it would be one, and ask for the history again.
+            out.raw("<presence").attribute("to", occupant.as_str())?.attribute("id", id)?.raw("/>");
         }
         OutStanza::Leave { occupant, status } => {
             out.raw("<presence type='unavailable'").attribute("to", occupant.as_str())?;
@@ -47,19 +55,48 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             };
         }
         OutStanza::Groupchat { room, id, body } => {
-            out.raw("<message type='groupchat'").attribute("to", room.as_str())?.attribute("id", id)?;
-            out.raw("><body>").text(body)?;
+            out.message("groupchat", room.as_str(), id)?.raw("<body>").text(body)?.raw("</body>");
             // The reflection is known by these two, which are equal (GC-MSG-12).
-            out.raw("</body><origin-id xmlns='urn:xmpp:sid:0'").attribute("id", id)?.raw("/></message>");
+            out.origin_id(id)?.raw("</message>");
+        }
+        OutStanza::Private { to, id, body } => {
+            out.message("chat", to.as_str(), id)?.raw("<body>").text(body)?.raw("</body>");
+            // The empty payload tells other clients of the account that it is no message to a contact (XEP-0045 §7.5).
+            out.origin_id(id)?.raw("<x xmlns='http://jabber.org/protocol/muc#user'/></message>");
+        }
+        OutStanza::ChatState { room, id, state } => {
+            out.message("groupchat", room.as_str(), id)?.raw("<").raw(chat_state_name(*state));
+            out.raw(" xmlns='http://jabber.org/protocol/chatstates'/><no-store xmlns='urn:xmpp:hints'/></message>");
+        }
+        OutStanza::Subject { room, id, subject } => {
+            out.message("groupchat", room.as_str(), id)?.raw("<subject>").text(subject)?.raw("</subject></message>");
+        }
+        OutStanza::Invite { room, id, to, reason } => {
+            // Without a type: an invitation is no groupchat message (XEP-0045 §7.8.2).
+            out.raw("<message").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><x xmlns='http://jabber.org/protocol/muc#user'><invite").attribute("to", to.as_str())?;
+            match reason {
+                None => out.raw("/>"),
+                Some(reason) => out.raw("><reason>").text(reason)?.raw("</reason></invite>"),
+            };
+            out.raw("</x></message>");
+        }
+        OutStanza::Ping { to, id } => {
+            out.raw("<iq type='get'").attribute("to", to.as_str())?.attribute("id", id)?;
+            out.raw("><ping xmlns='urn:xmpp:ping'/></iq>");
         }
         OutStanza::InstantRoom { room, id } => {
             out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
             out.raw("><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/>");
             out.raw("</query></iq>");
         }
-        OutStanza::DiscoInfo { room, id } => {
+        OutStanza::DiscoInfo { room, id, node } => {
             out.raw("<iq type='get'").attribute("to", room.as_str())?.attribute("id", id)?;
-            out.raw("><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
+            out.raw("><query xmlns='http://jabber.org/protocol/disco#info'");
+            if let Some(node) = node {
+                out.attribute("node", node)?;
+            }
+            out.raw("/></iq>");
         }
         OutStanza::MessageError { to, id, condition, kind, text } => {
             out.raw("<message type='error'").attribute("to", to.as_str())?;
@@ -86,6 +123,16 @@ impl Writer {
         self
     }
 
+    /// The start tag of a message.
+    fn message(&mut self, kind: &str, to: &str, id: &str) -> Result<&mut Self, EncodeError> {
+        Ok(self.raw("<message").attribute("type", kind)?.attribute("to", to)?.attribute("id", id)?.raw(">"))
+    }
+
+    /// XEP-0359 §4.
+    fn origin_id(&mut self, id: &str) -> Result<&mut Self, EncodeError> {
+        Ok(self.raw("<origin-id xmlns='urn:xmpp:sid:0'").attribute("id", id)?.raw("/>"))
+    }
+
     fn attribute(&mut self, name: &str, value: &str) -> Result<&mut Self, EncodeError> {
         check(value)?;
         xml::attribute(&mut self.0, name, value);
@@ -108,6 +155,17 @@ impl Writer {
 
 fn check(text: &str) -> Result<(), EncodeError> {
     text.chars().find(|c| !xml::is_xml_char(*c)).map_or(Ok(()), |c| Err(EncodeError::IllegalCharacter(c)))
+}
+
+/// XEP-0085 §4.
+const fn chat_state_name(state: ChatState) -> &'static str {
+    match state {
+        ChatState::Active => "active",
+        ChatState::Composing => "composing",
+        ChatState::Paused => "paused",
+        ChatState::Inactive => "inactive",
+        ChatState::Gone => "gone",
+    }
 }
 
 /// RFC 6120 §8.3.2.

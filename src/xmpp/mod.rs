@@ -4,11 +4,16 @@
 //! already. [`decode`] and [`encode`] are pure and belong to whoever holds a stanza. Nothing here decides about a room.
 
 pub mod attachment;
+mod authenticate;
 mod connect;
 pub mod decode;
 pub mod encode;
+mod encrypt;
 mod link;
+mod locate;
+pub mod minted;
 pub mod pool;
+pub mod probe;
 mod rate;
 mod rooms;
 pub mod settings;

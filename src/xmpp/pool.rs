@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use jid::BareJid;
+use mucfocus_core::room::io::AccountKey;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -29,7 +30,7 @@ pub struct Pool {
     pub(super) idle: Duration,
     pub(super) metrics: Arc<Metrics>,
     pub(super) connector: Connector,
-    streams: DashMap<BareJid, Arc<Shared>>,
+    streams: DashMap<AccountKey, Arc<Shared>>,
     turns: Mutex<BTreeMap<String, Arc<Turns>>>,
     phase: watch::Sender<Phase>,
     tasks: watch::Sender<usize>,
@@ -83,13 +84,13 @@ impl Pool {
     /// and its occupants, and last [`StreamMail::Ended`], at once if the room has a place there already.
     pub fn attach(self: &Arc<Self>, account: &Account, room: BareJid, mut source: Source) -> Attachment {
         while *self.phase.borrow() == Phase::Open {
-            let shared = Arc::clone(&self.streams.entry(account.jid.clone()).or_insert_with(|| self.open(account)));
+            let shared = Arc::clone(&self.streams.entry(account.key.clone()).or_insert_with(|| self.open(account)));
             match shared.attach(room.clone(), source) {
                 Ok(attachment) => return attachment,
                 Err(NotAttached::Taken(source)) => return refuse(*source, "already attached"),
                 Err(NotAttached::Closed(back)) => source = *back,
             }
-            self.forget(&account.jid, &shared); // the next round opens another
+            self.forget(&account.key, &shared); // the next round opens another
         }
         refuse(source, "going down")
     }
@@ -128,7 +129,7 @@ impl Pool {
     }
 
     /// Takes a stream that serves nobody any more out of the directory.
-    pub(super) fn forget(&self, account: &BareJid, stream: &Arc<Shared>) {
+    pub(super) fn forget(&self, account: &AccountKey, stream: &Arc<Shared>) {
         self.streams.remove_if(account, |_, there| Arc::ptr_eq(there, stream));
     }
 

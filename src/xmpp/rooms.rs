@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jid::{BareJid, FullJid};
+use mucfocus_core::room::io::AccountKey;
 use tokio::time::timeout;
 
 use super::attachment::{Place, Shared};
@@ -24,7 +25,7 @@ const SMALL: usize = 64;
 /// The rooms of one stream. However the task ends, dropping this closes the stream to newcomers and says why to everybody.
 pub(super) struct Rooms {
     pool: Arc<Pool>,
-    account: BareJid,
+    account: AccountKey,
     shared: Arc<Shared>,
     members: BTreeMap<BareJid, Member>,
     waiting: VecDeque<Delivery>,
@@ -66,7 +67,7 @@ impl What {
 }
 
 impl Rooms {
-    pub(super) fn new(pool: Arc<Pool>, account: BareJid, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, account: AccountKey, shared: Arc<Shared>) -> Self {
         Self {
             pool,
             account,

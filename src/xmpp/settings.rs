@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jid::BareJid;
+use mucfocus_core::room::io::AccountKey;
 use secrecy::SecretString;
 
 use crate::sip::settings::Rate;
@@ -10,7 +11,7 @@ use crate::sip::settings::Rate;
 /// How to reach the XMPP server of one domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Host and port; default: DNS SRV of the account's domain, else the domain itself on port 5222.
+    /// Host and port; default: DNS SRV of the account's domain, else the domain itself on port 5222, or 5223 for direct TLS.
     pub address: Option<(String, u16)>,
     /// Encryption.
     pub tls: Tls,
@@ -23,6 +24,8 @@ pub struct Server {
 pub enum Tls {
     /// STARTTLS is required.
     Starttls,
+    /// TLS from the first octet (XEP-0368); DNS is asked for `_xmpps-client` then.
+    Direct,
     /// None, towards loopback only.
     Off,
 }
@@ -30,12 +33,42 @@ pub enum Tls {
 /// Who logs in.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The account.
+    /// Names it, or this user's share of it: who has the same key has the same stream.
+    pub key: AccountKey,
+    /// The account; of an anonymous one the domain.
     pub jid: BareJid,
-    /// Its password.
-    pub password: SecretString,
+    /// How he logs in.
+    pub login: Login,
     /// Its server.
     pub server: Server,
+}
+
+/// How somebody logs in.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// With a password.
+    Password(SecretString),
+    /// With a password that is minted from this secret by [`minted::password`](super::minted::password). The octets of the text
+    /// are the key; `mod_auth_mucfocus` reads the same from a file.
+    Hmac(SecretString),
+    /// With a token signed with this secret by [`minted::token`](super::minted::token), which lives for a minute. The octets of
+    /// the text are the key; ejabberd reads them from a file that [`minted::key_file`](super::minted::key_file) makes.
+    Jwt(SecretString),
+    /// Without a name (RFC 4505): the server gives one, which is known when the stream is up.
+    Anonymous,
+}
+
+impl Login {
+    /// What the configuration calls it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "password",
+            Self::Hmac(_) => "hmac",
+            Self::Jwt(_) => "jwt",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// What all streams have in common.

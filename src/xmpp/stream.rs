@@ -32,18 +32,19 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs the stream of `account` until it ends.
 pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) {
-    let rooms = Rooms::new(Arc::clone(&pool), account.jid.clone(), Arc::clone(&shared));
+    let rooms = Rooms::new(Arc::clone(&pool), account.key.clone(), Arc::clone(&shared));
     let phase = pool.phase();
     let link = match log_in(&pool, &account, &shared, phase.clone()).await {
         Ok(link) => link,
         Err(why) => {
             match &why {
-                StreamEnd::Lost(reason) => tracing::info!(account = %account.jid, reason, "no XMPP stream"),
-                why => tracing::warn!(account = %account.jid, reason = %why, "no XMPP stream"),
+                StreamEnd::Lost(reason) => tracing::info!(account = %account.key, reason, "no XMPP stream"),
+                why => tracing::warn!(account = %account.key, reason = %why, "no XMPP stream"),
             }
+            let login = account.login.name();
             match &why {
-                StreamEnd::LoginRefused(_) => pool.metrics.xmpp_login(Login::Refused),
-                StreamEnd::Unreachable(_) => pool.metrics.xmpp_login(Login::Unreachable),
+                StreamEnd::LoginRefused(_) => pool.metrics.xmpp_login(login, Login::Refused),
+                StreamEnd::Unreachable(_) => pool.metrics.xmpp_login(login, Login::Unreachable),
                 // Nobody wanted it any more, or we go down: it was never tried.
                 StreamEnd::Lost(_) | StreamEnd::RoomTooSlow => {}
             }
@@ -96,7 +97,7 @@ async fn take_turn(pool: &Pool, account: &Account) {
     turns.take().await;
     if started.elapsed() > NOTICEABLE {
         let waited = started.elapsed().as_millis();
-        tracing::info!(account = %account.jid, waited_ms = waited, "a login waited for its turn: limits.xmpp_logins");
+        tracing::info!(account = %account.key, waited_ms = waited, "a login waited for its turn: limits.xmpp_logins");
     }
 }
 
@@ -141,9 +142,9 @@ impl Task {
         let why = self.serve().await;
         match &why {
             StreamEnd::Lost(reason) if self.closing != Closing::No => {
-                tracing::info!(account = %self.account.jid, reason, "XMPP stream closed");
+                tracing::info!(account = %self.account.key, reason, "XMPP stream closed");
             }
-            why => tracing::warn!(account = %self.account.jid, reason = %why, "XMPP stream lost"),
+            why => tracing::warn!(account = %self.account.key, reason = %why, "XMPP stream lost"),
         }
         if self.bound.is_some() {
             self.metrics.xmpp_streams.dec();
@@ -188,8 +189,8 @@ impl Task {
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Bound(jid) => {
-                    tracing::info!(account = %self.account.jid, jid = %jid, "XMPP stream up");
-                    self.metrics.xmpp_login(Login::Ok);
+                    tracing::info!(account = %self.account.key, jid = %jid, "XMPP stream up");
+                    self.metrics.xmpp_login(self.account.login.name(), Login::Ok);
                     self.metrics.xmpp_streams.inc();
                     self.rooms.ready(&jid);
                     self.bound = Some(jid);
@@ -216,9 +217,9 @@ impl Task {
             Ignored::Skipped(skipped) => {
                 self.metrics.xmpp_stanza_skipped("unfit");
                 // At debug, since any occupant can fill a log with it.
-                tracing::debug!(account = %self.account.jid, from = skipped.from.as_deref(), reason = %skipped.why, "stanza skipped");
+                tracing::debug!(account = %self.account.key, from = skipped.from.as_deref(), reason = %skipped.why, "stanza skipped");
             }
-            ignored => tracing::trace!(account = %self.account.jid, reason = ?ignored, "stanza ignored"),
+            ignored => tracing::trace!(account = %self.account.key, reason = ?ignored, "stanza ignored"),
         }
     }
 

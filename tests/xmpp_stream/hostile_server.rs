@@ -85,7 +85,7 @@ async fn attached() -> (Room, Server) {
     let client = async {
         let mut room = Room::attach(&pool, &account("romeo", address), ROOM);
         room.ready().await;
-        room.send(&OutStanza::Join { occupant: room.occupant("Romeo"), id: "j".into() });
+        room.send(&OutStanza::Join { occupant: room.occupant("Romeo"), id: "j".into(), password: None, history: 0 });
         room
     };
     tokio::join!(client, Server::up_to_join(&listener))

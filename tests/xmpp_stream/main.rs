@@ -3,5 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod hostile_server;
+mod logins;
 mod real_server;
 mod room;
+mod speech;

@@ -1,4 +1,4 @@
-//! Against a real Prosody.
+//! Against a real XMPP server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,16 +14,16 @@ use mucfocus::xmpp::pool::Pool;
 use mucfocus::xmpp::settings::{Account, Settings, Tls};
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_rig::certificate::Certificate;
-use mucfocus_rig::prosody::{Options, Prosody};
+use mucfocus_rig::server::{Kind, Options, Server};
 use mucfocus_rig::xmpp::Client;
-use mucfocus_rig::{SOON, until};
+use mucfocus_rig::{SOON, on_both_servers, until};
 use secrecy::SecretString;
 
 use crate::room::{HOST, PASSWORD, Room, account, settings};
 
-async fn prosody(certificate: Option<Certificate>) -> Prosody {
+async fn start(certificate: Option<Certificate>) -> Server {
     let accounts = ["romeo", "juliet"].map(|user| (user.to_owned(), PASSWORD.to_owned())).to_vec();
-    Prosody::start(Options { accounts, certificate, ..Options::default() }).await
+    Server::start(Kind::current(), Options { accounts, certificate, ..Options::default() }).await
 }
 
 fn over_tls(user: &str, address: SocketAddr, ca_file: PathBuf) -> Account {
@@ -34,16 +34,16 @@ fn over_tls(user: &str, address: SocketAddr, ca_file: PathBuf) -> Account {
 }
 
 /// XM-01, GC-JOIN-10, GC-MSG-12.
-#[tokio::test]
+#[on_both_servers]
 async fn a_membership_joins_speaks_and_hears_over_plaintext_on_loopback() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
-    let capulet = prosody.room("capulet");
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
+    let capulet = server.room("capulet");
     juliet.join(&capulet, "Juliet").await;
 
     let (mut romeo, bound) =
-        Room::join(&pool, &account("romeo", prosody.address()), &capulet, "It's <Romeo> & co").await;
+        Room::join(&pool, &account("romeo", server.address()), &capulet, "It's <Romeo> & co").await;
     assert_eq!(bound.to_bare().as_str(), "romeo@xmpp.test");
     assert!(bound.resource().as_str().starts_with("focus1-"), "{bound}");
     juliet.sees(&capulet, "It's <Romeo> & co").await;
@@ -59,13 +59,13 @@ async fn a_membership_joins_speaks_and_hears_over_plaintext_on_loopback() {
     assert_eq!(romeo.hears().await.2, "ay me]]>");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_membership_joins_and_speaks_over_starttls_with_a_private_authority() {
     let certificate = Certificate::for_host(HOST);
-    let prosody = prosody(Some(certificate.clone())).await;
+    let server = start(Some(certificate.clone())).await;
     let pool = Pool::new(settings());
-    let (address, ca) = (prosody.address(), certificate.authority());
-    let capulet = prosody.room("capulet");
+    let (address, ca) = (server.address(), certificate.authority());
+    let capulet = server.room("capulet");
     let (mut juliet, _) = Room::join(&pool, &over_tls("juliet", address, ca.clone()), &capulet, "Juliet").await;
     let (mut romeo, _) = Room::join(&pool, &over_tls("romeo", address, ca), &capulet, "Romeo").await;
     romeo.say("m1", &"x".repeat(100_000));
@@ -73,23 +73,26 @@ async fn a_membership_joins_and_speaks_over_starttls_with_a_private_authority() 
     assert_eq!(juliet.hears().await.1.as_deref(), Some("m1"));
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_certificate_of_another_authority_or_name_is_not_accepted() {
     let certificate = Certificate::for_host("other.test");
-    let prosody = prosody(Some(certificate.clone())).await;
+    let server = start(Some(certificate.clone())).await;
     let pool = Pool::new(settings());
-    for trusted in [certificate, Certificate::for_host(HOST)] {
-        let account = over_tls("romeo", prosody.address(), trusted.authority());
+    for (trusted, reason) in [
+        (certificate, "the server's certificate is not for the domain of the account"),
+        (Certificate::for_host(HOST), "nobody whom we trust has signed the server's certificate"),
+    ] {
+        let account = over_tls("romeo", server.address(), trusted.authority());
         let end = Room::attach(&pool, &account, "capulet@muc.xmpp.test").end().await;
-        assert!(matches!(&end, StreamEnd::Unreachable(why) if why.contains("invalid peer certificate")), "{end:?}");
+        assert!(matches!(&end, StreamEnd::Unreachable(why) if why.contains(reason)), "{end:?}");
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_server_without_starttls_is_refused_where_it_is_required() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let mut account = account("romeo", prosody.address());
+    let mut account = account("romeo", server.address());
     account.server.tls = Tls::Starttls;
     account.server.ca_file = Some("/dev/null".into());
     let end = Room::attach(&pool, &account, "capulet@muc.xmpp.test").end().await;
@@ -100,12 +103,12 @@ async fn a_server_without_starttls_is_refused_where_it_is_required() {
     assert!(matches!(&end, StreamEnd::Unreachable(why) if why.contains("STARTTLS")), "{end:?}");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_wrong_password_is_told_apart_from_a_server_that_is_away() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let mut wrong = account("romeo", prosody.address());
-    wrong.password = SecretString::from("mantua");
+    let mut wrong = account("romeo", server.address());
+    wrong.login = mucfocus::xmpp::settings::Login::Password(SecretString::from("mantua"));
     let end = Room::attach(&pool, &wrong, "capulet@muc.xmpp.test").end().await;
     assert_eq!(end, StreamEnd::LoginRefused("not-authorized".into()));
 
@@ -114,7 +117,7 @@ async fn a_wrong_password_is_told_apart_from_a_server_that_is_away() {
     assert!(matches!(&end, StreamEnd::Unreachable(why) if why.contains("refused")), "{end:?}");
     until(|| pool.streams() == 0, SOON, "failed streams are forgotten").await;
     // And the next attempt is a new one.
-    Room::attach(&pool, &account("romeo", prosody.address()), "capulet@muc.xmpp.test").ready().await;
+    Room::attach(&pool, &account("romeo", server.address()), "capulet@muc.xmpp.test").ready().await;
 }
 
 #[tokio::test]
@@ -125,14 +128,13 @@ async fn without_encryption_only_loopback_is_spoken_to() {
     assert!(matches!(&end, StreamEnd::Unreachable(why) if why.contains("loopback")), "{end:?}");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_server_that_is_killed_ends_its_memberships_at_once() {
-    let mut prosody = prosody(None).await;
+    let mut server = start(None).await;
     let pool = Pool::new(settings());
-    let (mut romeo, _) =
-        Room::join(&pool, &account("romeo", prosody.address()), &prosody.room("capulet"), "Romeo").await;
+    let (mut romeo, _) = Room::join(&pool, &account("romeo", server.address()), &server.room("capulet"), "Romeo").await;
     let killed = Instant::now();
-    prosody.kill();
+    server.kill();
     let end = romeo.end().await;
     assert!(matches!(end, StreamEnd::Lost(_)), "{end:?}");
     assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
@@ -140,13 +142,13 @@ async fn a_server_that_is_killed_ends_its_memberships_at_once() {
 }
 
 /// XM-01.
-#[tokio::test]
+#[on_both_servers]
 async fn two_rooms_of_an_account_share_one_stream_and_each_hears_its_own() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let account = account("romeo", prosody.address());
-    let (mut capulet, first) = Room::join(&pool, &account, &prosody.room("capulet"), "Romeo").await;
-    let (mut montague, second) = Room::join(&pool, &account, &prosody.room("montague"), "Romeo").await;
+    let account = account("romeo", server.address());
+    let (mut capulet, first) = Room::join(&pool, &account, &server.room("capulet"), "Romeo").await;
+    let (mut montague, second) = Room::join(&pool, &account, &server.room("montague"), "Romeo").await;
     assert_eq!((first, pool.streams()), (second, 1));
     capulet.say("c", "to the Capulets");
     montague.say("m", "to the Montagues");
@@ -154,13 +156,13 @@ async fn two_rooms_of_an_account_share_one_stream_and_each_hears_its_own() {
     assert_eq!(montague.hears().await.2, "to the Montagues");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_second_membership_of_an_account_in_a_room_is_refused() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let account = account("romeo", prosody.address());
-    let (mut first, _) = Room::join(&pool, &account, &prosody.room("capulet"), "Romeo").await;
-    let mut second = Room::attach(&pool, &account, &prosody.room("capulet"));
+    let account = account("romeo", server.address());
+    let (mut first, _) = Room::join(&pool, &account, &server.room("capulet"), "Romeo").await;
+    let mut second = Room::attach(&pool, &account, &server.room("capulet"));
     assert_eq!(second.end().await, StreamEnd::Lost("already attached".into()));
     assert_eq!(second.attachment.try_send("<presence/>".into()), Err(SendError::Closed));
     first.say("m", "still here");
@@ -168,14 +170,14 @@ async fn a_second_membership_of_an_account_in_a_room_is_refused() {
 }
 
 /// XM-10.
-#[tokio::test]
+#[on_both_servers]
 async fn an_occupant_who_pings_or_asks_for_the_version_gets_an_answer() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let capulet = prosody.room("capulet");
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
+    let capulet = server.room("capulet");
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
     juliet.join(&capulet, "Juliet").await;
-    let _romeo = Room::join(&pool, &account("romeo", prosody.address()), &capulet, "Romeo").await;
+    let _romeo = Room::join(&pool, &account("romeo", server.address()), &capulet, "Romeo").await;
     juliet.sees(&capulet, "Romeo").await;
     let romeo = format!("{capulet}/Romeo");
     assert_eq!(juliet.iq("get", &romeo, "<ping xmlns='urn:xmpp:ping'/>").await.kind(), "result");
@@ -186,11 +188,11 @@ async fn an_occupant_who_pings_or_asks_for_the_version_gets_an_answer() {
 }
 
 /// XM-01.
-#[tokio::test]
+#[on_both_servers]
 async fn a_stream_outlives_its_last_room_for_a_while_and_then_closes() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::with_idle(settings(), Duration::from_millis(300));
-    let account = account("romeo", prosody.address());
+    let account = account("romeo", server.address());
     let mut first = Room::attach(&pool, &account, "capulet@muc.xmpp.test");
     let bound = first.ready().await;
     drop(first);
@@ -202,24 +204,24 @@ async fn a_stream_outlives_its_last_room_for_a_while_and_then_closes() {
     assert_ne!(later.ready().await, bound, "a new stream");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[on_both_servers(flavor = "multi_thread")]
 async fn a_room_that_attaches_while_the_stream_closes_gets_one_all_the_same() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::with_idle(settings(), Duration::from_millis(1));
-    let account = account("romeo", prosody.address());
+    let account = account("romeo", server.address());
     for round in 0..100_u64 {
         Room::attach(&pool, &account, "capulet@muc.xmpp.test").ready().await;
         tokio::time::sleep(Duration::from_micros(round * 30)).await; // the moments around the close, one after the other
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_process_that_dies_leaves_no_occupant() {
-    let prosody = prosody(None).await;
-    let capulet = prosody.room("capulet");
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
+    let server = start(None).await;
+    let capulet = server.room("capulet");
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
     juliet.join(&capulet, "Juliet").await;
-    let (address, name) = (prosody.address(), capulet.clone());
+    let (address, name) = (server.address(), capulet.clone());
     let (joined, wait) = tokio::sync::oneshot::channel();
     let process = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -233,14 +235,14 @@ async fn a_process_that_dies_leaves_no_occupant() {
     juliet.sees_leave(&capulet, "Romeo", Duration::from_secs(2)).await;
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_room_that_goes_without_a_word_leaves_its_muc_and_others_stay() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let (capulet, montague) = (prosody.room("capulet"), prosody.room("montague"));
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
+    let (capulet, montague) = (server.room("capulet"), server.room("montague"));
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
     juliet.join(&capulet, "Juliet").await;
-    let account = account("romeo", prosody.address());
+    let account = account("romeo", server.address());
     let (fails, _) = Room::join(&pool, &account, &capulet, "Romeo").await;
     let (mut stays, _) = Room::join(&pool, &account, &montague, "Romeo").await;
     juliet.sees(&capulet, "Romeo").await;
@@ -250,14 +252,14 @@ async fn a_room_that_goes_without_a_word_leaves_its_muc_and_others_stay() {
     assert_eq!(stays.hears().await.2, "unharmed");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn shutdown_lets_everybody_leave_first_and_then_closes_the_streams() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let capulet = prosody.room("capulet");
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
+    let capulet = server.room("capulet");
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
     juliet.join(&capulet, "Juliet").await;
-    let account = account("romeo", prosody.address());
+    let account = account("romeo", server.address());
     let (mut romeo, _) = Room::join(&pool, &account, &capulet, "Romeo").await;
     juliet.sees(&capulet, "Romeo").await;
     romeo.send(&OutStanza::Leave { occupant: romeo.occupant("Romeo"), status: Some("node goes down".into()) });
@@ -271,26 +273,25 @@ async fn shutdown_lets_everybody_leave_first_and_then_closes_the_streams() {
     assert!(matches!(Room::attach(&pool, &account, &capulet).end().await, StreamEnd::Lost(_)));
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn shutdown_does_not_wait_longer_than_it_may_for_a_server_that_is_frozen() {
-    let mut prosody = prosody(None).await;
+    let mut server = start(None).await;
     let pool = Pool::new(settings());
-    let (_romeo, _) = Room::join(&pool, &account("romeo", prosody.address()), &prosody.room("capulet"), "Romeo").await;
-    prosody.freeze();
+    let (_romeo, _) = Room::join(&pool, &account("romeo", server.address()), &server.room("capulet"), "Romeo").await;
+    server.freeze();
     let begun = Instant::now();
     pool.shutdown(Duration::from_millis(300)).await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert_eq!(pool.streams(), 0);
-    prosody.thaw();
+    server.thaw();
 }
 
 /// The limit of [`MAX_STANZA`] is one that a stock server keeps to, with what it adds.
-#[tokio::test]
+#[on_both_servers]
 async fn the_largest_stanza_that_we_encode_is_taken_by_a_stock_server() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let (mut romeo, _) =
-        Room::join(&pool, &account("romeo", prosody.address()), &prosody.room("capulet"), "Romeo").await;
+    let (mut romeo, _) = Room::join(&pool, &account("romeo", server.address()), &server.room("capulet"), "Romeo").await;
     let message = |body: String| OutStanza::Groupchat { room: romeo.jid.clone(), id: "large".into(), body };
     let overhead = encode(&message(String::new())).expect("encodes").len();
     romeo.send(&message("x".repeat(MAX_STANZA - overhead)));
@@ -299,14 +300,14 @@ async fn the_largest_stanza_that_we_encode_is_taken_by_a_stock_server() {
     assert_eq!(romeo.hears().await.2, "the stream goes on");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_room_that_takes_nothing_is_given_up_and_its_neighbours_go_on() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let (capulet, montague) = (prosody.room("capulet"), prosody.room("montague"));
-    let juliet = Client::login(prosody.address(), "juliet@xmpp.test", PASSWORD).await;
+    let (capulet, montague) = (server.room("capulet"), server.room("montague"));
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
     juliet.join(&capulet, "Juliet").await;
-    let account = account("romeo", prosody.address());
+    let account = account("romeo", server.address());
     let (mut slow, _) = Room::join(&pool, &account, &capulet, "Romeo").await;
     let (mut quick, _) = Room::join(&pool, &account, &montague, "Romeo").await;
     juliet.sees(&capulet, "Romeo").await;
@@ -324,31 +325,31 @@ async fn a_room_that_takes_nothing_is_given_up_and_its_neighbours_go_on() {
     assert_eq!(back.hears().await.2, "here again");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn logins_wait_for_their_turn() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let rate = Rate { count: 1, per: Duration::from_millis(700) };
     let pool = Pool::new(Settings { logins: Some(rate), ..settings() });
     let begun = Instant::now();
-    let mut romeo = Room::attach(&pool, &account("romeo", prosody.address()), "capulet@muc.xmpp.test");
-    let mut juliet = Room::attach(&pool, &account("juliet", prosody.address()), "capulet@muc.xmpp.test");
+    let mut romeo = Room::attach(&pool, &account("romeo", server.address()), "capulet@muc.xmpp.test");
+    let mut juliet = Room::attach(&pool, &account("juliet", server.address()), "capulet@muc.xmpp.test");
     romeo.ready().await;
     juliet.ready().await;
     assert!(begun.elapsed() >= rate.per, "{:?}", begun.elapsed());
     // Who does not wait any more does not log in either.
-    let mut gone = account("romeo", prosody.address());
+    let mut gone = account("romeo", server.address());
     gone.jid = BareJid::new("mercutio@xmpp.test").expect("a JID");
     drop(Room::attach(&pool, &gone, "capulet@muc.xmpp.test"));
     until(|| pool.streams() == 2, SOON, "an abandoned login is given up").await;
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_message_of_many_comes_to_all_in_one_order() {
-    let prosody = prosody(None).await;
+    let server = start(None).await;
     let pool = Pool::new(settings());
-    let capulet = prosody.room("capulet");
-    let (mut romeo, _) = Room::join(&pool, &account("romeo", prosody.address()), &capulet, "Romeo").await;
-    let (mut juliet, _) = Room::join(&pool, &account("juliet", prosody.address()), &capulet, "Juliet").await;
+    let capulet = server.room("capulet");
+    let (mut romeo, _) = Room::join(&pool, &account("romeo", server.address()), &capulet, "Romeo").await;
+    let (mut juliet, _) = Room::join(&pool, &account("juliet", server.address()), &capulet, "Juliet").await;
     let (mut at_romeo, mut at_juliet) = (Vec::new(), Vec::new());
     for n in 0..200 {
         romeo.say(&format!("r{n}"), "r");
@@ -364,13 +365,12 @@ async fn a_message_of_many_comes_to_all_in_one_order() {
 }
 
 /// Ownership rule 5: nobody waits for somebody who waits for him.
-#[tokio::test]
+#[on_both_servers]
 async fn a_server_that_stalls_fills_the_queue_and_loses_nothing_that_was_taken() {
-    let mut prosody = prosody(None).await;
+    let mut server = start(None).await;
     let pool = Pool::new(settings());
-    let (mut romeo, _) =
-        Room::join(&pool, &account("romeo", prosody.address()), &prosody.room("capulet"), "Romeo").await;
-    prosody.freeze();
+    let (mut romeo, _) = Room::join(&pool, &account("romeo", server.address()), &server.room("capulet"), "Romeo").await;
+    server.freeze();
     let body = "x".repeat(60_000);
     let mut taken = 0_usize;
     let full = async {
@@ -389,7 +389,7 @@ async fn a_server_that_stalls_fills_the_queue_and_loses_nothing_that_was_taken()
         }
     };
     tokio::time::timeout(SOON, full).await.expect("the queue is bounded");
-    prosody.thaw();
+    server.thaw();
     for n in 0..taken {
         assert_eq!(romeo.hears().await.1, Some(format!("m{n}")));
     }

@@ -10,7 +10,8 @@ use mucfocus::xmpp::attachment::Attachment;
 use mucfocus::xmpp::decode::decode;
 use mucfocus::xmpp::encode::encode;
 use mucfocus::xmpp::pool::Pool;
-use mucfocus::xmpp::settings::{Account, Server, Settings, Tls};
+use mucfocus::xmpp::settings::{Account, Login, Server, Settings, Tls};
+use mucfocus_core::room::io::AccountKey;
 use mucfocus_core::stanza::{MessageKind, OutStanza, Presence, Stanza};
 use mucfocus_rig::SOON;
 use secrecy::SecretString;
@@ -25,7 +26,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn account(user: &str, address: SocketAddr) -> Account {
     let server = Server { address: Some((address.ip().to_string(), address.port())), tls: Tls::Off, ca_file: None };
     let jid = BareJid::new(&format!("{user}@{HOST}")).expect("a JID");
-    Account { jid, password: SecretString::from(PASSWORD), server }
+    Account { key: AccountKey::named(&jid), jid, login: Login::Password(SecretString::from(PASSWORD)), server }
 }
 
 /// What a room has of one stream.
@@ -96,7 +97,7 @@ impl Room {
     }
 
     async fn enter(&mut self, nick: &str) {
-        self.send(&OutStanza::Join { occupant: self.occupant(nick), id: "join".into() });
+        self.send(&OutStanza::Join { occupant: self.occupant(nick), id: "join".into(), password: None, history: 0 });
         self.stanza(|stanza| match stanza {
             Stanza::Presence(Presence { muc: Some(muc), .. }) => muc.has(110).then_some(()),
             _ => None,

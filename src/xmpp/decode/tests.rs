@@ -1,3 +1,8 @@
+use jid::BareJid;
+use mucfocus_core::stanza::{
+    Affiliation, Condition, Decline, Destroy, DiscoInfo, ErrorKind, Identity, Role, StanzaError,
+};
+
 use super::*;
 
 fn presence_of(xml: &str) -> Presence {
@@ -132,12 +137,92 @@ fn an_empty_subject_is_not_an_absent_one() {
     assert_eq!(message_of("<message from='r@m' type='groupchat'/>").subject, None);
 }
 
-/// Whether it means anything is for the membership to say: an occupant can write it himself.
+/// XM-11: whether it means anything is for the membership to say, an occupant can write it himself.
 #[test]
-fn a_delay_is_reported_whoever_wrote_it() {
-    let delayed = message_of("<message from='r@m/J'><delay xmlns='urn:xmpp:delay' stamp='x'/></message>");
-    assert!(delayed.delayed);
-    assert!(!message_of("<message from='r@m/J'><delay xmlns='urn:example'/></message>").delayed);
+fn a_delay_is_reported_whoever_wrote_it_and_whatever_it_says() {
+    let delay = |inner: &str| message_of(&format!("<message from='r@m/J'>{inner}</message>")).delay;
+    let stamp = |millis| Some(Delay { stamp: Some(WallClock::from_unix_millis(millis)) });
+    assert_eq!(delay("<delay xmlns='urn:xmpp:delay' stamp='2026-11-21T09:30:00Z'/>"), stamp(1_795_253_400_000));
+    assert_eq!(
+        delay("<delay xmlns='urn:xmpp:delay' stamp='2026-11-21T11:30:00.483481+02:00'/>"),
+        stamp(1_795_253_400_483)
+    );
+    assert_eq!(delay("<delay xmlns='urn:xmpp:delay' stamp='yesterday'/>"), Some(Delay { stamp: None }));
+    assert_eq!(delay("<delay xmlns='urn:xmpp:delay'/>"), Some(Delay { stamp: None }));
+    assert_eq!(delay("<delay xmlns='urn:example' stamp='2026-11-21T09:30:00Z'/>"), None);
+}
+
+#[test]
+fn of_several_stamps_the_one_of_the_room_counts() {
+    let authors = "<delay xmlns='urn:xmpp:delay' from='j@x/a' stamp='2020-01-01T00:00:00Z'/>";
+    let rooms = "<delay xmlns='urn:xmpp:delay' from='r@m' stamp='2026-11-21T09:30:00Z'/>";
+    let stamp =
+        |inner: String| message_of(&format!("<message from='r@m/J'>{inner}</message>")).delay.and_then(|d| d.stamp);
+    let expected = Some(WallClock::from_unix_millis(1_795_253_400_000));
+    assert_eq!(stamp(format!("{authors}{rooms}")), expected);
+    assert_eq!(stamp(format!("{rooms}{authors}")), expected);
+    assert_eq!(stamp(format!("{authors}{authors}")), Some(WallClock::from_unix_millis(1_577_836_800_000)));
+}
+
+#[test]
+fn a_chat_state_says_what_its_author_does() {
+    let state =
+        |inner: &str| message_of(&format!("<message from='r@m/J' type='groupchat'>{inner}</message>")).chat_state;
+    for (name, expected) in [
+        ("active", Some(ChatState::Active)),
+        ("composing", Some(ChatState::Composing)),
+        ("paused", Some(ChatState::Paused)),
+        ("inactive", Some(ChatState::Inactive)),
+        ("gone", Some(ChatState::Gone)),
+        ("dreaming", None),
+    ] {
+        assert_eq!(state(&format!("<{name} xmlns='http://jabber.org/protocol/chatstates'/>")), expected);
+    }
+    assert_eq!(state("<composing/><composing xmlns='jabber:x:event'/>"), None);
+}
+
+/// NICK-08.
+#[test]
+fn a_presence_may_say_what_its_occupant_is_called() {
+    let name = |inner: &str| presence_of(&format!("<presence from='r@m/J'>{inner}</presence>")).display_name;
+    let nick = |text: &str| name(&format!("<nick xmlns='http://jabber.org/protocol/nick'>{text}</nick>"));
+    assert_eq!(nick(" Juliet &lt;C&gt; ").as_deref(), Some("Juliet <C>"));
+    assert_eq!(nick(" \n"), None);
+    assert_eq!(nick(&"x".repeat(1023)).map(|n| n.len()), Some(1023));
+    assert_eq!(nick(&"x".repeat(1024)), None);
+    assert_eq!(name("<nick>Juliet</nick>"), None);
+}
+
+/// GC-INV-08.
+#[test]
+fn a_decline_says_who_does_not_come_and_why_if_the_room_says_so() {
+    let decline = |from: &str, inner: &str| {
+        let x = format!("<x xmlns='http://jabber.org/protocol/muc#user'>{inner}</x>");
+        message_of(&format!("<message from='{from}'>{x}</message>")).muc.expect("muc#user").decline
+    };
+    let nurse = |reason: Option<&str>| Some(Decline { from: jid("nurse@x/a"), reason: reason.map(Into::into) });
+    let with_reason = "<decline from='nurse@x/a'><reason>too old</reason></decline>";
+    assert_eq!(decline("r@m", with_reason), nurse(Some("too old")));
+    assert_eq!(decline("r@m", "<decline from='nurse@x/a'/>"), nurse(None));
+    assert_eq!(decline("r@m", "<decline from='nurse@x/a'><reason/></decline>"), nurse(None));
+    assert_eq!(decline("r@m", "<decline/>"), None);
+    assert_eq!(decline("r@m", "<decline from='@'/>"), None);
+    // Otherwise any occupant could speak for somebody else.
+    assert_eq!(decline("r@m/Tybalt", with_reason), None);
+}
+
+/// One account that is there twice under one nickname.
+#[test]
+fn of_several_items_the_one_that_says_most_counts() {
+    let item = |inner: &str| {
+        let x = format!("<x xmlns='http://jabber.org/protocol/muc#user'>{inner}<status code='110'/></x>");
+        presence_of(&format!("<presence from='r@m/B'>{x}</presence>")).muc.and_then(|muc| muc.item).expect("an item")
+    };
+    let two = ["<item role='none' jid='b@x/1'/>", "<item role='none' jid='b@x/2'><reason>spam</reason></item>"];
+    assert_eq!(item(&two.concat()).reason.as_deref(), Some("spam"));
+    let [one, other] = two;
+    assert_eq!(item(&format!("{other}{one}")).reason.as_deref(), Some("spam"));
+    assert_eq!(item("<item role='visitor' jid='b@x/1'/><item role='visitor' jid='b@x/2'/>").jid, Some(jid("b@x/1")));
 }
 
 #[test]
@@ -200,9 +285,30 @@ fn disco_info_yields_the_features_of_a_room() {
     };
     assert_eq!((iq.from, iq.id.as_str()), (Some(jid("r@m")), "d"));
     let features = vec!["http://jabber.org/protocol/muc".to_owned(), "muc_open".to_owned()];
-    assert_eq!(iq.answer, IqAnswer::Result { features });
+    let IqAnswer::Result(info) = iq.answer else { panic!() };
+    assert_eq!(info.features, features);
     let Ok(Stanza::Iq(iq)) = decode(b"<iq type='result' id='p'/>") else { panic!() };
-    assert_eq!((iq.from, iq.answer), (None, IqAnswer::Result { features: vec![] }));
+    assert_eq!((iq.from, iq.answer), (None, IqAnswer::Result(DiscoInfo::default())));
+}
+
+/// XM-07.
+#[test]
+fn disco_info_yields_identities_and_the_fields_of_its_forms() {
+    let Ok(Stanza::Iq(iq)) = decode(
+        b"<iq type='result' id='d' from='r@m'><query xmlns='http://jabber.org/protocol/disco#info' node='x-roomuser-item'>\
+          <identity category='conference' type='text' name='Capulet&apos;s'/><identity/>\
+          <x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>f</value></field>\
+          <field var='muc#roominfo_subject'/><field><value>nameless</value></field>\
+          <field var='muc#roominfo_contactjid'><value>a@x</value><value>b@x</value></field></x></query></iq>",
+    ) else {
+        panic!()
+    };
+    let IqAnswer::Result(info) = iq.answer else { panic!() };
+    let hall = Identity { category: "conference".into(), kind: "text".into(), name: Some("Capulet's".into()) };
+    assert_eq!(info.identities, [hall, Identity::default()]);
+    let fields = [("FORM_TYPE", "f"), ("muc#roominfo_subject", ""), ("muc#roominfo_contactjid", "a@x")];
+    assert_eq!(info.fields, fields.map(|(var, value)| (var.to_owned(), value.to_owned())));
+    assert!(info.features.is_empty());
 }
 
 #[test]

@@ -1,7 +1,11 @@
 use jid::{BareJid, FullJid, Jid};
+use mucfocus_core::stanza::Password;
 use xmpp_parsers::minidom::Element;
 
 use super::*;
+
+const MUC: &str = "http://jabber.org/protocol/muc";
+const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 
 fn room() -> BareJid {
     BareJid::new("r&d@muc.test").unwrap_or_else(|_| BareJid::new("rd@muc.test").expect("a JID"))
@@ -24,12 +28,34 @@ fn groupchat(body: &str) -> OutStanza {
 /// GC-JOIN-10, GC-JOIN-13.
 #[test]
 fn a_join_has_no_type_no_from_and_asks_for_no_history() {
-    let join = parsed(&OutStanza::Join { occupant: occupant(), id: "j1".into() });
+    let join = parsed(&OutStanza::Join { occupant: occupant(), id: "j1".into(), password: None, history: 0 });
     assert_eq!((join.name(), join.attr("to"), join.attr("id")), ("presence", Some(occupant().as_str()), Some("j1")));
     assert_eq!((join.attr("type"), join.attr("from")), (None, None));
-    let x = join.get_child("x", "http://jabber.org/protocol/muc").expect("the MUC element");
-    let history = x.get_child("history", "http://jabber.org/protocol/muc").expect("history");
+    let x = join.get_child("x", MUC).expect("the MUC element");
+    let history = x.get_child("history", MUC).expect("history");
     assert_eq!(history.attr("maxstanzas"), Some("0"));
+}
+
+/// GC-JOIN-10.
+#[test]
+fn a_join_carries_the_password_of_the_room_and_how_much_history_is_wanted() {
+    let password = Some(Password::new("<sesame> & 'co'".into()));
+    let join = OutStanza::Join { occupant: occupant(), id: "j1".into(), password, history: 20 };
+    assert!(!format!("{join:?}").contains("sesame"));
+    let x = parsed(&join).get_child("x", MUC).expect("the MUC element").clone();
+    assert_eq!(x.get_child("password", MUC).map(Element::text).as_deref(), Some("<sesame> & 'co'"));
+    assert_eq!(x.get_child("history", MUC).and_then(|h| h.attr("maxstanzas")), Some("20"));
+}
+
+/// GC-NICK-02.
+#[test]
+fn a_change_of_nickname_is_no_join() {
+    let rename = parsed(&OutStanza::Rename { occupant: occupant(), id: "n1".into() });
+    assert_eq!(
+        (rename.name(), rename.attr("to"), rename.attr("id")),
+        ("presence", Some(occupant().as_str()), Some("n1"))
+    );
+    assert_eq!((rename.attr("type"), rename.attr("from"), rename.children().count()), (None, None, 0));
 }
 
 #[test]
@@ -51,6 +77,76 @@ fn a_message_to_the_room_has_an_id_and_the_same_origin_id() {
     assert_eq!(message.get_child("body", "jabber:client").map(Element::text).as_deref(), Some(body));
 }
 
+/// GC-PM-03.
+#[test]
+fn a_private_message_is_marked_as_one_of_the_room() {
+    let message = parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "<psst>".into() });
+    assert_eq!(
+        (message.attr("type"), message.attr("to"), message.attr("id")),
+        (Some("chat"), Some(occupant().as_str()), Some("p1"))
+    );
+    assert_eq!(message.attr("from"), None);
+    assert_eq!(message.get_child("body", "jabber:client").map(Element::text).as_deref(), Some("<psst>"));
+    assert_eq!(message.get_child("origin-id", "urn:xmpp:sid:0").and_then(|o| o.attr("id")), Some("p1"));
+    assert_eq!(message.get_child("x", MUC_USER).map(|x| x.children().count()), Some(0));
+}
+
+#[test]
+fn a_chat_state_goes_to_everybody_and_into_nobodys_archive() {
+    for (state, name) in [
+        (ChatState::Active, "active"),
+        (ChatState::Composing, "composing"),
+        (ChatState::Paused, "paused"),
+        (ChatState::Inactive, "inactive"),
+        (ChatState::Gone, "gone"),
+    ] {
+        let message = parsed(&OutStanza::ChatState { room: room(), id: "c1".into(), state });
+        assert_eq!((message.attr("type"), message.attr("to")), (Some("groupchat"), Some(room().as_str())));
+        let children: Vec<_> = message.children().map(|c| (c.name(), c.ns())).collect();
+        let state = (name, "http://jabber.org/protocol/chatstates".to_owned());
+        assert_eq!(children, [state, ("no-store", "urn:xmpp:hints".to_owned())]);
+    }
+}
+
+/// GC-SUBJ-01.
+#[test]
+fn a_subject_comes_alone_and_may_be_empty() {
+    for subject in ["wherefore & why", ""] {
+        let message = parsed(&OutStanza::Subject { room: room(), id: "s1".into(), subject: subject.into() });
+        assert_eq!((message.attr("type"), message.attr("id")), (Some("groupchat"), Some("s1")));
+        assert_eq!(message.children().count(), 1);
+        assert_eq!(message.get_child("subject", "jabber:client").map(Element::text).as_deref(), Some(subject));
+    }
+}
+
+/// GC-INV-05.
+#[test]
+fn an_invitation_goes_through_the_room_and_may_say_why() {
+    let to = BareJid::new("nurse@x.test").expect("a JID");
+    for reason in [Some("come & see"), None] {
+        let invite =
+            OutStanza::Invite { room: room(), id: "i1".into(), to: to.clone(), reason: reason.map(Into::into) };
+        let message = parsed(&invite);
+        assert_eq!(
+            (message.attr("type"), message.attr("to"), message.attr("id")),
+            (None, Some(room().as_str()), Some("i1"))
+        );
+        let invite =
+            message.get_child("x", MUC_USER).and_then(|x| x.get_child("invite", MUC_USER)).expect("an invitation");
+        assert_eq!(invite.attr("to"), Some("nurse@x.test"));
+        assert_eq!(invite.get_child("reason", MUC_USER).map(Element::text).as_deref(), reason);
+    }
+}
+
+/// XM-03.
+#[test]
+fn a_ping_goes_to_whom_it_is_meant() {
+    let ping = parsed(&OutStanza::Ping { to: Jid::from(occupant()), id: "q".into() });
+    assert_eq!((ping.name(), ping.attr("type"), ping.attr("id")), ("iq", Some("get"), Some("q")));
+    assert_eq!(ping.attr("to"), Some(occupant().as_str()));
+    assert!(ping.has_child("ping", "urn:xmpp:ping"));
+}
+
 /// XM-07.
 #[test]
 fn requests_to_a_room_have_their_payload() {
@@ -58,9 +154,13 @@ fn requests_to_a_room_have_their_payload() {
     assert_eq!((instant.attr("type"), instant.attr("id")), (Some("set"), Some("i")));
     let query = instant.get_child("query", "http://jabber.org/protocol/muc#owner").expect("query");
     assert_eq!(query.get_child("x", "jabber:x:data").and_then(|x| x.attr("type")), Some("submit"));
-    let disco = parsed(&OutStanza::DiscoInfo { room: room(), id: "d".into() });
+    let disco = parsed(&OutStanza::DiscoInfo { room: room(), id: "d".into(), node: None });
     assert_eq!(disco.attr("type"), Some("get"));
-    assert!(disco.has_child("query", "http://jabber.org/protocol/disco#info"));
+    let query =
+        |disco: &Element| disco.get_child("query", "http://jabber.org/protocol/disco#info").cloned().expect("query");
+    assert_eq!(query(&disco).attr("node"), None);
+    let reserved = OutStanza::DiscoInfo { room: room(), id: "d".into(), node: Some("x-roomuser-item") };
+    assert_eq!(query(&parsed(&reserved)).attr("node"), Some("x-roomuser-item"));
 }
 
 #[test]
