@@ -1,10 +1,15 @@
-//! A call on its way to its room.
+//! What is on its way to its room: calls, subscriptions, referrals.
 
+use mucfocus_core::conference::{Notification, SubscriptionId};
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::leg::{Dial, LegId};
 use tokio::sync::mpsc;
 
+use mucfocus_core::room::io::{Referral, Watch};
+use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
+
 use super::accounts::Hold;
+use super::quota::PlaceOfUser;
 use crate::xmpp::settings::Account;
 
 /// Everything that the room's task needs of a new leg.
@@ -27,4 +32,28 @@ impl std::fmt::Debug for NewLeg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewLeg").field("leg", &self.leg).field("call_id", &self.dial.call_id).finish_non_exhaustive()
     }
+}
+
+/// Everything that the room's task needs of a new subscription.
+#[derive(Debug)]
+pub struct NewSubscription {
+    /// A name that was never used before.
+    pub subscription: SubscriptionId,
+    /// Who wants to watch.
+    pub watch: Watch,
+    /// How to speak to him.
+    pub notifications: mpsc::Sender<Notification>,
+    /// It counts among his (`limits.subscriptions_per_user`).
+    pub place: PlaceOfUser,
+}
+
+/// Everything that the room's task needs of a new referral.
+#[derive(Debug)]
+pub struct NewReferral {
+    /// A name that was never used before.
+    pub id: ReferralId,
+    /// Who refers whom.
+    pub referral: Referral,
+    /// How to say what comes of it.
+    pub answers: mpsc::Sender<ReferAnswer>,
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use jid::BareJid;
 use mucfocus_core::leg::Dial;
 use mucfocus_core::room::io::{EndCause, Trace};
+use mucfocus_core::translate::phrases::quoted;
 
 use super::clock;
 use crate::observe::metrics::{Direction, Metrics};
@@ -18,6 +19,8 @@ const KEPT: usize = 64;
 
 pub(super) struct LegLog {
     room: String,
+    /// Name of the rule that the room comes of.
+    rule: String,
     user: String,
     call_id: String,
     account: String,
@@ -31,6 +34,7 @@ impl LegLog {
     pub(super) fn new(dial: &Dial, account: &BareJid) -> Self {
         Self {
             room: dial.room.muc.to_string(),
+            rule: dial.room.name.clone(),
             user: dial.caller.to_string(),
             call_id: dial.call_id.clone(),
             account: account.to_string(),
@@ -55,13 +59,14 @@ impl LegLog {
     }
 
     fn write(&self, trace: &Trace) {
-        let Self { room, user, call_id, account, .. } = self;
+        let Self { room, rule, user, call_id, account, .. } = self;
         match trace {
             Trace::Refused { code, why } => {
-                tracing::info!(%room, %user, %call_id, %account, code, reason = %why, "call refused");
+                tracing::info!(%room, %rule, %user, %call_id, %account, code, reason = %why, "call refused");
             }
             Trace::Entered { nickname } => {
-                tracing::info!(%room, %user, %call_id, %account, %nickname, "room entered, call answered");
+                let nickname = quoted(nickname);
+                tracing::info!(%room, %rule, %user, %call_id, %account, %nickname, "room entered, call answered");
             }
             Trace::Connected => tracing::info!(%room, %user, %call_id, "MSRP connected"),
             Trace::Disconnected { why } => {
@@ -78,7 +83,21 @@ impl LegLog {
                 let Some(kept_back) = self.sparing.line() else { return };
                 tracing::info!(%room, %user, %call_id, reason = %fault, kept_back, "the client broke a rule of MSRP");
             }
+            Trace::NicknameRefused { code, why } => {
+                let Some(kept_back) = self.sparing.line() else { return };
+                tracing::info!(%room, %user, %call_id, code, reason = %why, kept_back, "nickname refused");
+            }
+            Trace::Renamed { nickname } => {
+                tracing::debug!(%room, %user, %call_id, nickname = %quoted(nickname), "nickname changed")
+            }
+            Trace::Stranded { why, retry, .. } => {
+                tracing::warn!(%room, %user, %call_id, reason = %why, retry_ms = retry.as_millis(), "the MUC is out of reach");
+            }
+            Trace::PrivateMessageSent => tracing::debug!(%room, %user, %call_id, "private message sent"),
             Trace::MessagePublished => tracing::debug!(%room, %user, %call_id, "message published"),
+            Trace::MessageNotDelivered(why) => {
+                tracing::debug!(%room, %user, %call_id, reason = ?why, "message not delivered")
+            }
             Trace::MessageDelivered => tracing::debug!(%room, %user, %call_id, "message delivered"),
         }
     }
@@ -88,15 +107,23 @@ impl LegLog {
             Trace::Refused { code, .. } => metrics.call_refused(*code),
             Trace::Entered { .. } => {
                 self.answered = true;
-                metrics.calls_answered.inc();
+                metrics.call_answered(&self.rule);
                 metrics.legs.inc();
             }
             Trace::Ended { cause, .. } => self.count_end(*cause, metrics),
-            Trace::MessagePublished => metrics.message(Direction::SipToXmpp),
+            Trace::MessagePublished | Trace::PrivateMessageSent => metrics.message(Direction::SipToXmpp),
             Trace::MessageDelivered => metrics.message(Direction::XmppToSip),
             Trace::MessageRefused { code, .. } => metrics.message_refused(*code),
             Trace::PeerFault(fault) => metrics.msrp_violation(fault.name()),
-            Trace::Connected | Trace::Disconnected { .. } => {}
+            Trace::NicknameRefused { code, .. } => metrics.nickname_refused(*code),
+            Trace::Stranded { is_first: true, .. } => {
+                metrics.muc_outages.inc();
+            }
+            Trace::Connected
+            | Trace::Disconnected { .. }
+            | Trace::Renamed { .. }
+            | Trace::MessageNotDelivered(_)
+            | Trace::Stranded { .. } => {}
         }
     }
 
@@ -114,5 +141,72 @@ impl LegLog {
             let ago = now.since(*at);
             tracing::info!(call_id = %self.call_id, ?ago, event = %trace, "before that");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use mucfocus_core::address::mapping::RoomMatch;
+    use mucfocus_core::address::sip_uri::SipUri;
+    use mucfocus_core::address::template::NicknameTemplate;
+    use mucfocus_core::leg::MsrpAddress;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn dial() -> Dial {
+        let uri = |text: &str| SipUri::parse(text).unwrap();
+        let room = RoomMatch {
+            rule: 0,
+            name: "the vault".to_owned(),
+            muc: BareJid::new("capulet@muc.example.net").unwrap(),
+            uri: uri("sip:capulet@rooms.example.com"),
+            create: false,
+            nickname: NicknameTemplate::default(),
+            password: None,
+            history: 0,
+            private_messages: true,
+        };
+        Dial {
+            caller: uri("sip:romeo@example.org"),
+            call_id: "a1".to_owned(),
+            room,
+            offer: Vec::new().into(),
+            msrp: MsrpAddress { host: "127.0.0.1".into(), port: 2855 },
+            max_message_size: 1024,
+        }
+    }
+
+    #[test]
+    fn the_rule_of_the_room_stands_in_the_log_and_in_the_metrics() {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let (metrics, account) = (Metrics::new(), BareJid::new("romeo@example.net").unwrap());
+        tracing::subscriber::with_default(subscriber, || {
+            let mut log = LegLog::new(&dial(), &account);
+            log.record(&Trace::Refused { code: 404, why: "no such room".into() }, &metrics);
+            log.record(&Trace::Entered { nickname: "Romeo".into() }, &metrics);
+        });
+        let log = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.lines().filter(|line| line.contains("rule=the vault ")).count(), 2, "{log}");
+        let text = metrics.exposition();
+        assert!(text.contains("mucfocus_calls_answered_total{rule=\"the vault\"} 1\n"), "{text}");
     }
 }

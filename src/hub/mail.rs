@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jid::FullJid;
+pub use mucfocus_core::conference::Outcome;
 pub use mucfocus_core::leg::call::CallEnd;
 pub use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::decode::BadFrame;
 use mucfocus_core::wire::msrp::frame::Frame;
 
-use crate::hub::call::NewLeg;
+use crate::hub::call::{NewLeg, NewReferral, NewSubscription};
 use crate::msrp_net::link::SessionLink;
 
 /// One input of a room, from a driver. Which stream, session or call it is about follows from the source it came through.
@@ -24,6 +25,28 @@ pub enum Mail {
     Session(SessionMail),
     /// From the SIP dialog of one leg.
     Call(CallMail),
+    /// A subscription to this room. The first from its source.
+    Subscribe(Box<NewSubscription>),
+    /// From the SIP dialog of one subscription.
+    Subscription(SubscriptionMail),
+    /// A referral to this room. The first from its source.
+    Refer(Box<NewReferral>),
+    /// Nobody waits for what comes of a referral any more. The last from its source.
+    ReferralEnded,
+}
+
+/// What the SIP dialog of a subscription tells its room.
+#[derive(Debug)]
+pub enum SubscriptionMail {
+    /// It was refreshed; 0 ends it.
+    Refreshed {
+        /// For so many seconds from now.
+        expires: u32,
+    },
+    /// What became of the NOTIFY that was given out last.
+    Notified(Outcome),
+    /// The dialog is over. The last that comes.
+    Ended,
 }
 
 /// What an XMPP stream tells a room that it serves.
@@ -68,7 +91,7 @@ pub enum SessionMail {
 pub enum CallMail {
     /// The caller withdrew his INVITE; the driver has answered 487 already.
     Cancelled,
-    /// The ACK of our 2xx came.
+    /// The caller has our last answer: the ACK of our 2xx came, or the 2xx of an UPDATE went out, which gets none.
     Confirmed,
     /// A re-INVITE or UPDATE with this offer, empty when it has none; the room answers with
     /// [`CallCommand::AnswerReinvite`](crate::sip::port::CallCommand::AnswerReinvite).

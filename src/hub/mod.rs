@@ -11,4 +11,7 @@ pub mod directory;
 mod leg_log;
 pub mod mail;
 pub mod mailbox;
+pub mod quota;
+mod reception;
 mod room_task;
+mod watchers;

@@ -7,22 +7,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
-use mucfocus_core::room::io::{Input, MembershipId, Output};
+use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
+use mucfocus_core::room::referral::ReferralId;
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_core::time::Instant;
 use tokio::sync::mpsc;
 
 use super::accounts::Hold;
-use super::call::NewLeg;
+use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock::{self, RandomIds};
 use super::directory::Shared;
 use super::leg_log::LegLog;
-use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail};
+use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail, SubscriptionMail};
 use super::mailbox::{Address, Letter, Mailbox, SourceId};
+use super::watchers::Watchers;
 use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::listener;
 use crate::msrp_net::table::OpenSession;
@@ -42,6 +45,7 @@ pub(super) struct RoomTask {
     ids: RandomIds,
     legs: BTreeMap<LegId, LegHandles>,
     seats: BTreeMap<MembershipId, Attachment>,
+    watchers: Watchers,
     sources: BTreeMap<SourceId, Speaker>,
     backlog: VecDeque<Input>,
     draining: bool,
@@ -53,6 +57,8 @@ enum Speaker {
     Call(LegId),
     Session(LegId),
     Stream(MembershipId),
+    Subscription(SubscriptionId),
+    Referral(ReferralId),
 }
 
 /// A leg's ends of its drivers.
@@ -71,6 +77,7 @@ impl RoomTask {
             room,
             address: mailbox.address(),
             mailbox,
+            watchers: Watchers::new(Arc::clone(&shared.metrics)),
             shared,
             ids: RandomIds,
             legs: BTreeMap::new(),
@@ -129,6 +136,15 @@ impl RoomTask {
             Mail::Call(mail) => self.call_input(letter.from, mail),
             Mail::Session(mail) => self.session_input(letter.from, mail),
             Mail::Stream(mail) => self.stream_input(letter.from, mail),
+            Mail::Subscribe(new) => return self.subscribe(letter.from, *new),
+            Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
+            Mail::Refer(new) => Some(self.refer(letter.from, *new)),
+            Mail::ReferralEnded => {
+                if let Some(Speaker::Referral(id)) = self.sources.remove(&letter.from) {
+                    self.watchers.referral_ended(id);
+                }
+                None
+            }
         };
         if let Some(input) = input {
             self.input(input);
@@ -139,9 +155,9 @@ impl RoomTask {
         let NewLeg { leg, account, hold, nickname, dial, commands } = new;
         let log = LegLog::new(&dial, &account.jid);
         self.sources.insert(from, Speaker::Call(leg));
-        let jid = account.jid.clone();
+        let key = account.key.clone();
         self.legs.insert(leg, LegHandles { commands, account, hold, session: None, link: None, log });
-        self.input(Input::Dial { leg, account: jid, nickname, dial });
+        self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
             self.input(Input::Drain);
         }
@@ -158,6 +174,38 @@ impl RoomTask {
                 Input::CallEnded(leg, end)
             }
         })
+    }
+
+    fn subscribe(&mut self, from: SourceId, new: NewSubscription) {
+        let NewSubscription { subscription, watch, notifications, place } = new;
+        self.sources.insert(from, Speaker::Subscription(subscription));
+        self.watchers.subscribed(subscription, notifications, place);
+        self.input(Input::Subscribe { subscription, watch });
+        if self.draining {
+            self.input(Input::Drain);
+        }
+    }
+
+    fn subscription_input(&mut self, from: SourceId, mail: SubscriptionMail) -> Option<Input> {
+        let Some(&Speaker::Subscription(id)) = self.sources.get(&from) else { return None };
+        Some(match mail {
+            SubscriptionMail::Refreshed { expires } => Input::Refreshed(id, Duration::from_secs(expires.into())),
+            SubscriptionMail::Notified(outcome) => {
+                self.shared.metrics.notification(outcome);
+                Input::Notified(id, outcome)
+            }
+            SubscriptionMail::Ended => {
+                self.sources.remove(&from);
+                Input::SubscriptionEnded(id)
+            }
+        })
+    }
+
+    fn refer(&mut self, from: SourceId, new: NewReferral) -> Input {
+        let NewReferral { id, referral, answers } = new;
+        self.sources.insert(from, Speaker::Referral(id));
+        self.watchers.referred(id, answers);
+        Input::Refer { id, referral }
     }
 
     fn session_input(&mut self, from: SourceId, mail: SessionMail) -> Option<Input> {
@@ -239,6 +287,8 @@ impl RoomTask {
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     (handles.session, handles.link) = (None, None);
                 }
+                // What its connection still has to say is not about the session that may follow.
+                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Session(l) if *l == leg));
             }
             Output::LegGone(leg) => self.leg_gone(leg),
             Output::OpenStream(member, account) => self.open_stream(member, &account),
@@ -247,6 +297,16 @@ impl RoomTask {
                 self.seats.remove(&member);
                 self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Stream(m) if *m == member));
             }
+            Output::Notify(id, notification) => {
+                if !self.watchers.notify(id, notification) {
+                    self.backlog.push_back(Input::SubscriptionEnded(id));
+                }
+            }
+            Output::SubscriptionGone(id) => {
+                self.watchers.unsubscribed(id);
+                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Subscription(s) if *s == id));
+            }
+            Output::Referral(id, answer) => self.watchers.answer(id, answer),
             Output::Trace(leg, trace) => {
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     handles.log.record(&trace, &self.shared.metrics);
@@ -286,12 +346,12 @@ impl RoomTask {
         }
     }
 
-    fn open_stream(&mut self, member: MembershipId, jid: &jid::BareJid) {
+    fn open_stream(&mut self, member: MembershipId, account: &AccountKey) {
         let lost = StreamMail::Ended(StreamEnd::Lost("the stream's task ended".into()));
         let (source_id, source) = self.address.source(Mail::Stream(lost));
         self.sources.insert(source_id, Speaker::Stream(member));
         // A membership is opened for a leg, whose account it is.
-        if let Some(handles) = self.legs.values().find(|handles| handles.account.jid == *jid) {
+        if let Some(handles) = self.legs.values().find(|handles| handles.account.key == *account) {
             let attachment = self.shared.pool.attach(&handles.account, self.room.muc().clone(), source);
             self.seats.insert(member, attachment);
         }
@@ -306,7 +366,13 @@ impl RoomTask {
                     self.backlog.push_back(Input::StreamEnded(member, StreamEnd::Lost(error.to_string())));
                 }
             }
-            (Err(_), OutStanza::Groupchat { id, .. }) => {
+            (
+                Err(_),
+                OutStanza::Groupchat { id, .. }
+                | OutStanza::Private { id, .. }
+                | OutStanza::Subject { id, .. }
+                | OutStanza::Invite { id, .. },
+            ) => {
                 self.backlog.push_back(Input::Unsendable { membership: member, id: id.clone() });
             }
             (Err(error), _) => tracing::error!(%error, "a stanza of ours cannot be sent"),

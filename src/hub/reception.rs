@@ -1,0 +1,200 @@
+//! Everything about a call, a subscription or a referral that needs no room: which room it is for, whether he may, as whom, and
+//! whether he has not had enough of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jid::BareJid;
+use mucfocus_core::address::escape::escape_localpart;
+use mucfocus_core::address::mapping::{AccountError, RoomMatch, RoomRules};
+use mucfocus_core::address::nickname;
+use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::conference::SubscriptionId;
+use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddress};
+use mucfocus_core::room::Timeouts;
+use mucfocus_core::room::io::{AccountKey, Referral, Watch};
+use mucfocus_core::room::referral::ReferralId;
+
+use super::accounts::Accounts;
+use super::call::{NewLeg, NewReferral, NewSubscription};
+use super::clock;
+use super::quota::{Pace, Places};
+use crate::sip::port::{Caller, Dial, Invitee, Refer, Refusal, Subscribe};
+use crate::sip::settings::Rate;
+use crate::sockets::literal;
+use crate::xmpp::settings::{Account, Login};
+
+/// Who a SIP user is on the XMPP side, or why he is nobody there.
+pub type AccountFor = Box<dyn Fn(&SipUri) -> Result<Account, AccountError> + Send + Sync>;
+
+/// What the focus is told once.
+pub struct Settings {
+    /// Which MUC a room is.
+    pub rooms: Arc<RoomRules>,
+    /// Who a SIP user is on the XMPP side, and how he logs in there.
+    pub account_for: AccountFor,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// Legs at a time; `None` lifts the limit.
+    pub max_legs: Option<usize>,
+    /// Legs of one SIP user at a time; `None` lifts the limit.
+    pub legs_per_user: Option<usize>,
+    /// INVITEs of one SIP user that reach a room; `None` lifts the limit.
+    pub joins_per_user: Option<Rate>,
+    /// Messages of one SIP user; `None` lifts the limit.
+    pub messages_per_user: Option<Rate>,
+    /// Subscriptions of one SIP user at a time; `None` lifts the limit.
+    pub subscriptions_per_user: Option<usize>,
+    /// Invitations of one SIP user; `None` lifts the limit.
+    pub invitations_per_user: Option<Rate>,
+    /// Host of `a=path`; `None`: the address that the call came to.
+    pub msrp_host: Option<String>,
+    /// Port of `a=path`.
+    pub msrp_port: u16,
+}
+
+/// Looks at what comes in.
+pub(super) struct Reception {
+    pub(super) settings: Settings,
+    max_message_size: usize,
+    accounts: Arc<Accounts>,
+    joins: Pace,
+    invitations: Pace,
+    subscriptions: Arc<Places>,
+    last: AtomicU64,
+}
+
+impl Reception {
+    pub(super) fn new(settings: Settings, max_message_size: usize) -> Self {
+        Self {
+            joins: Pace::new(settings.joins_per_user),
+            invitations: Pace::new(settings.invitations_per_user),
+            subscriptions: Places::new(settings.subscriptions_per_user),
+            accounts: Arc::default(),
+            last: AtomicU64::new(0),
+            settings,
+            max_message_size,
+        }
+    }
+
+    /// Whether no more legs fit on this node.
+    pub(super) fn is_full(&self) -> bool {
+        self.settings.max_legs.is_some_and(|max| self.accounts.legs() >= max)
+    }
+
+    /// A call on its way to its room.
+    pub(super) fn call(&self, dial: Dial) -> Result<NewLeg, Refusal> {
+        let room = self.room(&dial.request_uri, &dial.caller)?;
+        let user = &dial.caller.aor;
+        let leg = LegId(self.number());
+        let account = self.account(&dial.caller, leg)?;
+        let key = user.aor_key();
+        self.joins.take(&key, clock::now()).map_err(|wait| too_fast("calls", wait))?;
+        let hold = self
+            .accounts
+            .hold(&account.key, key, self.settings.messages_per_user, self.settings.legs_per_user)
+            .map_err(|error| Refusal::new(error.sip_code(), error.to_string()))?;
+        let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
+        let display_name = dial.caller.display_name.as_deref();
+        let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
+        let msrp = MsrpAddress { host: self.msrp_host(dial.local), port: self.settings.msrp_port };
+        Ok(NewLeg {
+            leg,
+            account,
+            hold,
+            nickname,
+            commands: dial.commands,
+            dial: LegDial {
+                caller: dial.caller.aor,
+                call_id: dial.call_id,
+                room,
+                offer: dial.offer,
+                msrp,
+                max_message_size: self.max_message_size,
+            },
+        })
+    }
+
+    /// A subscription on its way to its room.
+    pub(super) fn subscription(&self, subscribe: Subscribe) -> Result<NewSubscription, Refusal> {
+        let room = self.room(&subscribe.request_uri, &subscribe.caller)?;
+        let place = self.subscriptions.take(&subscribe.caller.aor.aor_key());
+        let place = place.ok_or_else(|| Refusal::new(403, "You have as many subscriptions as you may have"))?;
+        let watch = Watch {
+            caller: subscribe.caller.aor,
+            leg: subscribe.leg,
+            room,
+            expires: Duration::from_secs(subscribe.expires.into()),
+        };
+        let subscription = SubscriptionId(self.number());
+        Ok(NewSubscription { subscription, watch, notifications: subscribe.notifications, place })
+    }
+
+    /// A referral on its way to its room.
+    pub(super) fn referral(&self, refer: Refer) -> Result<(BareJid, NewReferral), Refusal> {
+        let room = self.room(&refer.request_uri, &refer.caller)?;
+        let invitee = self.invitee(&refer.target)?;
+        let key = refer.caller.aor.aor_key();
+        self.invitations.take(&key, clock::now()).map_err(|wait| too_fast("invitations", wait))?;
+        let referral = Referral { caller: refer.caller.aor, leg: refer.leg, invitee };
+        Ok((room.muc, NewReferral { id: ReferralId(self.number()), referral, answers: refer.answers }))
+    }
+
+    fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
+        let room = self.settings.rooms.find(uri);
+        let room = room.ok_or_else(|| Refusal::new(404, "No rule maps this URI to a room"))?;
+        if !self.settings.rooms.allows(room.rule, &caller.aor) {
+            return Err(Refusal::new(403, "You may not enter this room"));
+        }
+        Ok(room)
+    }
+
+    /// The account that a caller acts under. Who has no name has an anonymous one to himself, or none (GC-JOIN-17).
+    fn account(&self, caller: &Caller, leg: LegId) -> Result<Account, Refusal> {
+        let account = (self.settings.account_for)(&caller.aor);
+        let mut account = account.map_err(|error| Refusal::new(403, error.to_string()))?;
+        if caller.aor.host() == "anonymous.invalid" {
+            if !matches!(account.login, Login::Anonymous) {
+                return Err(Refusal::new(403, "Callers without a name are not let in"));
+            }
+            account.key = AccountKey::anonymous(account.jid.domain().as_str(), &format!("caller {}", leg.0));
+        }
+        Ok(account)
+    }
+
+    /// Who that is on the XMPP side, as RFC 7247 §6.4 maps him, unless he is a SIP user of ours.
+    fn invitee(&self, target: &Invitee) -> Result<BareJid, Refusal> {
+        let uri = match target {
+            Invitee::Xmpp(jid) => return Ok(jid.clone()),
+            Invitee::Sip(uri) => uri,
+        };
+        if let Ok(account) = (self.settings.account_for)(uri)
+            && !matches!(account.login, Login::Anonymous)
+        {
+            // Nobody sits at that account but we ourselves.
+            return Err(Refusal::new(501, "This version cannot call SIP users: invite an XMPP address"));
+        }
+        let user = uri.user_decoded().ok_or_else(nobody)?;
+        let localpart = escape_localpart(&user).ok_or_else(nobody)?;
+        BareJid::new(&format!("{localpart}@{}", uri.host())).map_err(|_| nobody())
+    }
+
+    fn msrp_host(&self, local: IpAddr) -> String {
+        self.settings.msrp_host.clone().unwrap_or_else(|| literal(local.to_canonical()))
+    }
+
+    fn number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn nobody() -> Refusal {
+    Refusal::new(400, "Refer-To names nobody who could be invited")
+}
+
+fn too_fast(what: &str, wait: Duration) -> Refusal {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    Refusal::new(480, format!("Too many {what}: slow down")).retry_after(seconds)
+}
