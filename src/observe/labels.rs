@@ -1,5 +1,6 @@
 //! The closed sets that values of labels come from.
 
+use mucfocus_core::conference::Outcome;
 use mucfocus_core::room::io::EndCause;
 
 /// Which way a message went.
@@ -28,11 +29,34 @@ pub(super) const fn ended(cause: EndCause) -> &'static str {
         EndCause::Cancelled | EndCause::ByCaller => "by_caller",
         EndCause::ByRoom => "by_room",
         EndCause::NoAck => "no_ack",
+        EndCause::Expired => "session_timer",
         EndCause::MsrpLost => "msrp_lost",
         EndCause::XmppLost => "xmpp_lost",
         EndCause::TooSlow => "too_slow",
         EndCause::Shutdown => "shutdown",
         EndCause::Fault => "fault",
+    }
+}
+
+/// All that [`ended`] says.
+pub(super) const ENDS: [&str; 9] = [
+    ended(EndCause::ByCaller),
+    ended(EndCause::ByRoom),
+    ended(EndCause::NoAck),
+    ended(EndCause::Expired),
+    ended(EndCause::MsrpLost),
+    ended(EndCause::XmppLost),
+    ended(EndCause::TooSlow),
+    ended(EndCause::Shutdown),
+    ended(EndCause::Fault),
+];
+
+/// What became of a NOTIFY.
+pub(super) const fn notified(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::TooLarge => "too_large",
+        Outcome::Failed => "failed",
     }
 }
 
@@ -58,6 +82,7 @@ impl Login {
 /// Statuses that calls are refused with; a status that is none of them counts as its class.
 pub(super) fn sip_status(status: u16) -> &'static str {
     match status {
+        100 => "100",
         400 => "400",
         403 => "403",
         404 => "404",

@@ -5,21 +5,31 @@
 //!
 //! | metric | type | labels | meaning |
 //! |---|---|---|---|
+//! | `mucfocus_build_info` | gauge | version | 1; the version of the program |
+//! | `mucfocus_start_time_seconds` | gauge |  | When the process started, in seconds since 1970 |
 //! | `mucfocus_legs` | gauge |  | Legs that are up: SIP dialogs with their MSRP sessions |
+//! | `mucfocus_legs_limit` | gauge |  | Most legs at a time, `limits.legs`; absent when that is off |
 //! | `mucfocus_rooms` | gauge |  | Rooms that are mirrored |
-//! | `mucfocus_calls_answered_total` | counter |  | INVITEs that were answered with 200 |
+//! | `mucfocus_calls_answered_total` | counter | rule | INVITEs that were answered with 200, by name of the room rule |
 //! | `mucfocus_calls_refused_total` | counter | code | INVITEs that were refused, by SIP status |
 //! | `mucfocus_calls_ended_total` | counter | reason | Answered calls that ended, by who or what ended them |
 //! | `mucfocus_messages_total` | counter | direction | Public messages delivered to the other side |
 //! | `mucfocus_messages_refused_total` | counter | code | Messages of SIP users refused, by MSRP status |
+//! | `mucfocus_nicknames_refused_total` | counter | code | Changes of nickname refused, by MSRP status |
+//! | `mucfocus_subscriptions` | gauge |  | Conference subscriptions that are up |
+//! | `mucfocus_notifications_total` | counter | outcome | NOTIFYs to conference subscribers, by what became of them |
+//! | `mucfocus_invitations_total` | counter | code | Invitations by REFER, by the status that ended them; 100 is sent |
+//! | `mucfocus_muc_outages_total` | counter |  | Times that a membership lost its XMPP stream and was kept |
 //! | `mucfocus_msrp_connections` | gauge |  | MSRP connections that are open |
 //! | `mucfocus_msrp_violations_total` | counter | violation | What MSRP peers did against the protocol |
 //! | `mucfocus_sip_requests_total` | counter | method | SIP requests that were understood, whatever became of them |
 //! | `mucfocus_sip_gate_refusals_total` | counter | reason | SIP requests and connections that were refused, by reason |
 //! | `mucfocus_xmpp_streams` | gauge |  | XMPP streams that are up |
-//! | `mucfocus_xmpp_logins_total` | counter | outcome | Logins to XMPP servers |
+//! | `mucfocus_xmpp_logins_total` | counter | login, outcome | Logins to XMPP servers, by `login` of the account |
 //! | `mucfocus_xmpp_stanzas_skipped_total` | counter | reason | Stanzas that were not used |
 //! | `mucfocus_peers_stalled_total` | counter |  | Times that a call, a connection or a stream did not take what its room put out |
+
+use std::time::SystemTime;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -28,7 +38,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 pub use super::labels::{Direction, Login};
-use super::labels::{ended, msrp_status, sip_method, sip_status};
+use super::labels::{ENDS, ended, msrp_status, notified, sip_method, sip_status};
+use mucfocus_core::conference::Outcome as Notified;
 use mucfocus_core::room::io::EndCause;
 
 /// One line of the catalogue.
@@ -50,13 +61,36 @@ const fn entry(name: &'static str, kind: &'static str, labels: &'static [&'stati
 
 /// Every metric there is.
 pub const CATALOGUE: &[Entry] = &[
+    entry("mucfocus_build_info", "gauge", &["version"], "1; the version of the program"),
+    entry("mucfocus_start_time_seconds", "gauge", &[], "When the process started, in seconds since 1970"),
     entry("mucfocus_legs", "gauge", &[], "Legs that are up: SIP dialogs with their MSRP sessions"),
+    entry("mucfocus_legs_limit", "gauge", &[], "Most legs at a time, `limits.legs`; absent when that is off"),
     entry("mucfocus_rooms", "gauge", &[], "Rooms that are mirrored"),
-    entry("mucfocus_calls_answered_total", "counter", &[], "INVITEs that were answered with 200"),
+    entry(
+        "mucfocus_calls_answered_total",
+        "counter",
+        &["rule"],
+        "INVITEs that were answered with 200, by name of the room rule",
+    ),
     entry("mucfocus_calls_refused_total", "counter", &["code"], "INVITEs that were refused, by SIP status"),
     entry("mucfocus_calls_ended_total", "counter", &["reason"], "Answered calls that ended, by who or what ended them"),
     entry("mucfocus_messages_total", "counter", &["direction"], "Public messages delivered to the other side"),
     entry("mucfocus_messages_refused_total", "counter", &["code"], "Messages of SIP users refused, by MSRP status"),
+    entry("mucfocus_nicknames_refused_total", "counter", &["code"], "Changes of nickname refused, by MSRP status"),
+    entry("mucfocus_subscriptions", "gauge", &[], "Conference subscriptions that are up"),
+    entry(
+        "mucfocus_notifications_total",
+        "counter",
+        &["outcome"],
+        "NOTIFYs to conference subscribers, by what became of them",
+    ),
+    entry(
+        "mucfocus_invitations_total",
+        "counter",
+        &["code"],
+        "Invitations by REFER, by the status that ended them; 100 is sent",
+    ),
+    entry("mucfocus_muc_outages_total", "counter", &[], "Times that a membership lost its XMPP stream and was kept"),
     entry("mucfocus_msrp_connections", "gauge", &[], "MSRP connections that are open"),
     entry("mucfocus_msrp_violations_total", "counter", &["violation"], "What MSRP peers did against the protocol"),
     entry(
@@ -72,7 +106,12 @@ pub const CATALOGUE: &[Entry] = &[
         "SIP requests and connections that were refused, by reason",
     ),
     entry("mucfocus_xmpp_streams", "gauge", &[], "XMPP streams that are up"),
-    entry("mucfocus_xmpp_logins_total", "counter", &["outcome"], "Logins to XMPP servers"),
+    entry(
+        "mucfocus_xmpp_logins_total",
+        "counter",
+        &["login", "outcome"],
+        "Logins to XMPP servers, by `login` of the account",
+    ),
     entry("mucfocus_xmpp_stanzas_skipped_total", "counter", &["reason"], "Stanzas that were not used"),
     entry(
         "mucfocus_peers_stalled_total",
@@ -82,6 +121,15 @@ pub const CATALOGUE: &[Entry] = &[
     ),
 ];
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+/// The name of a room rule: written by the operator, in a configuration that is bounded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rule {
+    rule: String,
+}
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Code {
     code: &'static str,
@@ -106,6 +154,12 @@ struct Way {
 struct Outcome {
     outcome: &'static str,
 }
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginOutcome {
+    login: &'static str,
+    #[prometheus(flatten)]
+    outcome: Outcome,
+}
 
 /// All metrics of this process. Shared by `Arc`.
 #[derive(Debug)]
@@ -114,32 +168,43 @@ pub struct Metrics {
     pub legs: Gauge,
     /// Rooms that are mirrored.
     pub rooms: Gauge,
-    /// INVITEs answered with 200.
-    pub calls_answered: Counter,
+    /// Conference subscriptions that are up.
+    pub subscriptions: Gauge,
+    /// A membership lost its XMPP stream and is kept.
+    pub muc_outages: Counter,
     /// MSRP connections that are open.
     pub msrp_connections: Gauge,
     /// XMPP streams that are up.
     pub xmpp_streams: Gauge,
     /// A call, a connection or a stream did not take what its room put out.
     pub peers_stalled: Counter,
+    calls_answered: Family<Rule, Counter>,
     calls_refused: Family<Code, Counter>,
     calls_ended: Family<Reason, Counter>,
     messages: Family<Way, Counter>,
     messages_refused: Family<Code, Counter>,
+    nicknames_refused: Family<Code, Counter>,
+    notifications: Family<Outcome, Counter>,
+    invitations: Family<Code, Counter>,
     msrp_violations: Family<Violation, Counter>,
     sip_requests: Family<Method, Counter>,
     sip_gate_refusals: Family<Reason, Counter>,
-    xmpp_logins: Family<Outcome, Counter>,
+    xmpp_logins: Family<LoginOutcome, Counter>,
     xmpp_stanzas_skipped: Family<Reason, Counter>,
     registry: Registry,
 }
 
 impl Metrics {
-    /// All at zero.
+    /// All at zero. The series of small closed sets are there from the start, so that a rate sees the first event.
     #[must_use]
     pub fn new() -> Self {
         let mut r = Registry::default();
-        Self {
+        let build: Family<Version, Gauge> = register(&mut r, "mucfocus_build_info");
+        build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let start: Gauge = register(&mut r, "mucfocus_start_time_seconds");
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        start.set(i64::try_from(since.as_secs()).unwrap_or_default());
+        let metrics = Self {
             legs: register(&mut r, "mucfocus_legs"),
             rooms: register(&mut r, "mucfocus_rooms"),
             calls_answered: register(&mut r, "mucfocus_calls_answered_total"),
@@ -147,6 +212,11 @@ impl Metrics {
             calls_ended: register(&mut r, "mucfocus_calls_ended_total"),
             messages: register(&mut r, "mucfocus_messages_total"),
             messages_refused: register(&mut r, "mucfocus_messages_refused_total"),
+            nicknames_refused: register(&mut r, "mucfocus_nicknames_refused_total"),
+            subscriptions: register(&mut r, "mucfocus_subscriptions"),
+            notifications: register(&mut r, "mucfocus_notifications_total"),
+            invitations: register(&mut r, "mucfocus_invitations_total"),
+            muc_outages: register(&mut r, "mucfocus_muc_outages_total"),
             msrp_connections: register(&mut r, "mucfocus_msrp_connections"),
             msrp_violations: register(&mut r, "mucfocus_msrp_violations_total"),
             sip_requests: register(&mut r, "mucfocus_sip_requests_total"),
@@ -156,7 +226,48 @@ impl Metrics {
             xmpp_stanzas_skipped: register(&mut r, "mucfocus_xmpp_stanzas_skipped_total"),
             peers_stalled: register(&mut r, "mucfocus_peers_stalled_total"),
             registry: r,
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// The same, and says how many legs there may be; `None`: as many as come.
+    #[must_use]
+    pub fn with_legs_limit(mut self, limit: Option<usize>) -> Self {
+        if let Some(limit) = limit {
+            let gauge: Gauge = register(&mut self.registry, "mucfocus_legs_limit");
+            gauge.set(i64::try_from(limit).unwrap_or(i64::MAX));
         }
+        self
+    }
+
+    fn begin(&self) {
+        for reason in ENDS {
+            drop(self.calls_ended.get_or_create(&Reason { reason }));
+        }
+        for direction in [Direction::SipToXmpp, Direction::XmppToSip].map(Direction::label) {
+            drop(self.messages.get_or_create(&Way { direction }));
+        }
+        for outcome in [Notified::Delivered, Notified::TooLarge, Notified::Failed].map(notified) {
+            drop(self.notifications.get_or_create(&Outcome { outcome }));
+        }
+        for outcome in [Login::Ok, Login::Refused, Login::Unreachable].map(Login::label) {
+            for login in ["password", "hmac", "jwt", "anonymous"] {
+                drop(self.xmpp_logins.get_or_create(&LoginOutcome { login, outcome: Outcome { outcome } }));
+            }
+        }
+        for code in (300..700).map(sip_status) {
+            drop(self.calls_refused.get_or_create(&Code { code }));
+        }
+        for code in (400..600).map(msrp_status) {
+            drop(self.messages_refused.get_or_create(&Code { code }));
+            drop(self.nicknames_refused.get_or_create(&Code { code }));
+        }
+    }
+
+    /// An INVITE was answered with 200. `rule` is the name of a room rule of the configuration.
+    pub fn call_answered(&self, rule: &str) {
+        self.calls_answered.get_or_create(&Rule { rule: rule.to_owned() }).inc();
     }
 
     /// An INVITE was refused with this SIP status.
@@ -179,6 +290,21 @@ impl Metrics {
         self.messages_refused.get_or_create(&Code { code: msrp_status(status) }).inc();
     }
 
+    /// A change of nickname was refused with this MSRP status.
+    pub fn nickname_refused(&self, status: u16) {
+        self.nicknames_refused.get_or_create(&Code { code: msrp_status(status) }).inc();
+    }
+
+    /// A NOTIFY to a conference subscriber came to its end.
+    pub fn notification(&self, outcome: Notified) {
+        self.notifications.get_or_create(&Outcome { outcome: notified(outcome) }).inc();
+    }
+
+    /// An invitation by REFER came to this end.
+    pub fn invitation(&self, status: u16) {
+        self.invitations.get_or_create(&Code { code: sip_status(status) }).inc();
+    }
+
     /// An MSRP peer broke the protocol. `name` is the name of a variant, never text of the peer: hence `'static`.
     pub fn msrp_violation(&self, name: &'static str) {
         self.msrp_violations.get_or_create(&Violation { violation: name }).inc();
@@ -194,9 +320,9 @@ impl Metrics {
         self.sip_gate_refusals.get_or_create(&Reason { reason }).inc();
     }
 
-    /// A login to an XMPP server ended.
-    pub fn xmpp_login(&self, outcome: Login) {
-        self.xmpp_logins.get_or_create(&Outcome { outcome: outcome.label() }).inc();
+    /// A login to an XMPP server ended. `login` is its kind, as the configuration calls it.
+    pub fn xmpp_login(&self, login: &'static str, outcome: Login) {
+        self.xmpp_logins.get_or_create(&LoginOutcome { login, outcome: Outcome { outcome: outcome.label() } }).inc();
     }
 
     /// A stanza was not used. `reason` is the name of a variant, never text of the server.
@@ -237,69 +363,4 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &'static
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn each_once() -> Metrics {
-        let metrics = Metrics::new();
-        metrics.call_refused(404);
-        metrics.call_ended(EndCause::ByCaller);
-        metrics.message(Direction::SipToXmpp);
-        metrics.message_refused(415);
-        metrics.msrp_violation("message_id_missing");
-        metrics.sip_request("INVITE");
-        metrics.sip_gate_refusal("too_long");
-        metrics.xmpp_login(Login::Ok);
-        metrics.xmpp_stanza_skipped("unknown");
-        metrics
-    }
-
-    #[test]
-    fn what_is_exposed_is_the_catalogue() {
-        let text = each_once().exposition();
-        let mut exposed = BTreeSet::new();
-        for line in text.lines().filter(|l| !l.starts_with('#')) {
-            let (series, _) = line.rsplit_once(' ').unwrap();
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let labels: Vec<&str> = labels.split(',').filter_map(|l| l.split_once('=')).map(|(l, _)| l).collect();
-            exposed.insert((name.to_owned(), labels.join(",")));
-        }
-        let promised = CATALOGUE.iter().map(|e| (e.name.to_owned(), e.labels.join(","))).collect::<BTreeSet<_>>();
-        assert_eq!(exposed, promised, "{text}");
-        for entry in CATALOGUE {
-            let family = entry.name.strip_suffix("_total").unwrap_or(entry.name);
-            assert!(text.contains(&format!("# HELP {family} {}.\n", entry.help)), "{family}\n{text}");
-            assert!(text.contains(&format!("# TYPE {family} {}\n", entry.kind)), "{family}\n{text}");
-        }
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn the_documentation_shows_the_catalogue() {
-        let source = include_str!("metrics.rs");
-        let shown: Vec<&str> =
-            source.lines().filter_map(|l| l.strip_prefix("//! ")).filter(|l| l.starts_with("| `")).collect();
-        assert_eq!(shown, table_rows());
-    }
-
-    #[test]
-    fn nothing_that_a_peer_says_becomes_a_series() {
-        let metrics = Metrics::new();
-        for n in 0..1000 {
-            metrics.sip_request(&format!("METHOD{n}"));
-            metrics.call_refused(n);
-            metrics.message_refused(n);
-        }
-        let series = metrics.exposition().lines().filter(|l| l.contains('{')).count();
-        assert!(series < 60, "{series}");
-    }
-
-    #[test]
-    fn values_of_labels_are_words_in_lower_case() {
-        let text = each_once().exposition();
-        assert!(text.contains(r#"mucfocus_calls_ended_total{reason="by_caller"} 1"#), "{text}");
-        assert!(text.contains(r#"mucfocus_messages_total{direction="sip_to_xmpp"} 1"#), "{text}");
-    }
-}
+mod tests;
