@@ -26,20 +26,14 @@ pub enum Command {
     Serve(ServeArgs),
     /// Say what is wrong with the configuration, where, and what to write instead
     Check(CheckArgs),
-    /// Print a commented example
-    Print {
-        /// Of what.
-        #[arg(value_name = "WHAT")]
-        what: Printable,
-    },
+    /// Say which room, MUC, account and nickname a caller gets, whether he is let in, and by which lines
+    Route(RouteArgs),
+    /// Print a commented example, or the XMPP server's half of a configuration
+    Print(PrintArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
     /// Join a room from this terminal as a SIP user, or probe one with --say and --expect
     Chat(ChatArgs),
-    /// (Not yet.)
-    #[command(hide = true)]
-    Route(Rest),
-    /// (Not yet.)
-    #[command(hide = true)]
-    Schema(Rest),
     /// (Not yet.)
     #[command(hide = true)]
     Ctl(Rest),
@@ -70,8 +64,8 @@ pub struct CheckArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigFile,
-    /// (Not yet.)
-    #[arg(long, hide = true)]
+    /// Also ask DNS, log in to XMPP and look at the rooms; status 1 when something is wrong there
+    #[arg(long)]
     pub online: bool,
     /// End with status 1 when there are warnings
     #[arg(long)]
@@ -81,16 +75,43 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
+/// Arguments of `route`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Status 1 when no rule maps the address, or the caller is not let in.")]
+pub struct RouteArgs {
+    /// The address that is dialled, like sip:capulet@rooms.example.com
+    #[arg(value_name = "URI")]
+    pub uri: String,
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Who calls, like sip:romeo@example.org or '"Romeo" <sip:romeo@example.org>'; default: sip:$USER@localhost
+    #[arg(long, value_name = "SIP-URI")]
+    pub from: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `print`.
+#[derive(Debug, clap::Args)]
+pub struct PrintArgs {
+    /// Of what.
+    #[arg(value_name = "WHAT")]
+    pub what: Printable,
+    /// The configuration whose other half prosody and ejabberd are; default: the example
+    #[arg(long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// What `print` can print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Printable {
     /// The configuration of mucfocus, with every key of this version
     Config,
-    /// (Not yet.)
-    #[value(hide = true)]
+    /// What Prosody has to be told for a configuration
     Prosody,
-    /// (Not yet.)
-    #[value(hide = true)]
+    /// What ejabberd has to be told for a configuration
     Ejabberd,
 }
 
@@ -106,8 +127,9 @@ pub struct Rest {
 /// Arguments of `chat`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
-    after_help = "Without --say and --expect: type to talk, /leave to go. With them: joins, says each text once the one before \
-was acknowledged and what is expected before it was seen, and leaves; what is expected may come at any time. Status 1 when \
+    after_help = "Without --say and --expect: type to talk, /help for commands, /leave to go. With them: joins, says each text once the one before \
+was acknowledged and what is expected before it was seen, and leaves; what is expected may come at any time, \
+but with --say not out of the room's history. Status 1 when \
 something said was not acknowledged, or something expected not seen, in time."
 )]
 pub struct ChatArgs {
@@ -117,11 +139,12 @@ pub struct ChatArgs {
     /// Who calls; default: sip:$USER@localhost
     #[arg(long, value_name = "SIP-URI")]
     pub from: Option<String>,
-    /// Display name, from which the nickname in the room is made
+    /// Display name, and the nickname to ask for in the room, where it renames all devices of the caller; the room says which
+    /// one is in force
     #[arg(long = "as", value_name = "NICKNAME")]
     pub nickname: Option<String>,
-    /// (Not yet.)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// File that holds the password of the caller, for servers that ask for it (digest)
+    #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// Where to send the call; default: the host of the room's address, over UDP unless it says ;transport=tcp
     #[arg(long, value_name = "udp:|tcp:HOST:PORT")]
@@ -142,7 +165,7 @@ pub struct ChatArgs {
 pub enum Step {
     /// Say this.
     Say(String),
-    /// Wait until a message has come that contains this.
+    /// Wait until a line has come that contains this.
     Expect(String),
 }
 
@@ -153,9 +176,10 @@ pub struct Script(pub Vec<Step>);
 impl clap::Args for Script {
     fn augment_args(command: clap::Command) -> clap::Command {
         let text = |id: &'static str| Arg::new(id).long(id).value_name("TEXT").action(ArgAction::Append);
-        command
-            .arg(text("say").help("Say this in the room; may be repeated"))
-            .arg(text("expect").help("Wait until a message comes that contains this; may be repeated"))
+        command.arg(text("say").help("Say this in the room; may be repeated")).arg(text("expect").help(
+            "Wait until a line comes that contains this: a message of somebody else, or who joins and leaves; \
+                 may be repeated",
+        ))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

@@ -1,14 +1,18 @@
 //! `mucfocus check`: the configuration, section by section. Lines on standard output; errors also as pictures on
 //! standard error.
 
+mod cure;
+mod online;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
+use self::online::{Grade, Seen};
 use super::args::CheckArgs;
-use super::{FAILED, WRONG, draw, not_yet, wrong_configuration};
+use super::{FAILED, WRONG, draw, wrong_configuration};
 use crate::config::{Config, ConfigErrors, Finding, Findings, Level};
 
 /// Sections in the order of the documentation.
@@ -28,30 +32,30 @@ const SECTIONS: [&str; 12] = [
 ];
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    if args.online {
-        return not_yet("check --online");
-    }
-    let findings = match Config::load(&args.config.file) {
-        Ok((_, warnings)) => warnings,
-        Err(ConfigErrors::Wrong(findings)) => findings,
+    let (config, findings) = match Config::load(&args.config.file) {
+        Ok((config, warnings)) => (Some(config), warnings),
+        Err(ConfigErrors::Wrong(findings)) => (None, findings),
         Err(unreadable) => return wrong_configuration(&unreadable),
     };
-    let text = if args.json { json(&findings) } else { lines(&findings) };
+    // What is wrong in the file is mended first.
+    let seen = config.filter(|_| args.online).map(|config| online::look(&config));
+    let text = if args.json { json(&findings, seen.as_deref()) } else { lines(&findings, seen.as_deref()) };
     let printed = std::io::stdout().lock().write_all(text.as_bytes());
     if !args.json {
         draw(&findings, Level::Error);
     }
+    let (errors, warnings) = totals(&findings, seen.as_deref());
     if findings.count(Level::Error) > 0 {
         ExitCode::from(WRONG)
-    } else if printed.is_err() || (args.strict && findings.count(Level::Warning) > 0) {
+    } else if printed.is_err() || errors > 0 || (args.strict && warnings > 0) {
         ExitCode::from(FAILED)
     } else {
         ExitCode::SUCCESS
     }
 }
 
-/// One line for each section that is fine, and one for each finding.
-fn lines(findings: &Findings) -> String {
+/// One line for each section that is fine, and one for each finding; behind those what was seen online.
+fn lines(findings: &Findings, seen: Option<&[Seen]>) -> String {
     let mut out = format!("{}\n", findings.file());
     let others = findings.iter().filter(|f| !SECTIONS.iter().any(|s| within(&f.section, s)));
     for finding in others {
@@ -66,13 +70,23 @@ fn lines(findings: &Findings) -> String {
         for finding in of_section {
             line(&mut out, findings, finding, section);
         }
+        for seen in seen.into_iter().flatten().filter(|seen| seen.section == section) {
+            let help = if seen.help.is_empty() { String::new() } else { format!("; {}", seen.help) };
+            let _ = writeln!(out, "  {section:<14} {}  {}{help}", seen.grade.word(), seen.message);
+        }
     }
-    let (errors, warnings) = (findings.count(Level::Error), findings.count(Level::Warning));
+    let (errors, warnings) = totals(findings, seen);
     let _ = match (errors, warnings) {
         (0, 0) => writeln!(out, "ok"),
         _ => writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning")),
     };
     out
+}
+
+/// Errors and warnings, of the file and seen online.
+fn totals(findings: &Findings, seen: Option<&[Seen]>) -> (usize, usize) {
+    let count = |grade| seen.into_iter().flatten().filter(|seen| seen.grade == grade).count();
+    (findings.count(Level::Error) + count(Grade::Error), findings.count(Level::Warning) + count(Grade::Warning))
 }
 
 fn counted(n: usize, what: &str) -> String {
@@ -105,9 +119,13 @@ const fn word(level: Level) -> &'static str {
 #[derive(Serialize)]
 struct JsonReport<'a> {
     file: &'a str,
+    /// Of the file and seen online.
     errors: usize,
     warnings: usize,
     findings: Vec<JsonFinding<'a>>,
+    /// With `--online`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<&'a [Seen]>,
 }
 
 #[derive(Serialize)]
@@ -120,11 +138,12 @@ struct JsonFinding<'a> {
     help: &'a str,
 }
 
-fn json(findings: &Findings) -> String {
+fn json(findings: &Findings, seen: Option<&[Seen]>) -> String {
+    let (errors, warnings) = totals(findings, seen);
     let report = JsonReport {
         file: findings.file(),
-        errors: findings.count(Level::Error),
-        warnings: findings.count(Level::Warning),
+        errors,
+        warnings,
         findings: findings
             .iter()
             .map(|f| {
@@ -139,6 +158,7 @@ fn json(findings: &Findings) -> String {
                 }
             })
             .collect(),
+        online: seen,
     };
     // Structs of numbers and strings always have a JSON form.
     serde_json::to_string_pretty(&report).map(|text| text + "\n").unwrap_or_default()

@@ -7,6 +7,7 @@ pub mod args;
 pub mod chat;
 mod check;
 mod print;
+mod route;
 pub mod serve;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -38,10 +39,10 @@ pub fn main() -> ExitCode {
     match args.command {
         Command::Serve(args) => serve(&args.config.file, args.log_format),
         Command::Check(args) => check::run(&args),
-        Command::Print { what } => print::run(what),
+        Command::Route(args) => route::run(&args),
+        Command::Print(args) => print::run(&args),
+        Command::Schema => print::schema(),
         Command::Chat(args) => chat::run(args),
-        Command::Route(_) => not_yet("route"),
-        Command::Schema(_) => not_yet("schema"),
         Command::Ctl(_) => not_yet("ctl"),
     }
 }
@@ -73,6 +74,7 @@ fn wrong_configuration(errors: &ConfigErrors) -> ExitCode {
                 "mucfocus: {errors}\n  help: name another file with --config, or begin with `mucfocus print config`"
             ));
         }
+        ConfigErrors::NotUtf8 { .. } => tell(&format!("mucfocus: {errors}\n  help: save the file as UTF-8")),
         ConfigErrors::Wrong(findings) => draw(findings, Level::Error),
     }
     ExitCode::from(WRONG)

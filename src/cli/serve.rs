@@ -105,7 +105,7 @@ impl GateObserver for CountRefusals {
 
 impl Running {
     async fn start(config: Config) -> Result<Self, String> {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new().with_legs_limit(config.limits.legs));
         let pool = Pool::observed(config.xmpp.clone(), Arc::clone(&metrics));
         let context = Context {
             sessions: Arc::default(),
@@ -137,7 +137,7 @@ impl Running {
             Arc::new(move |ip| trusted.iter().any(|peer| peer.network.contains(&ip)));
         for (listener, address) in msrp.into_iter().zip(&msrp_addresses) {
             listening.push(format!("msrp:tcp:{address}"));
-            let limit = sip_settings.connections_per_source;
+            let limit = sip_settings.sources.connections;
             tokio::spawn(listener::accept(listener, context.clone(), limit, Arc::clone(&is_trusted)));
         }
         if let Some(address) = http {
@@ -160,9 +160,7 @@ impl Running {
 }
 
 fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
-    let hosts = config.sip.advertise.iter().map(|(host, _)| host.clone());
-    let hosts: Vec<String> = hosts.chain(config.sip.listen.iter().map(|listen| literal(listen.address.ip()))).collect();
-    let rooms = Arc::new(config.rooms.clone().with_alias_hosts(hosts));
+    let rooms = Arc::new(config.rooms_of_calls());
     let advertised = config.msrp.advertise.clone();
     let concrete = msrp.iter().map(SocketAddr::ip).find(|ip| !ip.is_unspecified());
     let port = advertised.as_ref().and_then(|(_, port)| *port).or_else(|| msrp.first().map(SocketAddr::port));
@@ -172,9 +170,14 @@ fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
             join: config.timeouts.join,
             reflection: config.timeouts.reflection,
             lost_leg: config.timeouts.lost_leg,
+            muc_outage: config.timeouts.muc_outage,
         },
         max_legs: config.limits.legs,
+        legs_per_user: config.limits.legs_per_user,
+        joins_per_user: config.limits.joins_per_user,
         messages_per_user: config.limits.messages_per_user,
+        subscriptions_per_user: config.limits.subscriptions_per_user,
+        invitations_per_user: config.limits.invitations_per_user,
         msrp_host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)),
         msrp_port: port.unwrap_or_default(),
         account_for: Box::new(move |user| config.account_for(user)),

@@ -6,6 +6,8 @@
 //! instead. Nothing here opens a socket or asks the network.
 
 mod accounts;
+mod at;
+mod auth;
 mod check;
 mod example;
 mod finding;
@@ -15,6 +17,7 @@ mod patterns;
 mod raw;
 mod rooms;
 mod running;
+mod schema;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -30,12 +33,14 @@ use std::time::Duration;
 pub use self::example::EXAMPLE;
 pub use self::finding::{Finding, Findings, Level, Place, Style};
 pub use self::keys::{KEYS, Key, Kind};
+pub use self::schema::schema;
+use jid::BareJid;
 use mucfocus_core::address::mapping::{AccountError, AccountRules, RoomRules};
 use mucfocus_core::address::sip_uri::SipUri;
-use secrecy::SecretString;
+use mucfocus_core::room::io::AccountKey;
 
 use crate::sip::settings::Rate;
-use crate::xmpp::settings::{Account, Server};
+use crate::xmpp::settings::{Account, Login, Server};
 
 /// Where the configuration is read from when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/mucfocus/config.toml";
@@ -68,11 +73,29 @@ pub struct Config {
     /// Where `/live`, `/ready` and `/metrics` are; `None`: nowhere.
     pub http: Option<SocketAddr>,
     /// Of each of `accounts`, in the same order.
-    passwords: Vec<SecretString>,
+    logins: Vec<Login>,
     /// How to reach the XMPP server of any other domain.
     default_server: Server,
     /// How to reach those of some.
     servers: BTreeMap<String, Server>,
+    places: Places,
+}
+
+/// Where rules stand in the file, each list in the order of its rules.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    accounts: Vec<Place>,
+    rooms: Vec<RoomPlace>,
+    users: Vec<Place>,
+}
+
+/// Where a room rule stands, and where it is said who may enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomPlace {
+    /// The rule.
+    pub rule: Place,
+    /// Its `allow`, or that of `[room_defaults]`; `None` where neither is written.
+    pub allow: Option<Place>,
 }
 
 /// Limits that are kept by the focus itself. Those of the SIP driver are in its settings, as are those of XMPP.
@@ -80,8 +103,16 @@ pub struct Config {
 pub struct Limits {
     /// Legs at a time; `None` lifts the limit.
     pub legs: Option<usize>,
+    /// Legs of one SIP user at a time; `None` lifts the limit.
+    pub legs_per_user: Option<usize>,
+    /// Calls of one SIP user into rooms; `None` lifts the limit.
+    pub joins_per_user: Option<Rate>,
     /// Messages of one SIP user; `None` lifts the limit.
     pub messages_per_user: Option<Rate>,
+    /// Conference subscriptions of one SIP user at a time; `None` lifts the limit.
+    pub subscriptions_per_user: Option<usize>,
+    /// Invitations by one SIP user; `None` lifts the limit.
+    pub invitations_per_user: Option<Rate>,
 }
 
 /// How long is waited for what.
@@ -93,6 +124,8 @@ pub struct Timeouts {
     pub reflection: Duration,
     /// MSRP connection gone to leaving the room.
     pub lost_leg: Duration,
+    /// XMPP gone to BYE.
+    pub muc_outage: Duration,
     /// SIGTERM to exit.
     pub drain: Duration,
 }
@@ -141,6 +174,14 @@ pub enum ConfigErrors {
         /// Why.
         error: std::io::Error,
     },
+    /// The file is in another encoding, or no text.
+    #[error("{}:{line}: this line is not UTF-8", file.display())]
+    NotUtf8 {
+        /// Which file.
+        file: PathBuf,
+        /// The first such line, counted from 1.
+        line: usize,
+    },
     /// The file is wrong. Warnings are in the list as well.
     #[error("{} is wrong in {} places", .0.file(), .0.count(Level::Error))]
     Wrong(Findings),
@@ -152,7 +193,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or something in it is wrong.
+    /// The file cannot be read, is not UTF-8, or something in it is wrong.
     pub fn load(path: &Path) -> Result<(Self, Findings), ConfigErrors> {
         let unreadable = |error| ConfigErrors::Unreadable { file: path.to_owned(), error };
         let mut octets = Vec::new();
@@ -161,7 +202,11 @@ impl Config {
         if length > MAX_FILE {
             return Err(unreadable(std::io::Error::other("it is too long for a configuration")));
         }
-        let text = String::from_utf8(octets).map_err(|e| unreadable(std::io::Error::other(e.utf8_error())))?;
+        let text = String::from_utf8(octets).map_err(|error| {
+            let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+            let line = before.filter(|octet| **octet == b'\n').count() + 1;
+            ConfigErrors::NotUtf8 { file: path.to_owned(), line }
+        })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check::config(&text, &path.display().to_string(), folder).map_err(ConfigErrors::Wrong)
     }
@@ -188,8 +233,59 @@ impl Config {
     /// No rule gives him an account: 403.
     pub fn account_for(&self, aor: &SipUri) -> Result<Account, AccountError> {
         let (rule, jid) = self.accounts.find(aor)?;
-        let password = self.passwords.get(rule).cloned().ok_or(AccountError::NoRule)?;
+        self.account(rule, jid, aor)
+    }
+
+    /// The same by account rule number `rule`, whether or not another would come first.
+    ///
+    /// # Errors
+    ///
+    /// It does not match him, or does not give him an account.
+    pub fn account_by(&self, rule: usize, aor: &SipUri) -> Result<Account, AccountError> {
+        let only = self.accounts.rules().get(rule).cloned().into_iter().collect();
+        let (_, jid) = AccountRules::new(only).find(aor)?;
+        self.account(rule, jid, aor)
+    }
+
+    fn account(&self, rule: usize, jid: BareJid, aor: &SipUri) -> Result<Account, AccountError> {
+        let login = self.logins.get(rule).cloned().ok_or(AccountError::NoRule)?;
         let server = self.server_for(jid.domain().as_str());
-        Ok(Account { jid, password, server })
+        let key = match login {
+            Login::Anonymous => AccountKey::anonymous(jid.domain().as_str(), &aor.aor_key()),
+            _ => AccountKey::named(&jid),
+        };
+        Ok(Account { key, jid, login, server })
+    }
+
+    /// The room rules as calls meet them: also an address of this node itself names a room.
+    #[must_use]
+    pub fn rooms_of_calls(&self) -> RoomRules {
+        let hosts = self.sip.advertise.iter().map(|(host, _)| host.clone());
+        let listened = self.sip.listen.iter().map(|listen| crate::sockets::literal(listen.address.ip()));
+        self.rooms.clone().with_alias_hosts(hosts.chain(listened))
+    }
+
+    /// How the callers of account rule number `rule` log in.
+    #[must_use]
+    pub fn login_of(&self, rule: usize) -> Option<&Login> {
+        self.logins.get(rule)
+    }
+
+    /// Where account rule number `rule` stands.
+    #[must_use]
+    pub fn account_place(&self, rule: usize) -> Option<Place> {
+        self.places.accounts.get(rule).copied()
+    }
+
+    /// Where room rule number `rule` stands.
+    #[must_use]
+    pub fn room_place(&self, rule: usize) -> Option<RoomPlace> {
+        self.places.rooms.get(rule).copied()
+    }
+
+    /// Where digest user number `user` stands.
+    #[must_use]
+    pub fn user_place(&self, user: usize) -> Option<Place> {
+        self.places.users.get(user).copied()
     }
 }

@@ -1,102 +1,58 @@
-//! `[sip]`, `[sip.auth]`, `[msrp]`: where we listen, and whom we believe.
+//! `[sip]`, `[msrp]`: where we listen.
 
-use std::collections::BTreeSet;
 use std::hash::Hash;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::check::Report;
-use super::raw;
-use super::running::{AllLimits, choice};
+use super::keys::FILE;
+use super::raw::{self, At};
+use super::running::choice;
 use super::units::{self, Wrong};
 use crate::msrp_net;
-use crate::sip::settings::{IdentitySource, Listen, Settings, Transport, TrustedPeer, Untrusted};
+use crate::sip::settings::{Listen, Transport};
 
 /// Largest message when nothing is said.
 const MAX_MESSAGE_SIZE: usize = 64 * 1024;
+/// What XMPP servers take as they ship, of a whole stanza (c2s_stanza_size_limit of Prosody, max_stanza_size of ejabberd).
+const MAX_STANZA: usize = 256 * 1024;
 /// Least that may be said: RFC 4975 §8.6 sets none, but below this a sentence of a chat does not fit its wrapping.
 const MIN_MESSAGE_SIZE: usize = 1024;
 
-pub(super) fn sip(
-    sip: Option<Spanned<raw::Sip>>,
-    node: String,
-    limits: &AllLimits,
-    report: &mut Report<'_>,
-) -> Option<Settings> {
-    report.section("sip");
-    let (place, sip) = section(sip);
-    let listen = listen(
-        sip.listen.as_ref(),
-        place.clone(),
-        "sip",
-        r#"["udp:10.0.0.5:5060", "tcp:10.0.0.5:5060"]"#,
-        report,
-        sip_listen,
-    );
-    let domains = domains(sip.domains.as_ref(), place, report);
-    let advertise = report.optional(sip.advertise.as_ref(), units::host_and_port);
-    report.section("sip.auth");
-    let trusted_peers = trusted_peers(sip.auth.trusted_peers.as_ref(), report);
-    datagrams_are_believed(
-        listen.as_deref().unwrap_or_default(),
-        &trusted_peers,
-        sip.auth.trusted_peers.as_ref(),
-        report,
-    );
-    let identity = identity(sip.auth.identity.as_ref(), report);
-    let untrusted = report.optional(sip.auth.untrusted.as_ref(), |text| match text {
-        "refuse" => Ok(Untrusted::Refuse),
-        "drop" => Ok(Untrusted::Drop),
-        other => Err(choice(other, &["refuse", "drop"], &["challenge"])),
-    });
-    Some(Settings {
-        node,
-        listen: listen?,
-        domains: domains?,
-        advertise,
-        trusted_peers,
-        identity,
-        untrusted: untrusted.unwrap_or(Untrusted::Refuse),
-        requests_per_source: limits.requests_per_source,
-        connections_per_source: limits.connections_per_source,
-    })
+/// `[sip]`, as far as it was understood: what is wrong is absent, and said.
+pub(super) struct Sip {
+    pub(super) listen: Vec<Listen>,
+    pub(super) domains: Vec<String>,
+    pub(super) advertise: Option<(String, Option<u16>)>,
+    pub(super) auth: Option<At<raw::SipAuth>>,
 }
 
-/// The mistake that is made most: UDP is listened to, and nobody who calls over it is believed.
-fn datagrams_are_believed(
-    listen: &[Listen],
-    peers: &[TrustedPeer],
-    list: Option<&Spanned<Vec<raw::Text>>>,
-    report: &mut Report<'_>,
-) {
-    let udp = listen.iter().any(|l| l.transport == Transport::Udp);
-    let believed = peers.iter().any(|peer| peer.over_udp || peer.network.addr().is_loopback());
-    if udp && !believed && !peers.is_empty() {
-        let help = "write \"udp:ADDRESS\" for a peer whose datagrams nobody can forge, or listen on tcp: only";
-        let message = "no peer is believed over UDP: every caller who comes by datagram gets 403";
-        report.warning(list.map(Spanned::span), message, help);
-    }
+pub(super) fn sip(sip: Option<At<raw::Sip>>, report: &mut Report<'_>) -> Sip {
+    report.section("sip");
+    let (place, sip) = section(sip);
+    let example = r#"["udp:10.0.0.5:5060", "tcp:10.0.0.5:5060"]"#;
+    let listen = listen(sip.listen.as_ref(), place.clone(), "sip", example, report, sip_listen);
+    let domains = domains(sip.domains.as_ref(), place, report);
+    let advertise = report.optional(sip.advertise.as_ref(), units::host_and_port);
+    Sip { listen: listen.unwrap_or_default(), domains: domains.unwrap_or_default(), advertise, auth: sip.auth }
 }
 
 /// SIP over TCP and MSRP cannot share a port.
 pub(super) fn no_address_twice(
-    sip: Option<&Settings>,
+    sip: &[Listen],
     msrp: Option<&msrp_net::settings::Settings>,
     place: Option<Range<usize>>,
     report: &mut Report<'_>,
 ) {
-    let (Some(sip), Some(msrp)) = (sip, msrp) else { return };
-    let tcp = sip.listen.iter().filter(|l| l.transport == Transport::Tcp && l.address.port() != 0);
+    let Some(msrp) = msrp else { return };
+    let tcp = sip.iter().filter(|l| l.transport == Transport::Tcp && l.address.port() != 0);
     for taken in tcp.filter(|l| msrp.listen.contains(&l.address)) {
         let message = format!("{} is in sip.listen too", taken.address);
         report.section("msrp").error(place.clone(), message, "give MSRP a port of its own, like 2855");
     }
 }
 
-pub(super) fn msrp(msrp: Option<Spanned<raw::Msrp>>, report: &mut Report<'_>) -> Option<msrp_net::settings::Settings> {
+pub(super) fn msrp(msrp: Option<At<raw::Msrp>>, report: &mut Report<'_>) -> Option<msrp_net::settings::Settings> {
     let (place, msrp) = section(msrp);
     let listen = listen(msrp.listen.as_ref(), place, "msrp", r#"["tcp:10.0.0.5:2855"]"#, report, msrp_listen);
     let advertise = report.optional(msrp.advertise.as_ref(), units::host_and_port);
@@ -106,6 +62,15 @@ pub(super) fn msrp(msrp: Option<Spanned<raw::Msrp>>, report: &mut Report<'_>) ->
         }
         size => Ok(size),
     });
+    if let Some(key) = msrp.max_message_size.as_ref().filter(|_| size.is_some_and(|size| size > MAX_STANZA)) {
+        let help =
+            "write 256KiB at most, or raise the server's limit as `mucfocus print prosody` and `print ejabberd` show";
+        report.warning(
+            Some(key.span()),
+            "XMPP servers take stanzas of 256 KiB as they ship: longer messages fail",
+            help,
+        );
+    }
     Some(msrp_net::settings::Settings {
         listen: listen?,
         advertise,
@@ -114,13 +79,21 @@ pub(super) fn msrp(msrp: Option<Spanned<raw::Msrp>>, report: &mut Report<'_>) ->
 }
 
 /// Where a section begins, if it is there at all, and what is in it.
-fn section<T: Default>(section: Option<Spanned<T>>) -> (Option<Range<usize>>, T) {
+fn section<T: Default>(section: Option<At<T>>) -> (Option<Range<usize>>, T) {
     section.map_or_else(|| (None, T::default()), |s| (Some(s.span()), s.into_inner()))
+}
+
+/// Whether it was said already why this key, or its whole section, is absent.
+fn is_said(place: Option<&Range<usize>>, section: &str, key: &str, report: &Report<'_>) -> bool {
+    match place {
+        Some(place) => report.is_unusable(place.start, key),
+        None => report.is_unusable(FILE, section),
+    }
 }
 
 /// A list of addresses to listen on; must not be empty nor name one twice.
 fn listen<T: Copy + Eq + Hash>(
-    list: Option<&Spanned<Vec<raw::Text>>>,
+    list: Option<&At<Vec<raw::Text>>>,
     place: Option<Range<usize>>,
     section: &str,
     example: &str,
@@ -129,6 +102,9 @@ fn listen<T: Copy + Eq + Hash>(
 ) -> Option<Vec<T>> {
     let help = format!("write listen = {example}");
     let Some(list) = list else {
+        if is_said(place.as_ref(), section, "listen", report) {
+            return None;
+        }
         report.error(place, format!("{section}.listen is missing: [{section}] must say where to listen"), help);
         return None;
     };
@@ -193,12 +169,15 @@ fn prefixed(wrong: Wrong, transport: &str) -> Wrong {
 }
 
 fn domains(
-    list: Option<&Spanned<Vec<raw::Text>>>,
+    list: Option<&At<Vec<raw::Text>>>,
     place: Option<Range<usize>>,
     report: &mut Report<'_>,
 ) -> Option<Vec<String>> {
     let help = r#"write domains = ["rooms.example.com"]: the hosts of the addresses that SIP users dial"#;
     let Some(list) = list else {
+        if is_said(place.as_ref(), "sip", "domains", report) {
+            return None;
+        }
         report.error(place, "sip.domains is missing: no address is a room", help);
         return None;
     };
@@ -220,82 +199,4 @@ fn domains(
         }
     }
     Some(all)
-}
-
-fn trusted_peers(list: Option<&Spanned<Vec<raw::Text>>>, report: &mut Report<'_>) -> Vec<TrustedPeer> {
-    let texts = list.map(|l| l.get_ref().as_slice()).unwrap_or_default();
-    if texts.is_empty() {
-        let help = r#"write trusted_peers = ["10.0.0.10"] with the address of the SIP proxy that says who is calling"#;
-        report.warning(list.map(Spanned::span), "no peer is trusted, so nobody can call", help);
-    }
-    let mut all = Vec::new();
-    for text in texts {
-        let Some(peer) = report.take(text.span(), trusted_peer(text.get_ref())) else { continue };
-        if peer.network.prefix_len() == 0 {
-            let help = "name the addresses of your own proxies only";
-            report.warning(Some(text.span()), "everybody is trusted to say who he is", help);
-        }
-        all.push(peer);
-    }
-    all
-}
-
-fn trusted_peer(text: &str) -> Result<TrustedPeer, Wrong> {
-    const HELP: &str = "write an address or network, like 10.0.0.10, 10.0.0.0/24 or udp:10.0.0.10";
-    if text.starts_with("tls:") {
-        return Err(Wrong::new(
-            "\"tls:\", trust by certificate, is not yet in this version of mucfocus",
-            "a later version has it; write the address of the peer",
-        ));
-    }
-    let (over_udp, rest) = text.strip_prefix("udp:").map_or((false, text), |rest| (true, rest));
-    if let Some(rest) = rest.strip_prefix("tcp:") {
-        return Err(Wrong::new("an address alone is believed over TCP", format!("write \"{rest}\"")));
-    }
-    let bare = rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')).unwrap_or(rest);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(TrustedPeer { network: IpNet::from(address), over_udp });
-    }
-    match rest.parse::<IpNet>() {
-        Ok(network) if network.trunc() == network => Ok(TrustedPeer { network, over_udp }),
-        Ok(network) => Err(Wrong::new(
-            format!("\"{rest}\" has bits beyond its prefix"),
-            format!("write {} for the network, or {} for the one address", network.trunc(), network.addr()),
-        )),
-        Err(_) => match rest.parse::<SocketAddr>() {
-            Ok(with_port) => Err(Wrong::new(
-                "a peer is trusted whatever its port",
-                format!("write the address alone: {}", with_port.ip()),
-            )),
-            Err(_) => Err(Wrong::new(format!("\"{text}\" is not an address or network"), HELP)),
-        },
-    }
-}
-
-fn identity(list: Option<&Spanned<Vec<raw::Text>>>, report: &mut Report<'_>) -> Vec<IdentitySource> {
-    let Some(list) = list else { return vec![IdentitySource::PAssertedIdentity] };
-    if list.get_ref().is_empty() {
-        let help = r#"write identity = ["p-asserted-identity"]"#;
-        report.error(Some(list.span()), "no header says who is calling, so nobody can call", help);
-    }
-    let mut all = Vec::new();
-    let mut seen = BTreeSet::new();
-    for text in list.get_ref() {
-        let source = match text.get_ref().as_str() {
-            "p-asserted-identity" => Ok(IdentitySource::PAssertedIdentity),
-            "from" => Ok(IdentitySource::From),
-            other => Err(choice(other, &["p-asserted-identity", "from"], &[])),
-        };
-        let Some(source) = report.take(text.span(), source) else { continue };
-        if seen.insert(text.get_ref().clone()) {
-            all.push(source);
-        } else {
-            report.error(
-                Some(text.span()),
-                format!("\"{}\" stands here twice", text.get_ref()),
-                "leave one of them out",
-            );
-        }
-    }
-    all
 }

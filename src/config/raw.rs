@@ -1,126 +1,309 @@
-//! The file as it is written, with the place of every value. Nothing is checked here but types; what is absent is
-//! `None`. Without `Debug`, since it holds passwords as they were written.
+//! The file as it is written, with the place of every value: the one source of the keys, of their types, and of what the
+//! JSON Schema says about them. Nothing is checked here but types; what is absent is `None`. Without `Debug`, since it holds
+//! secrets as they were written.
+//!
+//! The first sentence of a key's doc is its description in the schema; `default` is for the reader, the value itself is set
+//! where the key is read; the first of `examples` is shown when the type is wrong.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use toml::Spanned;
+
+pub(super) use super::at::At;
 
 /// A string and where it stands.
-pub(super) type Text = Spanned<String>;
+pub(super) type Text = At<String>;
 
-/// The file.
-#[derive(Default, Deserialize)]
+/// Configuration of mucfocus: a SIP conference focus and MSRP switch whose rooms mirror XMPP MUC rooms. Times, sizes and
+/// rates are strings ("30s", "64KiB", "10/min"); "off" lifts a limit. Relative paths are relative to this file.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["sip", "msrp"]))]
 pub(super) struct File {
     pub(super) node: Node,
-    pub(super) sip: Option<Spanned<Sip>>,
-    pub(super) msrp: Option<Spanned<Msrp>>,
+    pub(super) sip: Option<At<Sip>>,
+    pub(super) msrp: Option<At<Msrp>>,
     pub(super) xmpp: Xmpp,
-    pub(super) accounts: Vec<Spanned<Account>>,
+    pub(super) accounts: Vec<At<Account>>,
     pub(super) room_defaults: RoomDefaults,
-    pub(super) rooms: Vec<Spanned<Room>>,
+    pub(super) rooms: Vec<At<Room>>,
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) log: Log,
     pub(super) http: Option<Http>,
 }
 
-/// `[node]`.
-#[derive(Default, Deserialize)]
+/// This node among others.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Node {
+    /// Name of this node: XMPP resource, Warning headers, metrics. Unique per node. Default: the host name.
+    #[schemars(extend("examples" = ["focus1"]))]
     pub(super) name: Option<Text>,
+    /// File with the key of digest nonces, the same on all nodes: 32 octets or more that nobody can guess. Default: random at
+    /// start, so that a restart asks callers for their password once more.
+    #[schemars(extend("examples" = ["/etc/mucfocus/nonce.key"]))]
+    pub(super) nonce_key_file: Option<Text>,
+    /// The same from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["nonce.key"]))]
+    pub(super) nonce_key_credential: Option<Text>,
 }
 
-/// `[sip]`.
-#[derive(Default, Deserialize)]
+/// Where SIP comes in, and which addresses are rooms.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["listen", "domains"]))]
 pub(super) struct Sip {
-    pub(super) listen: Option<Spanned<Vec<Text>>>,
-    pub(super) domains: Option<Spanned<Vec<Text>>>,
+    /// Where to listen: TRANSPORT:ADDRESS:PORT, the transport udp or tcp. Port 0 asks the system for one.
+    #[schemars(extend("examples" = [["udp:10.0.0.5:5060", "tcp:10.0.0.5:5060"]]))]
+    pub(super) listen: Option<At<Vec<Text>>>,
+    /// Hosts of the Request-URIs that are rooms. The first stands in canonical URIs where a rule captures the host.
+    #[schemars(extend("examples" = [["rooms.example.com"]]))]
+    pub(super) domains: Option<At<Vec<Text>>>,
+    /// HOST or HOST:PORT of Via and Contact; must lead to this very node. Default: what is listened on.
+    #[schemars(extend("examples" = ["focus1.example.com"]))]
     pub(super) advertise: Option<Text>,
-    pub(super) auth: SipAuth,
+    pub(super) auth: Option<At<SipAuth>>,
 }
 
-/// `[sip.auth]`.
-#[derive(Default, Deserialize)]
+/// Who is believed to be who he says he is.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct SipAuth {
-    pub(super) trusted_peers: Option<Spanned<Vec<Text>>>,
-    pub(super) identity: Option<Spanned<Vec<Text>>>,
+    /// Peers that say who is calling: an address or CIDR, believed over tcp. "udp:ADDRESS" has to be said, since a datagram's
+    /// source can be forged. Loopback, once listed: every transport. Default: nobody.
+    #[schemars(extend("examples" = [["10.0.0.10"]]))]
+    pub(super) trusted_peers: Option<At<Vec<Text>>>,
+    /// Where a trusted peer says who is calling; add "from" if it checks From itself.
+    #[schemars(extend("default" = ["p-asserted-identity"]))]
+    pub(super) identity: Option<At<Vec<Text>>>,
+    /// Everybody else: challenge (digest), refuse (403) or drop (silence).
+    #[schemars(extend("default" = "challenge", "enum" = ["challenge", "refuse", "drop"]))]
     pub(super) untrusted: Option<Text>,
+    /// Realm of digest. Default: the first of sip.domains.
+    #[schemars(extend("examples" = ["rooms.example.com"]))]
+    pub(super) realm: Option<Text>,
+    /// Algorithms of digest, the preferred one first.
+    #[schemars(extend("default" = ["SHA-256", "MD5"]))]
+    pub(super) algorithms: Option<At<Vec<Text>>>,
+    /// SIP users who log in here with a password of their own.
+    pub(super) users: Vec<At<SipUser>>,
 }
 
-/// `[msrp]`.
-#[derive(Default, Deserialize)]
+/// A SIP user who logs in here: his name is the user part, or the whole user@host, which is needed where two share a user
+/// part.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Msrp {
-    pub(super) listen: Option<Spanned<Vec<Text>>>,
-    pub(super) advertise: Option<Text>,
-    pub(super) max_message_size: Option<Text>,
-}
-
-/// `[xmpp]`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Xmpp {
-    pub(super) server: Option<Text>,
-    pub(super) tls: Option<Text>,
-    pub(super) ca_file: Option<Text>,
-    pub(super) domains: BTreeMap<String, XmppDomain>,
-}
-
-/// `[xmpp.domains."…"]`: the keys of `[xmpp]` again (`serde(flatten)` would lose the places).
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct XmppDomain {
-    pub(super) server: Option<Text>,
-    pub(super) tls: Option<Text>,
-    pub(super) ca_file: Option<Text>,
-}
-
-/// `[[accounts]]`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Account {
+#[schemars(extend("required" = ["sip"]))]
+pub(super) struct SipUser {
+    /// Who he is then.
+    #[schemars(extend("examples" = ["sip:romeo@example.org"]))]
     pub(super) sip: Option<Text>,
-    pub(super) jid: Option<Text>,
-    pub(super) login: Option<Text>,
+    /// His password. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["secret"]))]
     pub(super) password: Option<Text>,
+    /// File with his password, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/romeo.pw"]))]
     pub(super) password_file: Option<Text>,
+    /// His password from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["romeo.pw"]))]
     pub(super) password_credential: Option<Text>,
 }
 
-/// `[room_defaults]`.
-#[derive(Default, Deserialize)]
+/// Where MSRP comes in.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["listen"]))]
+pub(super) struct Msrp {
+    /// Where to listen: tcp:ADDRESS:PORT. Port 0 asks the system for one.
+    #[schemars(extend("examples" = [["tcp:10.0.0.5:2855"]]))]
+    pub(super) listen: Option<At<Vec<Text>>>,
+    /// HOST or HOST:PORT in a=path. Default: where the call came in.
+    #[schemars(extend("examples" = ["focus1.example.com"]))]
+    pub(super) advertise: Option<Text>,
+    /// Largest message.
+    #[schemars(extend("default" = "64KiB"))]
+    pub(super) max_message_size: Option<Text>,
+}
+
+/// How XMPP servers are reached.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Xmpp {
+    /// HOST or HOST:PORT of the server. Default: DNS SRV of the account's domain.
+    #[schemars(extend("examples" = ["10.0.0.20:5222"]))]
+    pub(super) server: Option<Text>,
+    /// starttls, direct (TLS from the first octet on, XEP-0368) or off (towards loopback only).
+    #[schemars(extend("default" = "starttls", "enum" = ["starttls", "direct", "off"]))]
+    pub(super) tls: Option<Text>,
+    /// File with the certificates to trust. Default: those that this machine trusts.
+    #[schemars(extend("examples" = ["/etc/mucfocus/ca.pem"]))]
+    pub(super) ca_file: Option<Text>,
+    /// The same keys for one domain of accounts; what is absent is taken from `xmpp`.
+    pub(super) domains: BTreeMap<String, XmppDomain>,
+}
+
+// The keys of `Xmpp` again: `serde(flatten)` would lose the places.
+/// How the server of one domain is reached.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct XmppDomain {
+    /// HOST or HOST:PORT of the server.
+    #[schemars(extend("examples" = ["10.0.0.20:5222"]))]
+    pub(super) server: Option<Text>,
+    /// starttls, direct (TLS from the first octet on, XEP-0368) or off (towards loopback only).
+    #[schemars(extend("default" = "starttls", "enum" = ["starttls", "direct", "off"]))]
+    pub(super) tls: Option<Text>,
+    /// File with the certificates to trust.
+    #[schemars(extend("examples" = ["/etc/mucfocus/ca.pem"]))]
+    pub(super) ca_file: Option<Text>,
+}
+
+/// Who a SIP user is on the XMPP side. The first rule that matches wins; a caller whom none matches gets 403.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["sip", "jid"]))]
+pub(super) struct Account {
+    /// Which callers: {name} captures, * does not; each stands for one or more characters of the user part or of the host.
+    #[schemars(extend("examples" = ["sip:romeo@example.org"]))]
+    pub(super) sip: Option<Text>,
+    /// Who they are: a JID, in which {name} is what was captured. With anonymous, a domain alone.
+    #[schemars(extend("examples" = ["romeo@example.net"]))]
+    pub(super) jid: Option<Text>,
+    /// How to log in: password, hmac (a password made of the secret and the JID, checked by the Prosody module that comes
+    /// along), jwt (a token that lives 60 s, for ejabberd), anonymous (a new JID each time).
+    #[schemars(extend("default" = "password", "enum" = ["password", "hmac", "jwt", "anonymous"]))]
+    pub(super) login: Option<Text>,
+    /// Password of the account. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["secret"]))]
+    pub(super) password: Option<Text>,
+    /// File with the password, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/romeo.xmpp"]))]
+    pub(super) password_file: Option<Text>,
+    /// The password from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["romeo.xmpp"]))]
+    pub(super) password_credential: Option<Text>,
+    /// Secret of hmac or jwt, 32 octets or more. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["made by: openssl rand -hex 32"]))]
+    pub(super) secret: Option<Text>,
+    /// File with the secret of hmac or jwt, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/mint.key"]))]
+    pub(super) secret_file: Option<Text>,
+    /// The secret of hmac or jwt from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["mint.key"]))]
+    pub(super) secret_credential: Option<Text>,
+}
+
+/// What a room has that does not say otherwise.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct RoomDefaults {
-    pub(super) allow: Option<Spanned<Vec<Text>>>,
+    /// Callers who are let in; matched against the verified identity.
+    #[schemars(extend("default" = ["sip:*@*"]))]
+    pub(super) allow: Option<At<Vec<Text>>>,
+    /// May a SIP user bring a MUC into being? Else a room that is not there is 404.
+    #[schemars(extend("default" = false))]
     pub(super) create: Option<bool>,
+    /// Nickname of those who have not chosen one, made of {display_name} and {user}. Empty: the user part; a telephone number
+    /// never: "Guest" and a number.
+    #[schemars(extend("default" = "{display_name}"))]
     pub(super) nickname: Option<Text>,
+    /// Messages shown on joining.
+    #[schemars(extend("default" = 20))]
+    pub(super) history: Option<At<u32>>,
+    /// May occupants talk to each other in private?
+    #[schemars(extend("default" = true))]
+    pub(super) private_messages: Option<bool>,
+    /// Password of the MUCs. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["secret"]))]
+    pub(super) password: Option<Text>,
+    /// File with the password of the MUCs, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/capulet.room"]))]
+    pub(super) password_file: Option<Text>,
+    /// The password of the MUCs from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["capulet.room"]))]
+    pub(super) password_credential: Option<Text>,
 }
 
-/// `[[rooms]]`.
-#[derive(Default, Deserialize)]
+/// Which MUC a room is. The first rule that matches wins.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["sip", "muc"]))]
 pub(super) struct Room {
+    /// Name of the rule, in logs and metrics. Default: the pattern.
+    #[schemars(extend("examples" = ["capulet"]))]
     pub(super) name: Option<Text>,
+    /// Which addresses: {name} captures one or more characters of the user part or of the host.
+    #[schemars(extend("examples" = ["sip:capulet@rooms.example.com"]))]
     pub(super) sip: Option<Text>,
+    /// The MUC: a JID, in which {name} is what was captured.
+    #[schemars(extend("examples" = ["capulet@muc.example.net"]))]
     pub(super) muc: Option<Text>,
-    pub(super) allow: Option<Spanned<Vec<Text>>>,
+    /// Callers who are let in; matched against the verified identity. Default: that of [room_defaults].
+    #[schemars(extend("examples" = [["sip:*@*"]]))]
+    pub(super) allow: Option<At<Vec<Text>>>,
+    /// May a SIP user bring the MUC into being? Default: that of [room_defaults].
+    #[schemars(extend("examples" = [false]))]
     pub(super) create: Option<bool>,
+    /// Nickname of those who have not chosen one. Default: that of [room_defaults].
+    #[schemars(extend("examples" = ["{display_name}"]))]
     pub(super) nickname: Option<Text>,
+    /// Messages shown on joining. Default: that of [room_defaults].
+    #[schemars(extend("examples" = [20]))]
+    pub(super) history: Option<At<u32>>,
+    /// May occupants talk to each other in private? Default: that of [room_defaults].
+    #[schemars(extend("examples" = [true]))]
+    pub(super) private_messages: Option<bool>,
+    /// Password of the MUC. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["secret"]))]
+    pub(super) password: Option<Text>,
+    /// File with the password of the MUC, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/capulet.room"]))]
+    pub(super) password_file: Option<Text>,
+    /// The password of the MUC from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["capulet.room"]))]
+    pub(super) password_credential: Option<Text>,
 }
 
-/// `[limits]`.
-#[derive(Default, Deserialize)]
+/// How much is let in. A user is a verified SIP URI; a source is an address, or a /64 of IPv6. Trusted peers count per user
+/// only.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Limits {
-    pub(super) legs: Option<Spanned<Count>>,
+    /// Legs at a time.
+    #[schemars(extend("default" = 5000))]
+    pub(super) legs: Option<At<Count>>,
+    /// Legs of one user at a time.
+    #[schemars(extend("default" = 10))]
+    pub(super) legs_per_user: Option<At<Count>>,
+    /// Calls of one user into rooms.
+    #[schemars(extend("default" = "30/min"))]
+    pub(super) joins_per_user: Option<Text>,
+    /// Messages of one user; more of them wait for their turn.
+    #[schemars(extend("default" = "20/s"))]
     pub(super) messages_per_user: Option<Text>,
+    /// Conference subscriptions of one user at a time.
+    #[schemars(extend("default" = 20))]
+    pub(super) subscriptions_per_user: Option<At<Count>>,
+    /// Invitations by one user.
+    #[schemars(extend("default" = "10/h"))]
+    pub(super) invitations_per_user: Option<Text>,
+    /// Requests of one source; beyond it: silence for ban_time.
+    #[schemars(extend("default" = "30/s"))]
     pub(super) requests_per_source: Option<Text>,
-    pub(super) connections_per_source: Option<Spanned<Count>>,
+    /// Connections of one source at a time.
+    #[schemars(extend("default" = 20))]
+    pub(super) connections_per_source: Option<At<Count>>,
+    /// Failed logins from one source; beyond it: silence for ban_time.
+    #[schemars(extend("default" = "10/min"))]
+    pub(super) failed_logins_per_source: Option<Text>,
+    /// How long a source that went beyond requests_per_source or failed_logins_per_source hears nothing.
+    #[schemars(extend("default" = "10m"))]
+    pub(super) ban_time: Option<Text>,
+    /// Logins towards one XMPP server.
+    #[schemars(extend("default" = "20/s"))]
     pub(super) xmpp_logins: Option<Text>,
 }
 
@@ -132,27 +315,54 @@ pub(super) enum Count {
     Off(#[expect(dead_code, reason = "tells a string from a number")] String),
 }
 
-/// `[timeouts]`.
-#[derive(Default, Deserialize)]
+impl JsonSchema for Count {
+    fn schema_name() -> Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "off" }] })
+    }
+}
+
+/// How long is waited for what.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Timeouts {
+    /// INVITE to final response.
+    #[schemars(extend("default" = "15s"))]
     pub(super) join: Option<Text>,
+    /// Last chunk of a message to 200; then 408. At most 28 s.
+    #[schemars(extend("default" = "25s"))]
     pub(super) reflection: Option<Text>,
+    /// MSRP connection gone to leaving the room.
+    #[schemars(extend("default" = "45s"))]
     pub(super) lost_leg: Option<Text>,
+    /// XMPP gone to BYE.
+    #[schemars(extend("default" = "2m"))]
+    pub(super) muc_outage: Option<Text>,
+    /// SIGTERM to exit.
+    #[schemars(extend("default" = "5s"))]
     pub(super) drain: Option<Text>,
 }
 
-/// `[log]`.
-#[derive(Default, Deserialize)]
+/// What is logged, and how.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Log {
+    /// Least severe level that is logged; bodies of messages at trace only.
+    #[schemars(extend("default" = "info", "enum" = ["error", "warn", "info", "debug", "trace"]))]
     pub(super) level: Option<Text>,
+    /// How lines look.
+    #[schemars(extend("default" = "text", "enum" = ["text", "json"]))]
     pub(super) format: Option<Text>,
 }
 
-/// `[http]`.
-#[derive(Default, Deserialize)]
+/// Probes and metrics over HTTP. Without this section, nothing.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Http {
+    /// Where /live, /ready and /metrics are; reads only.
+    #[schemars(extend("default" = "127.0.0.1:8085"))]
     pub(super) listen: Option<Text>,
 }

@@ -2,76 +2,130 @@
 
 use std::ops::Range;
 
+use super::check::Report;
+use super::keys::FILE;
+use super::patterns::{self, Reachable};
+use super::raw::{self, At};
+use super::secret::{self, Given};
+use super::units::Wrong;
+use super::{Place, RoomPlace};
 use mucfocus_core::address::mapping::{RoomRule, RoomRules};
 use mucfocus_core::address::pattern::{Folding, Pattern};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::address::template::NicknameTemplate;
-use toml::Spanned;
+use mucfocus_core::stanza::Password;
+use secrecy::ExposeSecret as _;
 
-use super::check::Report;
-use super::patterns::{self, Reachable};
-use super::raw;
-use super::units::Wrong;
+/// Messages shown on joining when nothing is said.
+const HISTORY: u32 = 20;
+/// Most that may be said: they are sent one by one before the caller hears what is said now.
+const MOST_HISTORY: u32 = 200;
 
 /// What a room has that does not say otherwise.
 struct Defaults {
     allow: Vec<Pattern>,
     create: bool,
     nickname: NicknameTemplate,
+    password: Option<Password>,
+    history: u32,
+    private_messages: bool,
+    /// Where `allow` stands, if it does.
+    allow_place: Option<Place>,
 }
 
 /// A rule that was understood.
 struct Read {
     rule: RoomRule,
-    line: usize,
     sip_span: Range<usize>,
+    place: RoomPlace,
+}
+
+/// The rules, and where they stand, in the same order.
+pub(super) struct Rooms {
+    pub(super) rules: RoomRules,
+    pub(super) places: Vec<RoomPlace>,
 }
 
 pub(super) fn rooms(
     defaults: &raw::RoomDefaults,
-    rooms: &[Spanned<raw::Room>],
+    rooms: &[At<raw::Room>],
     domains: &[String],
     report: &mut Report<'_>,
-) -> RoomRules {
+) -> Rooms {
     report.section("room_defaults");
+    let password = Given {
+        wording: secret::ROOM,
+        inline: defaults.password.as_ref(),
+        file: defaults.password_file.as_ref(),
+        credential: defaults.password_credential.as_ref(),
+    };
     let defaults = Defaults {
+        password: room_password(&password, report),
+        history: defaults.history.as_ref().map_or(HISTORY, |history| self::history(history, report)),
+        private_messages: defaults.private_messages.unwrap_or(true),
+        allow_place: defaults.allow.as_ref().map(|list| report.place(list.span().start)),
         allow: allow(defaults.allow.as_ref(), report)
             .unwrap_or_else(|| patterns::pattern("sip:*@*").into_iter().collect()),
         create: defaults.create.unwrap_or(false),
         nickname: report.optional(defaults.nickname.as_ref(), nickname).unwrap_or_default(),
     };
     report.section("rooms");
-    if rooms.is_empty() {
+    if rooms.is_empty() && !report.is_unusable(FILE, "rooms") {
         let help = r#"write [[rooms]] with sip = "sip:{room}@rooms.example.com" and muc = "{room}@muc.example.net""#;
         report.warning(None, "no address is a room, so every call gets 404", help);
     }
     let read: Vec<Read> = rooms.iter().filter_map(|room| rule(room, &defaults, report)).collect();
     rules_that_never_match(&read, domains, report);
-    RoomRules::new(read.into_iter().map(|r| r.rule).collect(), domains.to_vec())
+    let places = read.iter().map(|r| r.place).collect();
+    Rooms { rules: RoomRules::new(read.into_iter().map(|r| r.rule).collect(), domains.to_vec()), places }
 }
 
-fn rule(room: &Spanned<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> Option<Read> {
+fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> Option<Read> {
     let (keys, owner) = (room.get_ref(), room.span());
     let sip = report.required(keys.sip.as_ref(), &owner, "sip", r#""sip:{room}@rooms.example.com""#);
     let muc = report.required(keys.muc.as_ref(), &owner, "muc", r#""{room}@muc.example.net""#);
     let pattern = sip.and_then(|text| report.optional(Some(text), room_pattern));
     let template = muc.and_then(|text| report.optional(Some(text), room_template));
-    let name = keys.name.as_ref().map(|text| report.optional(Some(text), name));
-    let allow = keys.allow.as_ref().map(|list| allow(Some(list), report));
-    let nickname = keys.nickname.as_ref().map(|text| report.optional(Some(text), nickname));
+    let name = report.optional(keys.name.as_ref(), name);
+    let allow = allow(keys.allow.as_ref(), report);
+    let nickname = report.optional(keys.nickname.as_ref(), nickname);
+    let history = keys.history.as_ref().map(|history| self::history(history, report));
+    let password = Given {
+        wording: secret::ROOM,
+        inline: keys.password.as_ref(),
+        file: keys.password_file.as_ref(),
+        credential: keys.password_credential.as_ref(),
+    };
+    let password = room_password(&password, report);
+    let allow_place = keys.allow.as_ref().map(|list| report.place(list.span().start));
     let (sip, muc, pattern, template) = (sip?, muc?, pattern?, template?);
     patterns::captured(&pattern, &template, muc.span(), report).then(|| Read {
-        line: report.line(owner.start),
         sip_span: sip.span(),
+        place: RoomPlace { rule: report.place(owner.start), allow: allow_place.or(defaults.allow_place) },
         rule: RoomRule {
-            name: name.flatten().unwrap_or_else(|| pattern.to_string()),
+            name: name.unwrap_or_else(|| pattern.to_string()),
             sip: pattern,
             muc: template,
-            allow: allow.flatten().unwrap_or_else(|| defaults.allow.clone()),
+            allow: allow.unwrap_or_else(|| defaults.allow.clone()),
             create: keys.create.unwrap_or(defaults.create),
-            nickname: nickname.flatten().unwrap_or_else(|| defaults.nickname.clone()),
+            nickname: nickname.unwrap_or_else(|| defaults.nickname.clone()),
+            password: password.or_else(|| defaults.password.clone()),
+            history: history.unwrap_or(defaults.history),
+            private_messages: keys.private_messages.unwrap_or(defaults.private_messages),
         },
     })
+}
+
+fn room_password(given: &Given<'_>, report: &mut Report<'_>) -> Option<Password> {
+    given.optional(report).map(|password| Password::new(password.expose_secret().to_owned()))
+}
+
+fn history(history: &At<u32>, report: &mut Report<'_>) -> u32 {
+    if *history.get_ref() > MOST_HISTORY {
+        let help = "write 200 at most: a caller waits until he has seen them all";
+        report.error(Some(history.span()), "nobody reads so many messages on joining", help);
+    }
+    *history.get_ref()
 }
 
 fn room_pattern(text: &str) -> Result<Pattern, Wrong> {
@@ -104,14 +158,14 @@ fn name(text: &str) -> Result<String, Wrong> {
 }
 
 fn nickname(text: &str) -> Result<NicknameTemplate, Wrong> {
-    NicknameTemplate::parse(text).map_err(|error| {
-        let help = format!("{error}; what there is: {{display_name}} and {{user}}");
+    NicknameTemplate::parse(text).map_err(|_| {
+        let help = "what can stand in braces here: {display_name} and {user}, of the caller; nothing else is captured";
         Wrong::new(format!("\"{text}\" is not a template of nicknames"), help)
     })
 }
 
 /// `None` when there is no list.
-fn allow(list: Option<&Spanned<Vec<raw::Text>>>, report: &mut Report<'_>) -> Option<Vec<Pattern>> {
+fn allow(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> Option<Vec<Pattern>> {
     let list = list?;
     if list.get_ref().is_empty() {
         let help = r#"write allow = ["sip:*@example.org"], or leave it out to let every caller in"#;
@@ -124,7 +178,7 @@ fn rules_that_never_match(all: &[Read], domains: &[String], report: &mut Report<
     let mut seen = Reachable::new(Folding::Room);
     for read in all {
         let span = || Some(read.sip_span.clone());
-        if let Some(earlier) = seen.add(&read.rule.sip, read.line) {
+        if let Some(earlier) = seen.add(&read.rule.sip, read.place.rule.line) {
             let message = format!("this rule can never match: that of line {earlier} takes all of its rooms");
             report.warning(span(), message, "put it before that one, or leave it out");
         } else if !domains.is_empty() && !domains.iter().any(|domain| host_matches(&read.rule.sip, domain)) {

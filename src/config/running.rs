@@ -3,28 +3,44 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::check::Report;
+use super::raw::{self, At};
+use super::secret::{self, Given};
 use super::units::{self, Wrong};
-use super::{Limits, LogFormat, LogLevel, LogSettings, Timeouts, keys, raw};
-use crate::sip::settings::Rate;
+use super::{Limits, LogFormat, LogLevel, LogSettings, Timeouts, keys};
+use crate::sip::settings::{NonceKey, Rate, SourceLimits};
 
 /// Longest time to a response to a SEND: the sender gives up after 30 s (RFC 4975 §7.1.1), and the way back takes time.
 const REFLECTION_MAX: Duration = Duration::from_secs(28);
 
+/// How long a source that went too far hears nothing.
+const BAN_TIME: Duration = Duration::from_secs(600);
+
 /// Where probes are answered when nothing is said.
 const HTTP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8085);
+
+/// Least octets of a secret that others must not guess: as many as the hashes have that it goes into.
+pub(super) const LEAST_SECRET: usize = 32;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// All of `[node]`.
+pub(super) struct Node {
+    pub(super) name: String,
+    /// `None`: none was given.
+    pub(super) nonce_key: Option<NonceKey>,
+}
 
 /// All of `[limits]`, before they go to who keeps them.
 pub(super) struct AllLimits {
     pub(super) focus: Limits,
-    pub(super) requests_per_source: Option<Rate>,
-    pub(super) connections_per_source: Option<usize>,
+    pub(super) sources: SourceLimits,
     pub(super) xmpp_logins: Option<Rate>,
 }
 
-pub(super) fn node(node: raw::Node, report: &mut Report<'_>) -> String {
+pub(super) fn node(node: &raw::Node, report: &mut Report<'_>) -> Node {
     let name = report.optional(node.name.as_ref(), |name| {
         if is_node_name(name) {
             Ok(name.to_owned())
@@ -35,7 +51,22 @@ pub(super) fn node(node: raw::Node, report: &mut Report<'_>) -> String {
             ))
         }
     });
-    name.unwrap_or_else(host_name)
+    let given = Given {
+        wording: secret::NONCE_KEY,
+        inline: None,
+        file: node.nonce_key_file.as_ref(),
+        credential: node.nonce_key_credential.as_ref(),
+    };
+    let nonce_key = given.octets(report).filter(|key| {
+        let enough = key.len() >= LEAST_SECRET;
+        if !enough {
+            let message = format!("the nonce key has {} octets, and could be guessed", key.len());
+            let help = "write at least 32 random octets into the file, as openssl rand -hex 32 does";
+            report.error(given.any().map(At::span), message, help);
+        }
+        enough
+    });
+    Node { name: name.unwrap_or_else(host_name), nonce_key: nonce_key.map(NonceKey::new) }
 }
 
 fn is_node_name(name: &str) -> bool {
@@ -50,18 +81,29 @@ fn host_name() -> String {
 }
 
 pub(super) fn limits(limits: &raw::Limits, report: &mut Report<'_>) -> AllLimits {
+    let ban_time = limits.ban_time.as_ref();
     AllLimits {
         focus: Limits {
             legs: count(limits.legs.as_ref(), 5000, report),
-            messages_per_user: rate(limits.messages_per_user.as_ref(), 20, report),
+            legs_per_user: count(limits.legs_per_user.as_ref(), 10, report),
+            joins_per_user: rate(limits.joins_per_user.as_ref(), (30, MINUTE), report),
+            messages_per_user: rate(limits.messages_per_user.as_ref(), (20, SECOND), report),
+            subscriptions_per_user: count(limits.subscriptions_per_user.as_ref(), 20, report),
+            invitations_per_user: rate(limits.invitations_per_user.as_ref(), (10, HOUR), report),
         },
-        requests_per_source: rate(limits.requests_per_source.as_ref(), 30, report),
-        connections_per_source: count(limits.connections_per_source.as_ref(), 20, report),
-        xmpp_logins: rate(limits.xmpp_logins.as_ref(), 20, report),
+        sources: SourceLimits {
+            requests: rate(limits.requests_per_source.as_ref(), (30, SECOND), report),
+            connections: count(limits.connections_per_source.as_ref(), 20, report),
+            failed_logins: rate(limits.failed_logins_per_source.as_ref(), (10, MINUTE), report),
+            ban_time: report
+                .optional(ban_time, |text| if text == "off" { Ok(Duration::ZERO) } else { units::duration(text) })
+                .unwrap_or(BAN_TIME),
+        },
+        xmpp_logins: rate(limits.xmpp_logins.as_ref(), (20, SECOND), report),
     }
 }
 
-fn count(key: Option<&Spanned<raw::Count>>, default: usize, report: &mut Report<'_>) -> Option<usize> {
+fn count(key: Option<&At<raw::Count>>, default: usize, report: &mut Report<'_>) -> Option<usize> {
     let Some(key) = key else { return Some(default) };
     match key.get_ref() {
         raw::Count::Off(_) => None,
@@ -74,9 +116,8 @@ fn count(key: Option<&Spanned<raw::Count>>, default: usize, report: &mut Report<
     }
 }
 
-fn rate(key: Option<&raw::Text>, default_per_second: u32, report: &mut Report<'_>) -> Option<Rate> {
-    let default = Some(Rate { count: default_per_second, per: Duration::from_secs(1) });
-    report.optional(key, units::rate).unwrap_or(default)
+fn rate(key: Option<&raw::Text>, (count, per): (u32, Duration), report: &mut Report<'_>) -> Option<Rate> {
+    report.optional(key, units::rate).unwrap_or(Some(Rate { count, per }))
 }
 
 pub(super) fn timeouts(timeouts: &raw::Timeouts, report: &mut Report<'_>) -> Timeouts {
@@ -87,10 +128,11 @@ pub(super) fn timeouts(timeouts: &raw::Timeouts, report: &mut Report<'_>) -> Tim
         join: time(timeouts.join.as_ref(), 15),
         reflection: time(timeouts.reflection.as_ref(), 25),
         lost_leg: time(timeouts.lost_leg.as_ref(), 45),
+        muc_outage: time(timeouts.muc_outage.as_ref(), 120),
         drain: time(timeouts.drain.as_ref(), 5),
     };
     if read.reflection > REFLECTION_MAX {
-        let span = timeouts.reflection.as_ref().map(Spanned::span);
+        let span = timeouts.reflection.as_ref().map(At::span);
         report.error(span, "the sender of a message gives up after 30 s", "write at most \"28s\"");
     }
     read

@@ -6,77 +6,175 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use toml::Spanned;
 
 use super::check::Report;
-use super::raw;
+use super::raw::{self, At};
 
 /// Longest secret that is read from a file, in octets: a bound, so that a mistaken path does not read a disk.
 const MAX_SECRET: u64 = 4096;
 
+/// What a secret is called in messages and keys.
+#[derive(Clone, Copy)]
+pub(super) struct Wording {
+    /// For people: "password".
+    what: &'static str,
+    /// The key; with `_file` and `_credential` behind it the two others.
+    key: &'static str,
+    /// Where it may be found.
+    example: &'static str,
+    /// What is said where there is none and there must be one.
+    missing: &'static str,
+}
+
+/// Of an `[[accounts]]`.
+pub(super) const ACCOUNT: Wording = Wording {
+    what: "password",
+    key: "password",
+    example: "/etc/mucfocus/romeo.xmpp",
+    missing: "this account has no password",
+};
+/// Of a `[[sip.auth.users]]`.
+pub(super) const SIP_USER: Wording = Wording {
+    what: "password",
+    key: "password",
+    example: "/etc/mucfocus/romeo.pw",
+    missing: "this SIP user has no password",
+};
+/// Of `[[rooms]]`.
+pub(super) const ROOM: Wording = Wording {
+    what: "password",
+    key: "password",
+    example: "/etc/mucfocus/capulet.room",
+    missing: "this room has no password",
+};
+/// Of hmac and jwt.
+pub(super) const MINT: Wording = Wording {
+    what: "secret",
+    key: "secret",
+    example: "/etc/mucfocus/mint.key",
+    missing: "this login has no secret to make passwords with",
+};
+/// Of nonces.
+pub(super) const NONCE_KEY: Wording = Wording {
+    what: "nonce key",
+    key: "nonce_key",
+    example: "/etc/mucfocus/nonce.key",
+    missing: "there is no nonce key",
+};
+
 /// The three ways to give one secret.
 pub(super) struct Given<'a> {
+    pub(super) wording: Wording,
     pub(super) inline: Option<&'a raw::Text>,
     pub(super) file: Option<&'a raw::Text>,
     pub(super) credential: Option<&'a raw::Text>,
-    /// What is said when there is none, and where.
-    pub(super) owner: Range<usize>,
 }
 
-/// Reads the secret, which must be given in exactly one way.
-pub(super) fn password(given: &Given<'_>, report: &mut Report<'_>) -> Option<SecretString> {
-    let ways: Vec<&raw::Text> = [given.inline, given.file, given.credential].into_iter().flatten().collect();
-    if let [_, second, ..] = ways.as_slice() {
-        let help = "keep one of password_file, password_credential and password";
-        report.error(Some(second.span()), "the password is given more than once", help);
-        return None;
+impl<'a> Given<'a> {
+    /// The first way that was taken.
+    pub(super) fn any(&self) -> Option<&'a raw::Text> {
+        self.inline.or(self.file).or(self.credential)
     }
-    if let Some(text) = given.inline {
-        let password = not_empty(text.get_ref(), text.span(), report)?;
-        let help = "write it into a file that only mucfocus can read, and its path as password_file";
-        report.warning(
-            Some(text.span()),
-            "the password stands in the configuration, where backups and people see it",
-            help,
-        );
-        return Some(password);
+
+    /// Reads the secret, which must be given in exactly one way; where there is none, says so at `owner`.
+    pub(super) fn required(&self, owner: Range<usize>, report: &mut Report<'_>) -> Option<SecretString> {
+        let Wording { key, example, missing, .. } = self.wording;
+        let names = [key.to_owned(), format!("{key}_file"), format!("{key}_credential")];
+        if self.any().is_none() && !names.iter().any(|name| report.is_unusable(owner.start, name)) {
+            let help = format!("write {key}_file = \"{example}\", the path of a file that holds nothing else");
+            report.error(Some(owner), missing, help);
+            return None;
+        }
+        self.optional(report)
     }
-    if let Some(path) = given.file {
-        return from_file(path, report);
+
+    /// Reads the secret, which must not be given in more than one way.
+    pub(super) fn optional(&self, report: &mut Report<'_>) -> Option<SecretString> {
+        let (what, key) = (self.wording.what, self.wording.key);
+        let span = self.any()?.span();
+        let octets = self.octets(report)?;
+        let Ok(text) = String::from_utf8(octets) else {
+            let help = format!("it must be UTF-8; made by: openssl rand -hex 32 > {}", self.wording.example);
+            report.error(Some(span), format!("the {what} is no text"), help);
+            return None;
+        };
+        if let Some(inline) = self.inline {
+            let help = format!("write it into a file that only mucfocus can read, and its path as {key}_file");
+            let message = format!("the {what} stands in the configuration, where backups and people see it");
+            report.warning(Some(inline.span()), message, help);
+        }
+        Some(SecretString::from(text))
     }
-    if let Some(name) = given.credential {
-        return from_credential(name, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).as_deref(), report);
+
+    /// Reads the secret as octets, without the end of the line if it is text.
+    pub(super) fn octets(&self, report: &mut Report<'_>) -> Option<Vec<u8>> {
+        let Wording { what, key, .. } = self.wording;
+        let ways: Vec<&raw::Text> = [self.inline, self.file, self.credential].into_iter().flatten().collect();
+        if let [_, second, ..] = ways.as_slice() {
+            let help = format!("keep one of {key}_file, {key}_credential and {key}");
+            report.error(Some(second.span()), format!("the {what} is given more than once"), help);
+            return None;
+        }
+        let at = ways.first()?;
+        let octets = match (self.inline, self.file) {
+            (Some(inline), _) => inline.get_ref().clone().into_bytes(),
+            (None, Some(path)) => from_file(path, what, report)?,
+            (None, None) => {
+                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+                from_credential(at, self.wording, folder.as_deref(), report)?
+            }
+        };
+        if octets.is_empty() {
+            report.error(Some(at.span()), format!("the {what} is empty"), format!("write the {what}"));
+            return None;
+        }
+        Some(octets)
     }
-    let help = "write password_file = \"/etc/mucfocus/romeo.xmpp\", the path of a file that holds nothing else";
-    report.error(Some(given.owner.clone()), "this account has no password", help);
-    None
 }
 
-fn from_file(path: &Spanned<String>, report: &mut Report<'_>) -> Option<SecretString> {
+fn from_file(path: &At<String>, what: &str, report: &mut Report<'_>) -> Option<Vec<u8>> {
     let file = report.folder.join(path.get_ref());
     let shown = file.display();
     match std::fs::metadata(&file) {
         Err(error) => {
-            let help = "create it, or write the path of the file that holds the password";
+            let help = if error.kind() == std::io::ErrorKind::PermissionDenied {
+                "let the user that mucfocus runs as enter its folder".to_owned()
+            } else {
+                format!("create it, or write the path of the file that holds the {what}")
+            };
             report.error(Some(path.span()), format!("cannot read {shown}: {error}"), help);
             return None;
         }
         Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o066 != 0 => {
             let mode = meta.permissions().mode() & 0o777;
             let message = format!("others can read or change {shown} (mode {mode:03o})");
-            report.error(Some(path.span()), message, format!("run: chmod 600 {shown}"));
+            // The file is there, so its plain path is known: what is printed works from every folder.
+            let plain = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            report.error(Some(path.span()), message, format!("run: chmod 600 {}", for_a_shell(&plain)));
             return None;
         }
         Ok(_) => {}
     }
-    read(&file, path.span(), report)
+    read(&file, path.span(), what, report)
 }
 
-fn from_credential(name: &Spanned<String>, folder: Option<&Path>, report: &mut Report<'_>) -> Option<SecretString> {
+/// A path as it is pasted into a shell.
+fn for_a_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+fn from_credential(
+    name: &At<String>,
+    wording: Wording,
+    folder: Option<&Path>,
+    report: &mut Report<'_>,
+) -> Option<Vec<u8>> {
     let plain = !name.get_ref().is_empty() && !name.get_ref().contains('/') && name.get_ref() != "..";
     let Some(folder) = folder else {
-        let help =
-            format!("start by systemd with LoadCredential={}:/path/to/file, or use password_file", name.get_ref());
+        let key = wording.key;
+        let help = format!("start by systemd with LoadCredential={}:/path/to/file, or use {key}_file", name.get_ref());
         report.error(Some(name.span()), "systemd gave no credentials (CREDENTIALS_DIRECTORY is not set)", help);
         return None;
     };
@@ -86,32 +184,31 @@ fn from_credential(name: &Spanned<String>, folder: Option<&Path>, report: &mut R
         return None;
     }
     // systemd keeps others out of the folder; the files' own modes do not tell.
-    read(&folder.join(name.get_ref()), name.span(), report)
+    read(&folder.join(name.get_ref()), name.span(), wording.what, report)
 }
 
-fn read(file: &Path, span: Range<usize>, report: &mut Report<'_>) -> Option<SecretString> {
+fn read(file: &Path, span: Range<usize>, what: &str, report: &mut Report<'_>) -> Option<Vec<u8>> {
     use std::io::Read as _;
-    let mut text = String::new();
-    let result = std::fs::File::open(file).and_then(|f| f.take(MAX_SECRET + 1).read_to_string(&mut text));
+    let mut octets = Vec::new();
+    let result = std::fs::File::open(file).and_then(|f| f.take(MAX_SECRET + 1).read_to_end(&mut octets));
     match result {
         Err(error) => {
-            let help = "make it readable for the user that mucfocus runs as; it holds the password, in UTF-8, and nothing else";
+            let help =
+                format!("make it readable for the user that mucfocus runs as; it holds the {what} and nothing else");
             report.error(Some(span), format!("cannot read {}: {error}", file.display()), help);
             None
         }
         Ok(n) if u64::try_from(n).unwrap_or(u64::MAX) > MAX_SECRET => {
-            let help = "it should hold the password and nothing else";
-            report.error(Some(span), format!("{} is too long for a password", file.display()), help);
+            let help = format!("it should hold the {what} and nothing else");
+            report.error(Some(span), format!("{} is too long for a {what}", file.display()), help);
             None
         }
-        Ok(_) => not_empty(text.trim_end_matches(['\r', '\n']), span, report),
+        Ok(_) => {
+            if std::str::from_utf8(&octets).is_ok() {
+                let ends = octets.iter().rev().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+                octets.truncate(octets.len().saturating_sub(ends));
+            }
+            Some(octets)
+        }
     }
-}
-
-fn not_empty(text: &str, span: Range<usize>, report: &mut Report<'_>) -> Option<SecretString> {
-    if text.is_empty() {
-        report.error(Some(span), "the password is empty", "write the password of the XMPP account");
-        return None;
-    }
-    Some(SecretString::from(text.to_owned()))
 }

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use toml::Spanned;
-
 use super::check::Report;
-use super::raw;
+use super::raw::{self, At};
 use super::running::choice;
 use super::units::{self, Wrong};
 use crate::xmpp::settings::{Server, Tls};
 
 /// Port of client connections (RFC 6120 §14.7).
 const CLIENT_PORT: u16 = 5222;
+/// Port of client connections that begin with TLS, by custom (XEP-0368 leaves it to DNS).
+const DIRECT_PORT: u16 = 5223;
 
 /// The server of any domain, and those of the domains that have a section of their own.
 pub(super) fn servers(xmpp: raw::Xmpp, report: &mut Report<'_>) -> (Server, BTreeMap<String, Server>) {
@@ -30,21 +30,24 @@ pub(super) fn servers(xmpp: raw::Xmpp, report: &mut Report<'_>) -> (Server, BTre
 
 /// What a domain does not say itself it has from `[xmpp]`.
 fn server(keys: &raw::XmppDomain, inherited: Option<&Server>, report: &mut Report<'_>) -> Server {
+    let tls = report.optional(keys.tls.as_ref(), |text| match text {
+        "starttls" => Ok(Tls::Starttls),
+        "direct" => Ok(Tls::Direct),
+        "off" => Ok(Tls::Off),
+        other => Err(choice(other, &["starttls", "direct", "off"], &[])),
+    });
+    let tls = tls.or(inherited.map(|i| i.tls)).unwrap_or(Tls::Starttls);
+    let default_port = if tls == Tls::Direct { DIRECT_PORT } else { CLIENT_PORT };
     let address = report.optional(keys.server.as_ref(), |text| {
         let (host, port) = units::host_and_port(text)?;
         // Brackets are of URIs; a name or address to connect to has none.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok((host, port.unwrap_or(CLIENT_PORT)))
-    });
-    let tls = report.optional(keys.tls.as_ref(), |text| match text {
-        "starttls" => Ok(Tls::Starttls),
-        "off" => Ok(Tls::Off),
-        other => Err(choice(other, &["starttls", "off"], &["direct"])),
+        Ok((host, port.unwrap_or(default_port)))
     });
     let ca_file = keys.ca_file.as_ref().and_then(|path| ca_file(path, report));
     let server = Server {
         address: address.or_else(|| inherited.and_then(|i| i.address.clone())),
-        tls: tls.or(inherited.map(|i| i.tls)).unwrap_or(Tls::Starttls),
+        tls,
         ca_file: ca_file.or_else(|| inherited.and_then(|i| i.ca_file.clone())),
     };
     // Without a change of its own a domain is as right or wrong as [xmpp], where it is said already.
@@ -58,8 +61,8 @@ fn plaintext_stays_on_this_machine(server: &Server, keys: &raw::XmppDomain, repo
     if server.tls != Tls::Off {
         return;
     }
-    let tls_span = keys.tls.as_ref().map(Spanned::span);
-    let server_span: Option<Range<usize>> = keys.server.as_ref().map(Spanned::span);
+    let tls_span = keys.tls.as_ref().map(At::span);
+    let server_span: Option<Range<usize>> = keys.server.as_ref().map(At::span);
     match &server.address {
         Some((host, _)) if is_loopback(host) => {}
         Some((host, _)) => report.error(
@@ -81,7 +84,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Certificates are read when they are needed; here it is only seen that there are some.
-fn ca_file(path: &Spanned<String>, report: &mut Report<'_>) -> Option<PathBuf> {
+fn ca_file(path: &At<String>, report: &mut Report<'_>) -> Option<PathBuf> {
     let file = report.folder.join(path.get_ref());
     let result = std::fs::read(&file)
         .map_err(|error| {

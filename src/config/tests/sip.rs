@@ -1,0 +1,86 @@
+//! `[sip]`, `[sip.auth]`: who is believed, and who logs in.
+
+use super::*;
+
+#[test]
+fn whom_to_believe_is_written_as_address_or_network() {
+    let peers = |text: &str| changed(r#"["127.0.0.1"]"#, text);
+    one(&peers("[]"), &["6:17 Warning: no peer is trusted"]);
+    one(&peers(r#"["udp:0.0.0.0/0"]"#), &["Warning: everybody is trusted"]);
+    one(&peers(r#"["tls:proxy.example.com"]"#), &["Error", "not yet"]);
+    one(&peers(r#"["10.0.0.5/24"]"#), &["Error", "write 10.0.0.0/24 for the network, or 10.0.0.5 for the one address"]);
+    one(&peers(r#"["10.0.0.5:5060"]"#), &["Error", "write the address alone: 10.0.0.5"]);
+    one(&peers(r#"["tcp:10.0.0.5"]"#), &["Error", r#"write "10.0.0.5""#]);
+    one(&peers(r#"["proxy.example.com"]"#), &["Error", "is not an address or network"]);
+    one(&peers("[\"127.0.0.1\"]\nidentity = []"), &["Error", "nobody can call"]);
+    one(&peers("[\"127.0.0.1\"]\nidentity = [\"form\"]"), &["Error", r#"did you mean "from"?"#]);
+    assert_eq!(peers("[\"127.0.0.1\"]\nuntrusted = \"challenge\""), [""; 0]);
+    one(&peers("[]\nuntrusted = \"refuse\""), &["6:17 Warning: no peer is trusted, so nobody can call"]);
+}
+
+#[test]
+fn sip_users_log_in_by_digest_with_a_password_each() {
+    // SIP-14
+    let users = |text: &str| {
+        let mut found = changed("[msrp]", &format!("{text}\n[msrp]"));
+        found.retain(|f| !f.contains("stands in the configuration"));
+        found
+    };
+    let romeo = "[[sip.auth.users]]\nsip = \"sip:romeo@example.org\"\npassword = \"balcony\"";
+    let text = LEAST.replacen("[msrp]", &format!("realm = \"verona\"\nalgorithms = [\"MD5\"]\n{romeo}\n[msrp]"), 1);
+    let Untrusted::Challenge(digest) = parsed(&text).sip.untrusted else { panic!() };
+    assert_eq!((digest.realm.as_str(), digest.algorithms), ("verona", vec![Algorithm::Md5]));
+    let user = digest.users.first().unwrap();
+    assert_eq!((user.aor.to_string().as_str(), user.password.expose_secret()), ("sip:romeo@example.org", "balcony"));
+
+    one(&users(&format!("{romeo}\n{romeo}")), &["11:7 Error: sip:romeo@example.org stands in line 7 too"]);
+    one(&users("[[sip.auth.users]]\nsip = \"sip:romeo@example.org\""), &["7:1 Error", "has no password", "romeo.pw"]);
+    one(&users("[[sip.auth.users]]\npassword = \"x\""), &["7:1 Error: sip is missing in this [[sip.auth.users]]"]);
+    one(&users("[[sip.auth.users]]\nsip = \"sip:example.org\"\npassword = \"x\""), &["8:7 Error", "no user part"]);
+    one(&users("[[sip.auth.users]]\nsip = \"sip:*@example.org\"\npassword = \"x\""), &["8:7 Error", "his own"]);
+    one(&users(&format!("untrusted = \"drop\"\n{romeo}")), &["8:1 Warning: nobody is asked for a password"]);
+    one(&users("realm = \"a\\\"b\""), &["7:9 Error: this cannot be a realm"]);
+    one(&users("algorithms = []"), &["7:14 Error: no algorithm is offered"]);
+    one(&users("algorithms = [\"SHA-265\"]"), &["7:15 Error", "did you mean \"SHA-256\"?"]);
+    one(&users("algorithms = [\"md5\", \"MD5\"]"), &["7:22 Error", "stands here twice"]);
+    one(&users("untrusted = \"challange\""), &["7:13 Error", "did you mean \"challenge\"?"]);
+}
+
+#[test]
+fn nobody_can_log_in_without_users_and_trusted_peers() {
+    let alone = r#"trusted_peers = ["127.0.0.1"]"#;
+    one(&changed(alone, ""), &["- Warning: no peer is trusted and no SIP user has a password", "[[sip.auth.users]]"]);
+    let user = "[[sip.auth.users]]\nsip = \"sip:romeo@example.org\"\npassword = \"balcony\"";
+    let found: Vec<_> = changed(alone, user).into_iter().filter(|f| !f.contains("the password stands")).collect();
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_key_of_nonces_is_any_octets_but_enough_of_them() {
+    let folder = Folder::new("nonce");
+    let load = |octets: &[u8]| {
+        fs::write(folder.write("nonce.key", "", 0o600), octets).unwrap();
+        let text = format!("[node]\nnonce_key_file = \"nonce.key\"\n{LEAST}");
+        Config::load(&folder.write("config.toml", &text, 0o600))
+    };
+    assert!(load(&[0xff; 32]).is_ok());
+    let Err(ConfigErrors::Wrong(found)) = load(&[0xff; 31]) else { panic!() };
+    assert!(found.iter().any(|f| f.message.contains("31 octets")), "{found:?}");
+}
+
+#[test]
+fn listening_to_datagrams_that_nobody_believes_is_warned_of() {
+    let alone = [r#"trusted_peers = ["127.0.0.1"]"#, r#"trusted_peers = ["10.0.0.10"]"#];
+    one(&changed(alone[0], alone[1]), &["6:17 Warning", "nobody who comes by datagram can call", "udp:ADDRESS"]);
+    assert!(changed(alone[0], r#"trusted_peers = ["10.0.0.10", "udp:10.0.0.11"]"#).is_empty());
+    let over_tcp = LEAST.replace("udp:127.0.0.1:0", "tcp:127.0.0.1:0").replace(alone[0], alone[1]);
+    assert!(findings(&over_tcp).iter().all(|f| f.contains("the password stands")));
+}
+
+#[test]
+fn sip_and_msrp_do_not_share_a_port() {
+    let shared =
+        LEAST.replace("udp:127.0.0.1:0", "tcp:127.0.0.1:5060").replace("tcp:127.0.0.1:0", "tcp:127.0.0.1:5060");
+    let found = findings(&shared);
+    assert!(found.iter().any(|f| f.contains("Error: 127.0.0.1:5060 is in sip.listen too")), "{found:#?}");
+}
