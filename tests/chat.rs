@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mucfocus_rig::member::offer;
 use mucfocus_rig::msrp::{Cpim, Listener, Peer, Send, own_uri};
-use mucfocus_rig::{SOON, World, until, wait_for};
+use mucfocus_rig::{SOON, World, on_both_servers, until, wait_for};
 use tokio::net::UdpSocket;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
@@ -113,7 +113,7 @@ fn tcp(world: &World) -> String {
 
 const ROMEO: [&str; 4] = ["--from", "sip:romeo@sip.test", "--as", "Romeo"];
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_probe_says_and_sees_over_udp_and_over_tcp() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -147,7 +147,7 @@ async fn a_probe_says_and_sees_over_udp_and_over_tcp() {
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn what_is_expected_and_not_seen_in_time_is_named_with_status_1() {
     let world = World::start(BINARY).await;
     let (room, proxy) = (world.sip("capulet"), tcp(&world));
@@ -157,7 +157,7 @@ async fn what_is_expected_and_not_seen_in_time_is_named_with_status_1() {
     assert!(err.contains("not seen: \"never said\"") && !err.contains("not acknowledged"), "{err}");
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_room_that_is_not_there_is_refused_with_the_reason() {
     let world = World::with(BINARY, |settings| settings.create = false).await;
     for proxy in [udp(&world), tcp(&world)] {
@@ -170,7 +170,7 @@ async fn a_room_that_is_not_there_is_refused_with_the_reason() {
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn who_is_thrown_out_reads_why_and_gets_status_1() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -182,9 +182,10 @@ async fn who_is_thrown_out_reads_why_and_gets_status_1() {
     assert_eq!(chat.ends().await.code(), Some(1));
     chat.tells("the room ended the call: ").await;
     chat.tells("Deny thy father").await;
+    assert!(!chat.err().contains("no longer says who is here"), "one line tells of the end:\n{}", chat.err());
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn somebody_at_the_terminal_talks_and_leaves() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -195,11 +196,11 @@ async fn somebody_at_the_terminal_talks_and_leaves() {
     let mut chat = Chat::start(&arguments);
     chat.tells("in the room as Romeo").await;
     chat.types("Soft! what light");
-    chat.types("/nick Montague");
+    chat.types("/frobnicate Montague");
     juliet.hears(&muc, "Soft! what light").await;
     juliet.say(&muc, "\u{9b}31mAy me\nRomeo: I lie");
     chat.shows("Juliet: \u{fffd}31mAy me / Romeo: I lie").await;
-    chat.tells("/nick is not yet in this version").await;
+    chat.tells("there is no /frobnicate").await;
     chat.types("/leave");
     assert_eq!(chat.ends().await.code(), Some(0), "{}", chat.err());
     juliet.sees_leave(&muc, "Romeo", SOON).await;
@@ -222,7 +223,7 @@ fn wrong_usage_is_status_2_and_says_what_to_write() {
         (&["sip:rooms.test"], "sip:ROOM@HOST"),
         (&["sips:capulet@rooms.test"], "not yet"),
         (&["sip:capulet@rooms.test;transport=sctp"], "use udp or tcp"),
-        (&["sip:capulet@rooms.test", "--password-file", "x"], "not yet"),
+        (&["sip:capulet@rooms.test", "--password-file", "/nowhere/x"], "cannot read /nowhere/x"),
         (&["sip:capulet@rooms.test", "--proxy", "127.0.0.1:5060"], "udp:HOST:PORT"),
     ];
     for (arguments, help) in cases {
@@ -236,7 +237,7 @@ fn wrong_usage_is_status_2_and_says_what_to_write() {
 
 #[tokio::test]
 async fn a_proxy_where_nobody_is_ends_with_status_1() {
-    let nobody: SocketAddr = ([127, 0, 0, 1], mucfocus_rig::prosody::free_port()).into();
+    let nobody: SocketAddr = ([127, 0, 0, 1], mucfocus_rig::server::free_port()).into();
     for (proxy, why) in [(format!("tcp:{nobody}"), "cannot connect"), (format!("udp:{nobody}"), "not in the room")] {
         let began = std::time::Instant::now();
         let (code, _, err) = probe(&["sip:a@rooms.test", "--proxy", &proxy, "--say", "hi", "--timeout", "300ms"]).await;
@@ -277,9 +278,9 @@ impl Focus {
         field(&self.invite, name)
     }
 
-    /// Says something to the caller.
+    /// Says something to the room.
     fn message(&self, text: &str) -> Cpim {
-        Cpim::text("sip:capulet@rooms.test;gr=Juliet", "sip:romeo@sip.test", text)
+        Cpim::text("sip:capulet@rooms.test;gr=Juliet", "sip:capulet@rooms.test", text)
     }
 
     async fn takes_bye(&self) {
@@ -346,7 +347,7 @@ async fn a_message_that_the_room_refuses_is_told_with_its_comment_and_the_call_g
     // A control character makes the response malformed; it must neither ring nor end anything.
     focus.msrp.raw(format!("MSRP {id} {refusal}\r\nTo-Path: {remote}\r\nFrom-Path: {local}\r\n-------{id}$\r\n"));
     focus.msrp.raw(format!("MSRP {id} 403 Not now\r\nTo-Path: {remote}\r\nFrom-Path: {local}\r\n-------{id}$\r\n"));
-    chat.tells("refused: 403 Not now\n").await;
+    chat.tells("refused: 403 Not now: \"too much\"\n").await;
     focus.msrp.answer(true);
     chat.types("less");
     focus.msrp.hears("less").await;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use mucfocus_core::address::sip_uri::SipUri;
 
+use super::digest::Credentials;
+use super::message::Message;
 use crate::sip::settings::Transport;
 
 /// Who calls whom, and by which way.
@@ -37,32 +39,56 @@ pub(super) enum Event {
     Refused(Refusal),
     /// Nobody answered.
     NoAnswer,
+    /// A subscription to the roster begins, the first or another.
+    Subscribing,
+    /// What the room says of who is in it: a document of RFC 4575.
+    Document(Bytes),
+    /// There will be no more of that, and why.
+    Unsubscribed(String),
+    /// What has become of an invitation so far.
+    Invitation {
+        /// His URI.
+        whom: String,
+        /// The status: provisional, success or refusal.
+        outcome: Refusal,
+        /// Whether nothing more will be told of it.
+        is_last: bool,
+    },
     /// The other side has hung up; what it says about it.
     Ended(Vec<String>),
     /// We have hung up, and the other side knows, or never will.
     Left,
 }
 
-/// Why a call was refused.
+/// Why something was refused, or how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// Status code.
     pub(super) code: u16,
     /// What stands behind it.
     pub(super) phrase: String,
-    /// What Warning and Reason say.
+    /// What Warning and Reason say, and what to do.
     pub(super) explanations: Vec<String>,
+}
+
+impl Refusal {
+    /// What a response says, to somebody who has or has not given a password.
+    pub(super) fn read(code: u16, message: &Message, credentials: Option<&Credentials>) -> Self {
+        let no_password = "a password is asked for; give the file that holds it with --password-file";
+        let advice = match code {
+            300..=399 => Some("the call should go elsewhere; dial the new address".to_owned()),
+            401 | 407 => Some(credentials.map_or_else(|| no_password.to_owned(), Credentials::advice)),
+            _ => None,
+        };
+        let mut explanations = message.explanations();
+        explanations.extend(advice);
+        Self { code, phrase: message.phrase().to_owned(), explanations }
+    }
 }
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let advice = match self.code {
-            300..=399 => Some("the call should go elsewhere; dial the new address"),
-            401 | 407 => Some("a password is asked for, which is not yet in this version"),
-            _ => None,
-        };
-        let whys: Vec<&str> = self.explanations.iter().map(String::as_str).chain(advice).collect();
-        write!(f, "the call was refused: {} {}", self.code, self.phrase)?;
-        if whys.is_empty() { Ok(()) } else { write!(f, ": {}", whys.join("; ")) }
+        write!(f, "{} {}", self.code, self.phrase)?;
+        if self.explanations.is_empty() { Ok(()) } else { write!(f, ": {}", self.explanations.join("; ")) }
     }
 }

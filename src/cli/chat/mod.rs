@@ -1,18 +1,25 @@
 //! `mucfocus chat`: a SIP/MSRP client for the terminal, and with `--say` and `--expect` a probe.
 //!
-//! One task with one loop (`talk`) owns everything: the SIP socket, the call (`agent`, without I/O), the MSRP connection
-//! and what is typed. It shares the wire formats with the focus, but neither its SIP stack nor its rooms.
+//! One task with one loop (`talk`) owns everything: the SIP socket, the call with its subscription and invitations (`agent`,
+//! without I/O), the MSRP connection, what is known of the room (`roster`) and what is typed. It shares the wire formats with
+//! the focus, but neither its SIP stack nor its rooms.
 //!
 //! ```text
 //! keyboard, --say ─► talk ─► msrp ─► room          room ─► msrp ─► talk ─► standard output, --expect
-//!                     └──► agent ─► wire ─► proxy
+//!                     └──► agent ─► wire ─► proxy ─► wire ─► agent ─► roster ┘
 //! ```
 
 mod agent;
 mod call;
+mod digest;
+mod document;
+mod explain;
+mod keyboard;
 mod message;
 mod msrp;
+mod names;
 mod probe;
+mod roster;
 mod screen;
 mod serving;
 mod setup;
@@ -21,10 +28,15 @@ mod talk;
 mod typed;
 mod wire;
 
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mucfocus_core::address::nickname;
 use mucfocus_core::address::sip_uri::SipUri;
+use secrecy::SecretString;
 
 use self::probe::Probe;
 use self::screen::Screen;
@@ -34,6 +46,8 @@ use crate::sip::settings::Transport;
 
 /// The port of SIP without TLS (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
+/// Octets of the longest password file: a mistaken path does not read a disk.
+const MAX_PASSWORD: u64 = 4096;
 
 /// What is to be done, checked.
 #[derive(Debug, Clone)]
@@ -41,6 +55,9 @@ struct Plan {
     room: SipUri,
     from: SipUri,
     display: String,
+    /// What the caller wants to be called in the room, where he says so.
+    nickname: Option<String>,
+    password: Option<SecretString>,
     proxy: Proxy,
     probe: Option<Probe>,
     timeout: Duration,
@@ -73,9 +90,9 @@ pub fn run(args: ChatArgs) -> ExitCode {
 
 /// What the arguments mean; else what is wrong with them, and what to write instead.
 fn plan(args: ChatArgs, user: Option<String>) -> Result<Plan, String> {
-    if args.password_file.is_some() {
-        return Err("--password-file is not yet in this version; call by way of a trusted peer".to_owned());
-    }
+    let password = args.password_file.as_deref().map(password).transpose()?;
+    let nickname = args.nickname.as_deref().map(nickname::enforce).transpose();
+    let nickname = nickname.map_err(|error| format!("--as: {error}; write a name"))?;
     let room = uri("the room", &args.room)?;
     if room.user().is_none() {
         return Err(format!("\"{}\" names no room; write sip:ROOM@HOST", args.room));
@@ -93,7 +110,24 @@ fn plan(args: ChatArgs, user: Option<String>) -> Result<Plan, String> {
     };
     let screen = Screen { ladder: args.ladder };
     let probe = Probe::new(args.script.0);
-    Ok(Plan { room, from, display, proxy, probe, timeout: args.timeout, screen })
+    Ok(Plan { room, from, display, nickname, password, proxy, probe, timeout: args.timeout, screen })
+}
+
+/// The password that a file holds; a line end behind it does not count.
+fn password(file: &Path) -> Result<SecretString, String> {
+    let cannot = |why: &dyn std::fmt::Display| format!("--password-file: cannot read {}: {why}", file.display());
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| cannot(&error))?;
+    if opened.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o066 != 0) {
+        let shown = file.display();
+        tell(&format!("mucfocus chat: others can read or change {shown}; run: chmod 600 {shown}"));
+    }
+    opened.take(MAX_PASSWORD).read_to_string(&mut text).map_err(|error| cannot(&error))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() || password.contains(char::is_control) {
+        return Err(cannot(&"it has to hold one line, the password"));
+    }
+    Ok(SecretString::from(password))
 }
 
 fn uri(what: &str, text: &str) -> Result<SipUri, String> {

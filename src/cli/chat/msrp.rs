@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use mucfocus_core::address::name_addr::quote;
 use mucfocus_core::msrp::session::{self, Session, Verdict};
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
@@ -29,6 +30,8 @@ pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 const CPIM: &str = "message/cpim";
 /// Octets that may wait until the other side reads them.
 const MAX_PENDING: usize = 1024 * 1024;
+/// Requests that may wait for their answer before more is typed.
+const MAX_UNANSWERED: usize = 64;
 /// Above this a body must be interruptible, so that its range-end is `*` (RFC 4975 §5.1).
 const INTERRUPTIBLE: usize = 2048;
 
@@ -39,12 +42,12 @@ pub(super) enum News {
     Bound,
     /// A message came.
     Received(Bytes),
-    /// What we said was taken.
-    Acknowledged,
-    /// What we said was not taken: code and comment.
-    Refused(u16, String),
-    /// What we said got no answer in time (RFC 4975 §7.1.1: 30 seconds).
-    Unanswered,
+    /// What we wanted came about.
+    Acknowledged(Purpose),
+    /// What we wanted did not come about: code and comment.
+    Refused(Purpose, u16, String),
+    /// What we wanted got no answer in time (RFC 4975 §7.1.1: 30 seconds).
+    Unanswered(Purpose),
     /// The room does not know the session (any more).
     Gone(u16),
 }
@@ -63,10 +66,23 @@ pub(super) enum Lost {
 }
 
 /// What one of our requests was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To make the connection known.
     Bind,
-    Say,
+    /// To say something to everybody; its first words, empty where it is not known what it was.
+    Say(String),
+    /// To say something to one alone.
+    Whisper {
+        /// His nickname.
+        name: String,
+        /// All of it.
+        text: String,
+    },
+    /// To change the topic.
+    Topic,
+    /// To be called this.
+    Nickname(String),
 }
 
 /// A connection and its session.
@@ -108,9 +124,19 @@ impl Line {
         line
     }
 
-    /// Says something to the room.
-    pub(super) fn say(&mut self, cpim: &Bytes) {
-        self.send(Some(cpim), Purpose::Say);
+    /// Says something.
+    pub(super) fn say(&mut self, cpim: &Bytes, purpose: Purpose) {
+        self.send(Some(cpim), purpose);
+    }
+
+    /// Asks for a nickname, which has been enforced (RFC 7701 §7.1).
+    pub(super) fn ask_to_be(&mut self, nickname: &str) {
+        self.send(None, Purpose::Nickname(nickname.to_owned()));
+    }
+
+    /// Whether what is typed next can be said at once; else it waits.
+    pub(super) fn has_room(&self) -> bool {
+        self.pending.len() <= MAX_PENDING / 2 && self.unanswered.len() < MAX_UNANSWERED
     }
 
     /// Whether nothing that was said awaits its answer.
@@ -168,9 +194,15 @@ impl Line {
     /// Forgets unfinished messages of the room, and gives up on answers.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<News> {
         self.session.handle_timeout(now);
-        let before = self.unanswered.len();
-        self.unanswered.retain(|(_, _, at)| *at > now);
-        (self.unanswered.len()..before).map(|_| News::Unanswered).collect()
+        let mut news = Vec::new();
+        self.unanswered.retain(|(_, purpose, at)| {
+            let waits = *at > now;
+            if !waits {
+                news.push(News::Unanswered(purpose.clone()));
+            }
+            waits
+        });
+        news
     }
 
     fn follow(&mut self, events: Vec<session::Event>, news: &mut Vec<News>) {
@@ -189,7 +221,7 @@ impl Line {
                     self.session.conclude(&mut env(&mut RandomIds), &message.reply, &verdict, &mut more);
                     self.follow(more, news);
                 }
-                session::Event::Peer(_) => {}
+                session::Event::Peer(_) | session::Event::Nickname(_) | session::Event::Missed(_) => {}
                 session::Event::Refused(code) => news.push(News::Gone(code)),
             }
         }
@@ -200,50 +232,53 @@ impl Line {
         let (_, purpose, _) = self.unanswered.remove(at)?;
         match (code, purpose) {
             (200, Purpose::Bind) => Some(News::Bound),
-            (200, Purpose::Say) => Some(News::Acknowledged),
+            (200, purpose) => Some(News::Acknowledged(purpose)),
             (481 | 506, _) | (_, Purpose::Bind) => Some(News::Gone(code)),
-            (code, Purpose::Say) => Some(News::Refused(code, comment.unwrap_or_default().to_owned())),
+            (code, purpose) => Some(News::Refused(purpose, code, comment.unwrap_or_default().to_owned())),
         }
     }
 
     fn send(&mut self, body: Option<&Bytes>, purpose: Purpose) {
         // An identifier that occurs in the body would end the frame too early: draw another (MS-FRAME-04).
         loop {
-            let head = self.head(body);
+            let head = self.head(body, &purpose);
             match encode::frame(&head, body, Continuation::Complete) {
                 Err(EncodeError::EndLineInBody) => {}
                 // The paths are parsed and all else is ours: nothing here can be refused by the encoder.
                 Err(_) => return,
                 Ok(frame) => {
                     let give_up = crate::hub::clock::now() + session::RESPONSE_TIME;
+                    let what = match (&purpose, body) {
+                        (Purpose::Nickname(nickname), _) => format!("NICKNAME {}", quote(nickname)),
+                        (_, None) => "SEND".to_owned(),
+                        (_, Some(body)) => summary_of_send(CPIM, body),
+                    };
                     self.unanswered.push_back((head.transaction, purpose, give_up));
-                    let what = body.map_or_else(|| "SEND".to_owned(), |body| summary_of_send(CPIM, body));
                     return self.transmit(&frame, Some(&what));
                 }
             }
         }
     }
 
-    fn head(&self, body: Option<&Bytes>) -> Head {
+    fn head(&self, body: Option<&Bytes>, purpose: &Purpose) -> Head {
         let mut ids = RandomIds;
         let env = &mut env(&mut ids);
+        let nickname = if let Purpose::Nickname(nickname) = purpose { Some(quote(nickname)) } else { None };
+        let method = if nickname.is_some() { Method::Nickname } else { Method::Send };
         let size = body.map_or(0, Bytes::len);
         let octets = u64::try_from(size).unwrap_or(u64::MAX);
+        let range = ByteRange { start: 1, end: (size <= INTERRUPTIBLE).then_some(octets), total: Some(octets) };
         Head {
             transaction: TransactionId::fresh(env),
-            start: Start::Request(Method::Send),
+            message_id: (method == Method::Send).then(|| env.token()),
+            byte_range: (method == Method::Send).then_some(range),
+            start: Start::Request(method),
             to_path: self.peer.clone(),
             from_path: Path::new(self.own.clone()),
-            message_id: Some(env.token()),
-            byte_range: Some(ByteRange {
-                start: 1,
-                end: (size <= INTERRUPTIBLE).then_some(octets),
-                total: Some(octets),
-            }),
             success_report: false,
             failure_report: FailureReport::Yes,
             status: None,
-            use_nickname: None,
+            use_nickname: nickname,
             content_type: body.map(|_| CPIM.to_owned()),
         }
     }
@@ -262,5 +297,5 @@ impl Line {
 /// What a REPORT says of a message that got lost after it was taken.
 fn failure(report: &Frame) -> Option<News> {
     let status = report.head.status.as_ref().filter(|status| status.code != 200)?;
-    Some(News::Refused(status.code, status.comment.clone().unwrap_or_default()))
+    Some(News::Refused(Purpose::Say(String::new()), status.code, status.comment.clone().unwrap_or_default()))
 }

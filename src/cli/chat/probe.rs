@@ -11,6 +11,8 @@ pub(super) struct Probe {
     awaited: Vec<String>,
     steps: VecDeque<Step>,
     in_flight: Option<String>,
+    /// Whether there is anything to say.
+    says: bool,
 }
 
 impl Probe {
@@ -19,6 +21,7 @@ impl Probe {
         if script.is_empty() {
             return None;
         }
+        let says = script.iter().any(|step| matches!(step, Step::Say(_)));
         let (mut awaited, mut steps) = (Vec::new(), VecDeque::new());
         for step in script {
             match step {
@@ -26,7 +29,7 @@ impl Probe {
                 step => steps.push_back(step),
             }
         }
-        Some(Self { awaited, steps, in_flight: None })
+        Some(Self { awaited, steps, in_flight: None, says })
     }
 
     /// What is to be said now: the next thing, once the one before was taken and what was expected in between has come.
@@ -44,10 +47,18 @@ impl Probe {
         self.in_flight = None;
     }
 
-    /// A message with this text came. It counts for whatever is still expected, also for what is expected later.
-    pub(super) fn heard(&mut self, text: &str) {
-        self.awaited.retain(|awaited| !text.contains(awaited.as_str()));
-        self.steps.retain(|step| !matches!(step, Step::Expect(awaited) if text.contains(awaited.as_str())));
+    /// This line came, which was said before we came. What is expected by somebody who speaks is an answer, which cannot be as old
+    /// as that: else a probe would be content with the answer to the one before.
+    pub(super) fn heard_of_old(&mut self, line: &str) {
+        if !self.says {
+            self.heard(line);
+        }
+    }
+
+    /// This line came. It counts for whatever is still expected, also for what is expected later.
+    pub(super) fn heard(&mut self, line: &str) {
+        self.awaited.retain(|awaited| !line.contains(awaited.as_str()));
+        self.steps.retain(|step| !matches!(step, Step::Expect(awaited) if line.contains(awaited.as_str())));
     }
 
     /// Whether all was said and taken, and all that was awaited came.
@@ -117,6 +128,17 @@ mod tests {
         assert_eq!(probe.missing(), ["not acknowledged: \"hi\""]);
         probe.acknowledged();
         assert!(probe.is_done() && probe.missing().is_empty());
+    }
+
+    /// FT-01.
+    #[test]
+    fn history_answers_nobody_who_speaks_and_satisfies_one_who_only_listens() {
+        let mut probe = Probe::new(vec![expect("pong"), say("ping")]).unwrap();
+        probe.heard_of_old("J: pong");
+        assert_eq!(probe.missing(), ["not seen: \"pong\"", "not said: \"ping\""]);
+        let mut probe = Probe::new(vec![expect("pong")]).unwrap();
+        probe.heard_of_old("J: pong");
+        assert!(probe.is_done());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mucfocus_core::wire::cpim::Cpim;
 use mucfocus_core::wire::msrp::frame::{Frame, Method, Start};
 
-/// The longest text that the ladder shows of a message, in characters.
+/// The longest text that is shown of a message to tell which one it is, in characters.
 const SUMMARY: usize = 60;
 
 /// Which way something went.
@@ -85,12 +85,16 @@ pub(super) fn summary(frame: &Frame) -> String {
 /// What a SEND says; the type of what is no text.
 pub(super) fn summary_of_send(content_type: &str, body: &Bytes) -> String {
     let Ok(cpim) = Cpim::parse(body) else { return format!("SEND ({content_type})") };
-    let text = String::from_utf8_lossy(&cpim.content);
+    format!("SEND \"{}\"", opening(&String::from_utf8_lossy(&cpim.content)))
+}
+
+/// How a text begins: enough of it to know it again.
+pub(super) fn opening(text: &str) -> String {
     let mut shown: String = text.chars().take(SUMMARY).collect();
     if text.chars().nth(SUMMARY).is_some() {
         shown.push('…');
     }
-    format!("SEND \"{shown}\"")
+    shown
 }
 
 /// A code and what was said about it.
@@ -119,7 +123,8 @@ pub(super) fn harmless(text: &str) -> String {
     shown
 }
 
-const fn is_bidi_control(c: char) -> bool {
+/// What embeds, overrides and isolates directions.
+pub(super) const fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -3,59 +3,75 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use mucfocus_core::time::Instant;
 
-use super::agent::{Agent, PRODUCT, State};
+use super::agent::{Agent, Order, PRODUCT, State, referral};
 use super::call::Event;
 use super::message::{Draft, Message};
 use crate::sip::head::parameter;
 
 /// The methods that make sense towards us.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE";
 /// Methods that exist (IANA's registry), whether or not they make sense here: 405, where another gets 501.
-const KNOWN: [&str; 8] = ["INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "REGISTER", "UPDATE"];
+const KNOWN: [&str; 6] = ["INFO", "MESSAGE", "PRACK", "PUBLISH", "REFER", "REGISTER"];
 
 impl Agent {
     /// Answers a request, whatever it is; an ACK gets no answer.
-    pub(super) fn serve(&mut self, request: &Message, source: SocketAddr, out: &mut Vec<Event>) {
+    pub(super) fn serve(&mut self, request: &Message, source: SocketAddr, now: Instant, out: &mut Vec<Event>) {
         let Some(method) = request.method().filter(|method| *method != "ACK") else { return };
         let Some((sequence, _)) = request.cseq() else { return };
+        let mut news = Vec::new();
         let is_ours = self.is_in_dialog(request);
         let (code, extra) = if let Some(unsupported) = request.field("require").filter(|_| method != "CANCEL") {
             ("420 Bad Extension", Some(("Unsupported", unsupported)))
         } else if !is_ours {
-            without_dialog(method, request)
-        } else if self.is_out_of_order(sequence) {
-            ("500 Server Internal Error", None)
+            let of_roster = method == "NOTIFY";
+            match of_roster.then(|| self.hear_of_roster(request, now, &mut news)).flatten() {
+                Some(code) => (code, None),
+                None => without_dialog(method, request),
+            }
         } else {
-            match method {
-                "BYE" | "OPTIONS" => ("200 OK", Some(("Allow", ALLOW))),
-                // The session stays as it is (RFC 3261 §14.2).
-                "INVITE" => ("488 Not Acceptable Here", None),
+            match (self.order(sequence), method) {
+                (Order::Late, _) => ("500 Server Internal Error", None),
+                (order, "NOTIFY") => (self.notified(request, order, &mut news), None),
+                (_, "BYE" | "OPTIONS") => ("200 OK", Some(("Allow", ALLOW))),
+                (_, "UPDATE") if request.body.is_empty() => ("200 OK", None),
+                // The session stays as it is (RFC 3261 §14.2, RFC 3311 §5.2).
+                (_, "INVITE" | "UPDATE") => ("488 Not Acceptable Here", None),
                 _ => without_dialog(method, request),
             }
         };
         out.push(Event::Send(self.reply(request, source, code, extra), source));
+        out.append(&mut news);
         if is_ours && method == "BYE" && code.starts_with("200") && matches!(self.state, State::Talking(_)) {
             self.state = State::Over;
             out.push(Event::Ended(request.explanations()));
+            self.unsubscribe(now, out);
         }
+    }
+
+    /// A NOTIFY within the call is about an invitation; there is nothing else that we ask for there.
+    fn notified(&mut self, request: &Message, order: Order, out: &mut Vec<Event>) -> &'static str {
+        let event = request.field("event").unwrap_or_default();
+        let package = event.split(';').next().unwrap_or_default().trim();
+        let is_known = package.eq_ignore_ascii_case(referral::PACKAGE)
+            && (order == Order::Again || self.hear_of_referral(request, event, out));
+        if is_known { "200 OK" } else { "481 Subscription Does Not Exist" }
     }
 
     /// Whether a request belongs to the call, by all three parts of its identifier (RFC 3261 §12).
     fn is_in_dialog(&self, request: &Message) -> bool {
         let (State::Talking(dialog) | State::Leaving(dialog, _)) = &self.state else { return false };
         let tag = |name| request.field(name).and_then(|value| parameter(value, "tag")).unwrap_or_default();
-        request.field("call-id") == Some(&self.call_id) && tag("to") == self.tag && tag("from") == dialog.remote_tag
+        request.field("call-id") == Some(&self.own.call_id)
+            && tag("to") == self.own.tag
+            && tag("from") == dialog.remote_tag
     }
 
-    /// A lower CSeq than the last one (RFC 3261 §12.2.2). The same again is a retransmission, and gets the same answer.
-    fn is_out_of_order(&mut self, sequence: u32) -> bool {
-        let (State::Talking(dialog) | State::Leaving(dialog, _)) = &mut self.state else { return false };
-        if dialog.remote_sequence.is_some_and(|last| sequence < last) {
-            return true;
-        }
-        dialog.remote_sequence = Some(sequence);
-        false
+    /// The same request again is a retransmission, and gets the same answer.
+    fn order(&mut self, sequence: u32) -> Order {
+        let (State::Talking(dialog) | State::Leaving(dialog, _)) = &mut self.state else { return Order::Next };
+        dialog.takes(sequence)
     }
 
     fn reply(&self, request: &Message, source: SocketAddr, code: &str, extra: Option<(&str, &str)>) -> Bytes {
@@ -70,7 +86,7 @@ impl Agent {
         let to = request.field("to").unwrap_or_default();
         let to = match parameter(to, "tag") {
             Some(_) => to.to_owned(),
-            None => format!("{to};tag={}", self.tag),
+            None => format!("{to};tag={}", self.own.tag),
         };
         let reply = reply.fields("From", request.field("from")).field("To", &to);
         let reply = reply.fields("Call-ID", request.field("call-id")).fields("CSeq", request.field("cseq"));
@@ -83,7 +99,7 @@ impl Agent {
 fn without_dialog(method: &str, request: &Message) -> (&'static str, Option<(&'static str, &'static str)>) {
     let has_tag = request.field("to").is_some_and(|to| parameter(to, "tag").is_some());
     match method {
-        "BYE" | "CANCEL" => ("481 Call/Transaction Does Not Exist", None),
+        "BYE" | "CANCEL" | "NOTIFY" | "UPDATE" => ("481 Call/Transaction Does Not Exist", None),
         "INVITE" if has_tag => ("481 Call/Transaction Does Not Exist", None),
         "INVITE" => ("486 Busy Here", None),
         "OPTIONS" => ("200 OK", Some(("Allow", ALLOW))),

@@ -67,7 +67,7 @@ pub(super) fn offer(own: &MsrpUri) -> Bytes {
         setup: Setup::Active,
         session: u64::from(rand::random::<u32>()),
         max_size: u64::try_from(MAX_MESSAGE).ok(),
-        chatroom: &[],
+        chatroom: &["nickname", "private-messages"],
         wrapped: "text/plain",
     })
 }

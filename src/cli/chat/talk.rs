@@ -14,9 +14,12 @@ use tokio::time::Instant;
 use super::Plan;
 use super::agent::Agent;
 use super::call::{Event, Parties};
+use super::digest::Credentials;
+use super::keyboard;
 use super::message::Message;
 use super::msrp::{Line, Lost};
 use super::probe::Probe;
+use super::roster::Roster;
 use super::screen::{Screen, Way};
 use super::setup;
 use super::wire::Wire;
@@ -44,7 +47,10 @@ fn tell_missing(screen: Screen, probe: Option<&Probe>) {
     }
 }
 
+mod people;
 mod reactions;
+
+use self::people::Naming;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -64,7 +70,7 @@ enum Phase {
 enum Input {
     Sip(std::io::Result<(Bytes, SocketAddr)>),
     Msrp(Box<Result<Incoming, Lost>>),
-    Typed(Option<String>),
+    Typed(Option<keyboard::Line>),
     Timer,
     Deadline,
     Interrupt,
@@ -74,11 +80,10 @@ struct Talk {
     screen: Screen,
     room: SipUri,
     from: SipUri,
-    display: String,
     own: MsrpUri,
     timeout: Duration,
     probe: Option<Probe>,
-    keyboard: Option<mpsc::Receiver<String>>,
+    keyboard: Option<mpsc::Receiver<keyboard::Line>>,
     signals: [Signal; 2],
     wire: Wire,
     agent: Agent,
@@ -86,6 +91,12 @@ struct Talk {
     line: Option<Line>,
     /// Octets of the largest message that the room takes.
     limit: Option<u64>,
+    roster: Roster,
+    naming: Naming,
+    /// Until when what is typed waits, for our name and for who is here; `None` when it waits no more.
+    ready_by: Option<mucfocus_core::time::Instant>,
+    /// Why there is no more of the roster, and when that is told.
+    unsaid: Option<(mucfocus_core::time::Instant, String)>,
     phase: Phase,
     /// When the phase has to be over.
     deadline: Option<Instant>,
@@ -95,7 +106,7 @@ struct Talk {
 impl Talk {
     /// Dials.
     async fn begin(plan: Plan) -> Result<Self, String> {
-        let Plan { room, from, display, proxy, probe, timeout, screen } = plan;
+        let Plan { room, from, display, nickname, password, proxy, probe, timeout, screen } = plan;
         let deadline = Instant::now() + timeout;
         screen.tell(&format!("connecting to {room} by way of {proxy}"));
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
@@ -111,13 +122,16 @@ impl Talk {
             local,
             peer,
         };
+        let user = from.user_decoded().unwrap_or_default();
+        let credentials = password.map(|password| Credentials::new(&user, password));
+        let roster = Roster::new(nickname.as_deref().unwrap_or(&display));
+        let naming = Naming::new(nickname, display);
         let mut events = Vec::new();
-        let agent = Agent::call(parties, &offer, now(), &mut events);
+        let agent = Agent::call(parties, credentials, &offer, now(), &mut events);
         Ok(Self {
             screen,
             room,
             from,
-            display,
             own,
             timeout,
             probe,
@@ -128,6 +142,10 @@ impl Talk {
             events,
             line: None,
             limit: None,
+            roster,
+            naming,
+            ready_by: None,
+            unsaid: None,
             phase: Phase::Joining,
             deadline: Some(deadline),
             failed: false,
@@ -138,6 +156,10 @@ impl Talk {
         loop {
             self.proceed();
             self.follow_events().await;
+            // After the documents among the events: else nothing wakes us until the time is over.
+            if self.ready_by.is_some_and(|by| by <= now() || self.knows_the_room()) {
+                self.ready_by = None;
+            }
             if self.phase == Phase::Gone || self.agent.is_over() {
                 return;
             }
@@ -156,8 +178,12 @@ impl Talk {
                     }
                     Err(lost) => self.lost(&lost),
                 },
-                Input::Typed(line) => self.typed(line.as_deref()),
+                Input::Typed(line) => self.typed(line),
                 Input::Timer => {
+                    if self.naming.is_due(now()) {
+                        self.announce();
+                    }
+                    self.tell_unsaid();
                     self.agent.handle_timeout(now(), &mut self.events);
                     let news = self.line.as_mut().map(|line| line.handle_timeout(now())).unwrap_or_default();
                     self.hear(news);
@@ -175,10 +201,18 @@ impl Talk {
     }
 
     async fn wait(&mut self) -> Input {
-        let timers = [self.agent.next_timeout(), self.line.as_ref().and_then(Line::next_timeout)];
+        let line = self.line.as_ref().and_then(Line::next_timeout);
+        let timers = [
+            self.agent.next_timeout(),
+            line,
+            self.naming.announce_by,
+            self.ready_by,
+            self.unsaid.as_ref().map(|(at, _)| *at),
+        ];
         let timer = timers.into_iter().flatten().min().map(to_tokio);
         let [interrupt, terminate] = &mut self.signals;
-        let listens = self.phase == Phase::Inside;
+        let is_ready = self.phase == Phase::Inside && self.ready_by.is_none();
+        let listens = is_ready && self.line.as_ref().is_some_and(Line::has_room);
         tokio::select! {
             message = self.wire.receive() => Input::Sip(message),
             incoming = receive(self.line.as_mut()) => Input::Msrp(Box::new(incoming)),
@@ -193,7 +227,7 @@ impl Talk {
     /// Does what nobody has to be waited for.
     fn proceed(&mut self) {
         match (self.phase, &mut self.probe) {
-            (Phase::Inside, Some(probe)) => {
+            (Phase::Inside, Some(probe)) if !self.naming.asking => {
                 let next = probe.next();
                 let is_done = probe.is_done();
                 if let Some(text) = next {
@@ -230,14 +264,20 @@ impl Talk {
                 }
             }
             Event::Refused(_) | Event::NoAnswer if self.phase == Phase::Leaving => {}
-            Event::Refused(refusal) => self.fail(&refusal.to_string()),
+            Event::Refused(refusal) => self.fail(&format!("the call was refused: {refusal}")),
             Event::NoAnswer => self.fail("nobody answers"),
             Event::Ended(explanations) => {
-                let why = if explanations.is_empty() { "no reason given".to_owned() } else { explanations.join("; ") };
+                let unsaid = self.unsaid.take().map_or_else(|| "no reason given".to_owned(), |(_, why)| why);
+                let why = if explanations.is_empty() { unsaid } else { explanations.join("; ") };
                 self.screen.tell(&format!("the room ended the call: {why}"));
-                self.failed |= self.phase != Phase::Settling;
+                self.failed |= !matches!(self.phase, Phase::Settling | Phase::Leaving);
+                self.leave();
             }
             Event::Left => {}
+            Event::Subscribing => self.roster.restart(),
+            Event::Document(document) => self.roster_came(&document),
+            Event::Unsubscribed(why) => self.roster_is_lost(&why),
+            Event::Invitation { whom, outcome, is_last } => self.invitation(&whom, &outcome, is_last),
         }
     }
 
@@ -246,6 +286,7 @@ impl Talk {
         let deadline = self.deadline.unwrap_or_else(Instant::now);
         let (stream, answer) = setup::connect(answer, deadline).await?;
         self.limit = answer.max_size();
+        self.naming.is_possible = answer.takes_nicknames();
         self.line = Some(Line::begin(stream, self.own.clone(), answer.path().clone(), self.screen));
         Ok(())
     }
@@ -258,7 +299,7 @@ async fn receive(line: Option<&mut Line>) -> Result<Incoming, Lost> {
     }
 }
 
-async fn read(keyboard: Option<&mut mpsc::Receiver<String>>) -> Option<String> {
+async fn read(keyboard: Option<&mut mpsc::Receiver<keyboard::Line>>) -> Option<keyboard::Line> {
     match keyboard {
         Some(keyboard) => keyboard.recv().await,
         None => std::future::pending().await,

@@ -14,6 +14,8 @@ use crate::sip::settings::Transport;
 
 /// The longest datagram that can be.
 const DATAGRAM: usize = 65_535;
+/// The longest body over TCP: the roster of a room with some thousands of people.
+const MAX_BODY: usize = 4 * 1024 * 1024;
 /// How long a peer may take to read what we write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,7 +47,7 @@ impl Wire {
                 let stream = TcpStream::connect(peer).await?;
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr()?;
-                Ok((Self::Tcp { stream, framer: Framer::default(), peer }, local))
+                Ok((Self::Tcp { stream, framer: Framer::with_max_body(MAX_BODY), peer }, local))
             }
         }
     }

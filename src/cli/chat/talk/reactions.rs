@@ -1,14 +1,18 @@
 //! What follows from what has happened: words to the room and to the user, and the decision to leave.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Phase, Talk};
-use crate::cli::chat::msrp::{Lost, News};
-use crate::cli::chat::screen::with_comment;
-use crate::cli::chat::spoken::{Spoken, to_room};
-use crate::cli::chat::typed::{Typed, lines};
+use crate::cli::chat::explain::{refusal, silence, too_long};
+use crate::cli::chat::keyboard::{self, lines};
+use crate::cli::chat::msrp::{Lost, News, Purpose};
+use crate::cli::chat::names::shown;
+use crate::cli::chat::screen::opening;
+use crate::cli::chat::spoken::{self, Spoken};
+use crate::cli::chat::typed::{HELP, Typed};
 use crate::hub::clock::now;
 
 /// How long hanging up may take.
@@ -23,23 +27,33 @@ impl Talk {
                 News::Bound if self.phase == Phase::Joining => self.entered(),
                 News::Bound => {}
                 News::Received(body) => {
-                    let Some(spoken) = Spoken::read(&body, &self.room) else { continue };
-                    self.screen.show(&spoken.to_string());
-                    if let Some(probe) = &mut self.probe {
-                        probe.heard(&spoken.text);
+                    let Some(spoken) = Spoken::read(&body, &self.room, unix_seconds()) else { continue };
+                    let line = spoken.to_string();
+                    self.screen.show(&line);
+                    if let Some(name) = spoken.own_name() {
+                        self.introduced(name);
+                    }
+                    match &mut self.probe {
+                        Some(probe) if spoken.is_history => probe.heard_of_old(&line),
+                        Some(probe) => probe.heard(&line),
+                        None => {}
                     }
                 }
-                News::Acknowledged => {
+                News::Acknowledged(Purpose::Nickname(nickname)) => self.named(&nickname),
+                News::Acknowledged(Purpose::Say(_)) => {
                     if let Some(probe) = &mut self.probe {
                         probe.acknowledged();
                     }
                 }
-                // Whoever leaves hears no more of what he said.
-                News::Refused(..) | News::Unanswered | News::Gone(_) if self.phase == Phase::Leaving => {}
-                News::Refused(code, comment) => {
-                    self.not_said(&format!("refused: {}", with_comment(&code.to_string(), Some(&comment))));
+                // The room sends back what is said to all, but not this.
+                News::Acknowledged(Purpose::Whisper { name, text }) => {
+                    self.screen.show(&format!("you to {} (privately): {text}", shown(&name)));
                 }
-                News::Unanswered => self.not_said("the room does not answer; perhaps nobody read that"),
+                News::Acknowledged(_) => {}
+                // Whoever leaves hears no more of what he said.
+                News::Refused(..) | News::Unanswered(_) | News::Gone(_) if self.phase == Phase::Leaving => {}
+                News::Refused(purpose, code, comment) => self.denied(&purpose, &refusal(&purpose, code, &comment)),
+                News::Unanswered(purpose) => self.denied(&purpose, &silence(&purpose)),
                 News::Gone(code) => self.fail(&format!("the room does not know the MSRP session ({code})")),
             }
         }
@@ -47,36 +61,76 @@ impl Talk {
 
     pub(super) fn entered(&mut self) {
         self.phase = Phase::Inside;
-        self.screen.tell(&format!("in the room as {}", self.display));
+        self.ask_to_be_named();
         if self.probe.is_none() {
             self.deadline = None;
             self.keyboard = Some(lines());
+            self.await_introduction();
         }
     }
 
-    pub(super) fn typed(&mut self, line: Option<&str>) {
-        match line.map_or(Typed::Leave, Typed::parse) {
+    /// A line was typed; `None` is the end of the input.
+    pub(super) fn typed(&mut self, line: Option<keyboard::Line>) {
+        let typed = match line {
+            None => Typed::Leave,
+            Some(keyboard::Line::TooLong) => Typed::too_long(),
+            Some(keyboard::Line::Whole(line)) => Typed::parse(&line),
+        };
+        match typed {
             Typed::Nothing => {}
             Typed::Say(text) => self.say(&text),
             Typed::Leave => {
                 self.phase = Phase::Settling;
                 self.deadline = Some(Instant::now() + SETTLE);
             }
-            Typed::NotYet(command) => self.screen.tell(&format!("/{command} is not yet in this version")),
-            Typed::Unknown(command) => {
-                self.screen.tell(&format!("there is no /{command}; /leave leaves, // says what begins with a slash"));
+            Typed::Nick(nickname) => self.change_nickname(&nickname),
+            Typed::Msg(rest) => {
+                match self.roster.split_name(&rest).map(|(name, text)| (name.to_owned(), text.to_owned())) {
+                    Some((name, text)) => self.whisper(&name, &text),
+                    None => self.screen.tell("write /msg NAME TEXT"),
+                }
             }
+            Typed::Topic(topic) => self.send(&spoken::topic(&self.from, &self.room, &topic), Purpose::Topic),
+            Typed::Invite(uri) => {
+                self.screen.tell(&format!("asking the room to invite {uri}"));
+                self.agent.invite_other(&uri, now(), &mut self.events);
+            }
+            Typed::Who => match self.roster.list() {
+                Some(list) => self.screen.show(&list),
+                None => self.screen.tell("the room does not say who is here"),
+            },
+            Typed::ShowTopic => match self.roster.subject() {
+                "" => self.screen.show("* there is no topic, as far as we know"),
+                topic => self.screen.show(&format!("* the topic is: {topic}")),
+            },
+            Typed::Help => HELP.iter().for_each(|line| self.screen.tell(line)),
+            Typed::Wrong(why) => self.screen.tell(&why),
         }
     }
 
     pub(super) fn say(&mut self, text: &str) {
-        let cpim = to_room(&self.from, &self.room, text);
+        self.send(&spoken::to(None, &self.from, &self.room, text), Purpose::Say(opening(text)));
+    }
+
+    fn whisper(&mut self, nickname: &str, text: &str) {
+        let purpose = Purpose::Whisper { name: nickname.to_owned(), text: text.to_owned() };
+        self.send(&spoken::to(Some(nickname), &self.from, &self.room, text), purpose);
+    }
+
+    fn send(&mut self, cpim: &Bytes, purpose: Purpose) {
         let octets = u64::try_from(cpim.len()).unwrap_or(u64::MAX);
         if self.limit.is_some_and(|limit| octets > limit) {
-            return self.not_said("refused: longer than the room takes");
+            return self.denied(&purpose, &too_long(&purpose));
         }
         if let Some(line) = &mut self.line {
-            line.say(&cpim);
+            line.say(cpim, purpose);
+        }
+    }
+
+    fn denied(&mut self, purpose: &Purpose, why: &str) {
+        match purpose {
+            Purpose::Nickname(_) => self.not_named(why),
+            _ => self.not_said(why),
         }
     }
 
@@ -138,4 +192,9 @@ impl Talk {
         self.deadline = Some(Instant::now() + GOODBYE);
         self.agent.leave(now(), &mut self.events);
     }
+}
+
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
