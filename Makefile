@@ -1,14 +1,14 @@
 # make run    see it work: a SIP user and an XMPP user talk in a room (ONCE=1: and that is all)
-# make test   prove it: every test, against real Prosody and real SIPp
+# make test   prove it: every test, against real Prosody, ejabberd and SIPp
 # make bench  measure it
 # make lint   what the review would say anyway
 #
 # `run` and `test` install what is missing from Debian's packages and say so first. Nothing of the machine's own
-# Prosody is touched: what is started lives under target/ or in temporary directories, on loopback ports.
+# servers is touched: what is started lives under target/ or in temporary directories, on loopback ports.
 
 CARGO ?= cargo
 RUN_PACKAGES  := prosody
-TEST_PACKAGES := prosody sip-tester openssl libxml2-utils procps
+TEST_PACKAGES := prosody ejabberd sip-tester openssl libxml2-utils procps
 
 .PHONY: run test bench lint
 .DEFAULT_GOAL := run
@@ -19,7 +19,7 @@ run:
 	@ONCE=$(ONCE) target/release/demo target/release/mucfocus
 
 test:
-	@tests/install-packages "about ten minutes on two cores the first time, half of it compiling" $(TEST_PACKAGES)
+	@tests/install-packages "about twelve minutes on two cores the first time, half of it compiling" $(TEST_PACKAGES)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) test --workspace --locked --doc --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else \

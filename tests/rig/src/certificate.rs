@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub struct Certificate(Arc<TempDir>);
 
 impl Certificate {
-    /// Makes one for `host`.
+    /// Makes one for `host` and the hosts right below it.
     pub fn for_host(host: &str) -> Self {
         let directory = TempDir::with_prefix("certificate-").unwrap();
         let at = |name: &str| directory.path().join(name).display().to_string();
@@ -20,7 +20,8 @@ impl Certificate {
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
         let (ca, ca_key, leaf, leaf_key, request, extensions) =
             (at("ca.pem"), at("ca.key"), at("leaf.pem"), at("leaf.key"), at("leaf.csr"), at("leaf.cnf"));
-        std::fs::write(&extensions, format!("basicConstraints=CA:FALSE\nsubjectAltName=DNS:{host}\n")).unwrap();
+        std::fs::write(&extensions, format!("basicConstraints=CA:FALSE\nsubjectAltName=DNS:{host},DNS:*.{host}\n"))
+            .unwrap();
         let authority = subject(&"mucfocus test authority");
         let mut sign = vec!["req", "-x509", "-days", "2", "-subj", &authority, "-keyout", &ca_key, "-out", &ca];
         sign.extend(key);
@@ -63,6 +64,18 @@ impl Certificate {
         };
         (copy("leaf.pem"), copy("leaf.key"))
     }
+}
+
+/// HMAC-SHA-256 (RFC 2104) of `data`.
+pub(crate) fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
+    let directory = TempDir::with_prefix("hmac-").unwrap();
+    let (from, to) = (directory.path().join("data"), directory.path().join("mac"));
+    std::fs::write(&from, data).unwrap();
+    let hex: String = key.iter().map(|octet| format!("{octet:02x}")).collect();
+    let (key, to_name) = (format!("hexkey:{hex}"), to.display().to_string());
+    let mac = ["dgst", "-sha256", "-mac", "HMAC", "-macopt", &key, "-binary", "-out", &to_name];
+    openssl(&[&mac[..], &[&from.display().to_string()]].concat());
+    std::fs::read(to).unwrap()
 }
 
 fn openssl(arguments: &[&str]) {

@@ -1,9 +1,9 @@
 //! Throw-away servers and small independent clients for the tests.
 //!
 //! Nothing here shares a line with the product: a mistake in its parsers must not be repeated in what tests it. The
-//! servers ([`Prosody`], [`Mucfocus`]) live in a directory of their own, listen on free loopback ports and end when
+//! servers ([`Server`], [`Mucfocus`]) live in a directory of their own, listen on free loopback ports and end when
 //! they are dropped; the clients ([`xmpp::Client`], [`sip::Ua`], [`msrp::Peer`], [`Member`]) keep all that they saw.
-//! [`World`] is one of each server, configured for each other.
+//! [`World`] is one of each server, configured for each other. [`on_both_servers`] runs one test on Prosody and ejabberd.
 //!
 //! Everything in here fails by panicking with a picture of what was expected and what came: that is how a test fails.
 //! Nothing sleeps where a condition can be awaited, see [`until`].
@@ -17,12 +17,16 @@
 )]
 
 pub mod certificate;
+pub mod digest;
+pub mod ejabberd;
 pub mod ladder;
 pub mod member;
 pub mod msrp;
 pub mod mucfocus;
 pub mod process;
 pub mod prosody;
+pub mod roster;
+pub mod server;
 pub mod sip;
 pub mod sipp;
 pub mod wait;
@@ -32,7 +36,8 @@ pub mod xmpp;
 
 pub use member::Member;
 pub use mucfocus::Mucfocus;
-pub use prosody::Prosody;
+pub use mucfocus_rig_macros::on_both_servers;
+pub use server::{Kind, Server};
 pub use wait::{SOON, until, wait_for};
 pub use world::World;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::msrp::{Cpim, Frame, Listener, Message as MsrpMessage, Peer, Send, own_uri};
+use crate::roster::Watch;
 use crate::sip::{self, Call, Request, Transport, Ua, Who};
 
 /// How a member joins.
@@ -17,11 +18,29 @@ pub struct Joining {
     pub display: Option<String>,
     /// More headers of the INVITE.
     pub headers: Vec<(String, String)>,
+    /// What replaces lines of the offer: each first string by the second.
+    pub offers_instead: Vec<(&'static str, String)>,
+}
+
+/// What a client that knows rooms says of itself (RFC 7701 §8).
+pub const TOKENS: &str = "a=chatroom:nickname private-messages\r\n";
+
+impl Joining {
+    /// With a client that knows nicknames and private messages.
+    pub fn able() -> Self {
+        Self { offers_instead: vec![("a=chatroom\r\n", TOKENS.to_owned())], ..Self::default() }
+    }
 }
 
 impl Default for Joining {
     fn default() -> Self {
-        Self { transport: Transport::Udp, setup: "active", display: None, headers: Vec::new() }
+        Self {
+            transport: Transport::Udp,
+            setup: "active",
+            display: None,
+            headers: Vec::new(),
+            offers_instead: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +82,10 @@ impl Member {
         let ua = Ua::start(who).await;
         let listener = if joining.setup == "active" { None } else { Some(Listener::bind().await) };
         let local = own_uri(listener.as_ref().map_or(9, Listener::port));
-        let offer = offer(&local, joining.setup);
+        let mut offer = offer(&local, joining.setup);
+        for (usual, instead) in &joining.offers_instead {
+            offer = offer.replace(usual, instead);
+        }
         let mut request = Request::invite(room, &offer);
         for (name, value) in &joining.headers {
             request = request.header(name, value);
@@ -119,6 +141,48 @@ impl Member {
     #[track_caller]
     pub fn hears(&self, text: &str) -> impl Future<Output = MsrpMessage> {
         self.msrp.hears(text)
+    }
+
+    /// Sends a private message to a nickname in the room; the status code of the response.
+    pub async fn whispers(&self, nick: &str, text: &str) -> u16 {
+        self.sends(&Cpim::text(self.aor(), &format!("{};gr={nick}", self.room), text)).await
+    }
+
+    /// Asks for a nickname (RFC 7701 §7); the status code of the response.
+    pub async fn wants_to_be(&self, nick: &str) -> u16 {
+        let quoted = format!("\"{}\"", nick.replace('\\', "\\\\").replace('"', "\\\""));
+        let id = self.msrp.request("NICKNAME", vec![("Use-Nickname".to_owned(), quoted)], None, '$');
+        self.msrp.response(&id).await.code().unwrap_or(0)
+    }
+
+    /// Watches the room, in a dialog of its own.
+    pub async fn watches(&self) -> Watch {
+        Watch::start(self.ua.clone(), Watch::request(&self.room)).await
+    }
+
+    /// Watches the room, in the dialog of the call.
+    pub async fn watches_inside(&self) -> Watch {
+        Watch::start(self.ua.clone(), Watch::complete(self.call().request("SUBSCRIBE"))).await
+    }
+
+    /// Invites somebody (RFC 3515), in a dialog of its own; the answer.
+    pub async fn refers(&self, target: &str) -> sip::Message {
+        self.ua.request(Request::new("REFER", &self.room).header("Refer-To", target)).await
+    }
+
+    /// Waits for the NOTIFY that tells the outcome of the REFER with this answer: Subscription-State and body.
+    #[track_caller]
+    pub fn is_told(&self, answer: &sip::Message) -> impl Future<Output = (String, String)> {
+        let id = answer.header("Call-ID").unwrap_or_default().to_owned();
+        let is_it = move |m: &sip::Message| {
+            let event = m.header("Event").unwrap_or_default();
+            m.method() == Some("NOTIFY") && event.starts_with("refer") && m.header("Call-ID") == Some(&id)
+        };
+        let notify = self.ua.expect("a NOTIFY of the REFER", crate::SOON, is_it);
+        async move {
+            let notify = notify.await;
+            (notify.header("Subscription-State").unwrap_or_default().to_owned(), notify.text())
+        }
     }
 
     /// Waits for the other side's BYE.

@@ -96,6 +96,16 @@ impl Mucfocus {
         self.running.signal(Signal::TERM);
     }
 
+    /// Stops it in its tracks: connections stay open and nothing answers.
+    pub fn freeze(&mut self) {
+        self.running.freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        self.running.thaw();
+    }
+
     /// Kills it (SIGKILL); nobody gets a goodbye.
     pub fn kill(&mut self) {
         self.running.kill();

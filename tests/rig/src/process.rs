@@ -1,5 +1,6 @@
 //! A child process that never outlives its owner, and its log.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -12,19 +13,35 @@ use crate::wait::wait_for;
 /// How long a process may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// `program`, to be killed by the system when the thread that starts it is gone, however it went; in a process group of its
+/// own, so that Ctrl-C at the terminal reaches us first.
+pub fn bound_to_us(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]).process_group(0);
+    command
+}
+
 /// A running child. It is ended when this is dropped: SIGTERM, then SIGKILL, by its id.
 pub struct Running {
     name: &'static str,
     child: Child,
     log: PathBuf,
     frozen: bool,
+    goodbye: bool,
 }
 
 impl Running {
     /// Starts `command`; `log` is where it writes what a failed test shows.
     pub fn start(name: &'static str, command: &mut Command, log: PathBuf) -> Self {
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
-        Self { name, child, log, frozen: false }
+        Self { name, child, log, frozen: false, goodbye: true }
+    }
+
+    /// The same, but it is killed at once when it is dropped.
+    #[must_use]
+    pub fn without_goodbye(mut self) -> Self {
+        self.goodbye = false;
+        self
     }
 
     /// The process id.
@@ -86,6 +103,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("---- {} said last ({})\n{}", self.name, self.log.display(), self.log_tail(60));
+        }
+        if !self.goodbye {
+            return self.kill();
         }
         if self.frozen {
             self.thaw();

@@ -13,8 +13,8 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::random;
 use crate::wait::{Picture, SOON, lock, wait_for, within};
+use crate::{digest, random};
 
 /// RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);
@@ -222,7 +222,7 @@ struct Inner {
     acknowledges: AtomicBool,
 }
 
-/// A user agent with its own socket. It answers BYE and OPTIONS with 200 and refuses other requests.
+/// A user agent with its own socket. It answers BYE, OPTIONS and NOTIFY with 200 and refuses other requests.
 pub struct Ua {
     inner: Arc<Inner>,
     tasks: Vec<JoinHandle<()>>,
@@ -378,6 +378,11 @@ impl Ua {
         wait_for(look, timeout, self.picture(&what.into()))
     }
 
+    /// How many messages were sent and received.
+    pub fn messages(&self) -> usize {
+        lock(&self.inner.state).traffic.len()
+    }
+
     /// The first message received that satisfies `accept`.
     pub fn find(&self, accept: impl Fn(&Message) -> bool) -> Option<Message> {
         let state = lock(&self.inner.state);
@@ -389,9 +394,21 @@ impl Ua {
         self.begin(request).response(TIMER_B).await
     }
 
+    /// Sends a request that has to be challenged (401); what it is with the answer to that.
+    pub async fn authorized(&self, request: Request, password: &str) -> Request {
+        let refusal = self.request(request.clone()).await;
+        assert_eq!(refusal.code(), Some(401), "{refusal}");
+        let (method, uri, user) = (request.method.clone(), request.uri.clone(), self.inner.user.clone());
+        request.header("Authorization", &digest::authorization(&refusal, &method, &uri, &user, password))
+    }
+
     /// Sends a request; the transaction is watched through what is returned.
     pub fn begin(&self, request: Request) -> Transaction<'_> {
         let (message, branch) = self.complete(request);
+        // The first NOTIFY may overtake the answer.
+        if let (Some("SUBSCRIBE" | "REFER"), Some(id)) = (message.method(), message.header("Call-ID")) {
+            lock(&self.inner.state).dialogs.insert(id.to_owned());
+        }
         self.put(message.clone());
         Transaction { ua: self, message, branch }
     }
@@ -664,7 +681,7 @@ impl Inner {
         }
         let known = message.header("Call-ID").is_some_and(|id| state.dialogs.contains(id));
         let status = match (message.method().unwrap_or_default(), known) {
-            ("OPTIONS", _) | ("BYE", true) => "200 OK",
+            ("OPTIONS", _) | ("BYE" | "NOTIFY", true) => "200 OK",
             (_, true) => "501 Not Implemented",
             (_, false) => "481 Call/Transaction Does Not Exist",
         };

@@ -1,4 +1,4 @@
-//! Real SIPp, playing one scenario once.
+//! Real SIPp, playing a scenario once.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,23 +7,53 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::process::tail;
-use crate::prosody::free_port;
+use crate::server::free_port;
 use crate::sip::Transport;
+use crate::wait::{SOON, until};
 
-/// Plays `scenario` towards `peer`, with `service` as the user part that it calls, for at most `seconds`. Panics with
-/// SIPp's own account when it fails.
-pub async fn play(scenario: &Path, peer: SocketAddr, transport: Transport, service: &str, seconds: u64) {
+/// A SIP user whose part SIPp plays, at a port of his own for both transports.
+pub struct Caller {
+    peer: SocketAddr,
+    service: String,
+    port: u16,
+    seconds: u64,
+    answers: bool,
+}
+
+impl Caller {
+    /// Somebody who talks to `peer`, calls `service`, and has so many seconds for each scenario. Whether he `answers` what
+    /// the scenario does not wait for concerns NOTIFY, OPTIONS, INFO and UPDATE.
+    pub fn new(peer: SocketAddr, service: &str, seconds: u64, answers: bool) -> Self {
+        Self { peer, service: service.to_owned(), port: free_port(), seconds, answers }
+    }
+
+    /// Plays `scenario`. Panics with SIPp's own account when it fails.
+    pub async fn play(&self, scenario: &Path, transport: Transport) {
+        play(self, scenario, transport).await;
+    }
+
+    /// Waits until a scenario that plays over TCP can be connected to, without connecting.
+    pub async fn listens_for_streams(&self) {
+        // The local address ends in the port, the remote one is none, and 0A is LISTEN.
+        let socket = format!(":{:04X} 00000000:0000 0A", self.port);
+        let listens = || std::fs::read_to_string("/proc/net/tcp").unwrap().contains(&socket);
+        until(listens, SOON, "SIPp to listen").await;
+    }
+}
+
+async fn play(caller: &Caller, scenario: &Path, transport: Transport) {
     let place = tempfile::tempdir().unwrap();
     let (errors, messages) = (place.path().join("errors"), place.path().join("messages"));
     let flag = match transport {
         Transport::Udp => "u1",
         Transport::Tcp => "t1",
     };
-    let (port, control) = (free_port().to_string(), free_port().to_string());
+    let port = caller.port.to_string();
     let status = Command::new("sipp")
-        .args([&peer.to_string(), "-t", flag, "-m", "1", "-s", service, "-nostdin"])
-        .args(["-timeout_error", "-timeout", &format!("{seconds}s")])
-        .args(["-i", "127.0.0.1", "-p", &port, "-ci", "127.0.0.1", "-cp", &control])
+        .args([&caller.peer.to_string(), "-t", flag, "-m", "1", "-s", &caller.service, "-nostdin"])
+        .args(["-timeout_error", "-timeout", &format!("{}s", caller.seconds)])
+        .args(["-i", "127.0.0.1", "-p", &port, "-ci", "127.0.0.1"])
+        .args(caller.answers.then_some("-aa"))
         .args(["-trace_err", "-trace_msg", "-sf"])
         .arg(scenario)
         .arg("-error_file")

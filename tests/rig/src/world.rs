@@ -1,16 +1,16 @@
-//! One Prosody and one mucfocus that know each other, and the people of Verona.
+//! One XMPP server and one mucfocus that know each other, and the people of Verona.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use crate::certificate::Certificate;
 use crate::member::{Joining, Member};
 use crate::mucfocus::write_private;
-use crate::prosody::{self, Prosody};
+use crate::server::{Kind, Options, Server};
 use crate::sip::{Transport, Ua, Who};
-use crate::{Mucfocus, xmpp};
+use crate::{Mucfocus, ejabberd, xmpp};
 
 /// The password of everybody, on either side.
 pub const PASSWORD: &str = "verona";
@@ -29,12 +29,16 @@ pub const CROWD: usize = 12;
 /// What a test wants different.
 #[derive(Clone)]
 pub struct Settings {
+    /// Which XMPP server; default: the one that the test is for, elsewhere Prosody.
+    pub server: Kind,
     /// Whether 127.0.0.1 is believed when it says who is calling.
     pub trusted: bool,
     /// Whether a SIP user may bring a room into being.
     pub create: bool,
     /// Whether XMPP goes over STARTTLS with a certificate of our own authority.
     pub tls: bool,
+    /// The same, with TLS from the first octet on.
+    pub direct_tls: bool,
     /// More lines of `[sip.auth]`.
     pub auth: String,
     /// More lines of `[msrp]`.
@@ -43,48 +47,68 @@ pub struct Settings {
     pub room_defaults: String,
     /// Whole `[[rooms]]` tables before the one that maps every room.
     pub rooms: String,
-    /// Whole `[[accounts]]` tables before those of the people.
+    /// Whole `[[accounts]]` tables before those of the people. `anon.xmpp.test` needs no account, `jwt.xmpp.test` (ejabberd)
+    /// takes tokens of the secret in `$SECRETS/jwt`.
     pub accounts: String,
+    /// Name and content of more files that only we can read. Everywhere in these settings, `$SECRETS/NAME` is such a file;
+    /// `password` and `jwt` are always there.
+    pub secrets: Vec<(String, String)>,
     /// Lines of `[limits]`; without any, all limits on rates are lifted.
     pub limits: String,
     /// Lines of `[timeouts]`.
     pub timeouts: String,
     /// `log.level`.
     pub log: String,
-    /// Lines for Prosody's room service.
-    pub muc: String,
-    /// Whether Prosody can resume streams.
+    /// Whether the XMPP server can resume streams.
     pub smacks: bool,
+    /// Whether the XMPP server has the limits that Debian's configuration comes with.
+    pub stock_limits: bool,
+    /// Lines for Prosody's room service.
+    pub prosody_muc: String,
+    /// Whole sections for Prosody, such as a `VirtualHost` of their own.
+    pub prosody_hosts: String,
+    /// A directory of Prosody modules; its files are copied.
+    pub prosody_modules: Option<PathBuf>,
+    /// Lines for ejabberd's `default_room_options`, without indentation.
+    pub ejabberd_rooms: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            server: Kind::current(),
             trusted: true,
             create: true,
             tls: false,
+            direct_tls: false,
             auth: String::new(),
             msrp: String::new(),
             room_defaults: String::new(),
             rooms: String::new(),
             accounts: String::new(),
+            secrets: Vec::new(),
             limits: "messages_per_user = \"off\"\nrequests_per_source = \"off\"\nconnections_per_source = \"off\"\n\
+                     joins_per_user = \"off\"\ninvitations_per_user = \"off\"\n\
                      xmpp_logins = \"off\"\n"
                 .into(),
             timeouts: "lost_leg = \"2s\"\nreflection = \"3s\"\ndrain = \"1s\"\n".into(),
             log: "debug".into(),
-            muc: String::new(),
             smacks: true,
+            stock_limits: false,
+            prosody_muc: String::new(),
+            prosody_hosts: String::new(),
+            prosody_modules: None,
+            ejabberd_rooms: String::new(),
         }
     }
 }
 
 /// Everything that a test needs, ended when it is dropped.
 pub struct World {
-    /// The program under test. Dropped first: it says goodbye to Prosody.
+    /// The program under test. Dropped first: it says goodbye to the other.
     pub mucfocus: Mucfocus,
     /// The XMPP server.
-    pub prosody: Prosody,
+    pub server: Server,
     _secrets: TempDir,
 }
 
@@ -98,21 +122,29 @@ impl World {
     pub async fn with(binary: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        let certificate = settings.tls.then(|| Certificate::for_host("xmpp.test"));
-        let prosody = Prosody::start(prosody::Options {
+        let certificate = (settings.tls || settings.direct_tls).then(|| Certificate::for_host("xmpp.test"));
+        let options = Options {
             accounts: people().map(|user| (user, PASSWORD.to_owned())).collect(),
             smacks: settings.smacks,
-            muc_lines: settings.muc.clone(),
             certificate: certificate.clone(),
-            ..prosody::Options::default()
-        })
-        .await;
+            stock_limits: settings.stock_limits,
+            prosody_muc: settings.prosody_muc.clone(),
+            prosody_hosts: settings.prosody_hosts.clone(),
+            prosody_modules: settings.prosody_modules.clone(),
+            ejabberd_rooms: settings.ejabberd_rooms.clone(),
+            ..Options::default()
+        };
+        let server = Server::start(settings.server, options).await;
         let secrets = TempDir::with_prefix("secrets-").unwrap();
-        let password = secrets.path().join("password");
-        write_private(&password, PASSWORD);
-        let configuration = configuration(&settings, &prosody, certificate.as_ref(), &password);
+        write_private(&secrets.path().join("password"), PASSWORD);
+        write_private(&secrets.path().join("jwt"), ejabberd::JWT_SECRET);
+        for (name, content) in &settings.secrets {
+            write_private(&secrets.path().join(name), content);
+        }
+        let configuration = configuration(&settings, &server, certificate.as_ref());
+        let configuration = configuration.replace("$SECRETS", &secrets.path().display().to_string());
         let mucfocus = Mucfocus::start(binary, &configuration).await;
-        Self { mucfocus, prosody, _secrets: secrets }
+        Self { mucfocus, server, _secrets: secrets }
     }
 
     /// The SIP URI of a room.
@@ -122,13 +154,13 @@ impl World {
 
     /// The JID of a room.
     pub fn muc(&self, room: &str) -> String {
-        self.prosody.room(room)
+        self.server.room(room)
     }
 
     /// An XMPP user who is logged in.
     pub async fn xmpp(&self, user: &str) -> xmpp::Client {
-        let account = format!("{user}@{}", self.prosody.host());
-        xmpp::Client::login(self.prosody.address(), &account, PASSWORD).await
+        let account = format!("{user}@{}", self.server.host());
+        xmpp::Client::login(self.server.address(), &account, PASSWORD).await
     }
 
     /// An XMPP user who is in a room under the nickname that his name gives: `Juliet`.
@@ -157,6 +189,11 @@ impl World {
         self.member_with(room, user, Joining::default()).await
     }
 
+    /// The same with a client that knows nicknames and private messages.
+    pub async fn chatter(&self, room: &str, user: &str) -> Member {
+        self.member_with(room, user, Joining::able()).await
+    }
+
     /// The same, joining in another way.
     pub async fn member_with(&self, room: &str, user: &str, joining: Joining) -> Member {
         Member::join(self.who(user, joining.transport), &self.sip(room), joining).await
@@ -167,7 +204,7 @@ fn people() -> impl Iterator<Item = String> {
     PEOPLE.into_iter().map(str::to_owned).chain((0..CROWD).map(|n| format!("u{n}")))
 }
 
-fn configuration(settings: &Settings, prosody: &Prosody, certificate: Option<&Certificate>, password: &Path) -> String {
+fn configuration(settings: &Settings, server: &Server, certificate: Option<&Certificate>) -> String {
     let mut text = String::new();
     let mut add = |part: String| text.write_str(&part).unwrap();
     add("[node]\nname = \"rig\"\n".into());
@@ -178,19 +215,23 @@ fn configuration(settings: &Settings, prosody: &Prosody, certificate: Option<&Ce
         settings.auth
     ));
     add(format!("[msrp]\nlisten = [\"tcp:127.0.0.1:0\"]\n{}\n", settings.msrp));
-    add(format!("[xmpp]\nserver = \"{}\"\n", prosody.address()));
-    add(match certificate {
-        Some(certificate) => format!("tls = \"starttls\"\nca_file = {:?}\n", certificate.authority()),
-        None => "tls = \"off\"\n".into(),
-    });
+    let (address, tls) = match certificate {
+        Some(_) if settings.direct_tls => (server.direct_tls(), "direct"),
+        Some(_) => (server.address(), "starttls"),
+        None => (server.address(), "off"),
+    };
+    add(format!("[xmpp]\nserver = \"{address}\"\ntls = \"{tls}\"\n"));
+    add(certificate.map_or_else(String::new, |c| format!("ca_file = {:?}\n", c.authority())));
     add(settings.accounts.clone());
     for user in people() {
-        let jid = format!("{user}@{}", prosody.host());
-        add(format!("[[accounts]]\nsip = \"sip:{user}@{SIP}\"\njid = \"{jid}\"\npassword_file = {password:?}\n"));
+        let jid = format!("{user}@{}", server.host());
+        add(format!(
+            "[[accounts]]\nsip = \"sip:{user}@{SIP}\"\njid = \"{jid}\"\npassword_file = \"$SECRETS/password\"\n"
+        ));
     }
     add(format!("[room_defaults]\ncreate = {}\n{}\n", settings.create, settings.room_defaults));
     add(settings.rooms.clone());
-    add(format!("[[rooms]]\nsip = \"sip:{{room}}@{ROOMS}\"\nmuc = \"{}\"\n", prosody.room("{room}")));
+    add(format!("[[rooms]]\nsip = \"sip:{{room}}@{ROOMS}\"\nmuc = \"{}\"\n", server.room("{room}")));
     add(format!("[limits]\n{}\n[timeouts]\n{}\n", settings.limits, settings.timeouts));
     add(format!("[log]\nlevel = \"{}\"\n", settings.log));
     text

@@ -1,4 +1,4 @@
-//! A small XMPP client over plain loopback TCP: SASL PLAIN, bind, and what an occupant of a MUC does.
+//! A small XMPP client over plain loopback TCP: SASL PLAIN or ANONYMOUS, bind, and what an occupant of a MUC does.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -82,13 +82,23 @@ impl Client {
     /// Logs in; the error is the server's answer.
     pub async fn try_login(server: SocketAddr, account: &str, password: &str) -> Result<Self, String> {
         let (user, host) = account.split_once('@').expect("an account is user@host");
+        let secret = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
+        Self::open(server, host, "PLAIN", &secret).await
+    }
+
+    /// Logs in at a host that lets everybody in, or panics.
+    pub async fn login_anonymously(server: SocketAddr, host: &str) -> Self {
+        Self::open(server, host, "ANONYMOUS", "").await.unwrap_or_else(|e| panic!("login at {host}: {e}"))
+    }
+
+    async fn open(server: SocketAddr, host: &str, mechanism: &str, initial: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(server).await.map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
         let (read, mut write) = stream.into_split();
         let mut xml = Incoming::open(BufReader::new(Prompt(read)), &mut write, host).await?;
         xml.expect("features").await?;
-        let secret = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
-        let ask = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>");
+        let sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
+        let ask = format!("<auth xmlns='{sasl}' mechanism='{mechanism}'>{initial}</auth>");
         put(&mut write, &ask).await?;
         xml.expect("success").await?;
         let mut xml = Incoming::open(xml.reader.into_inner(), &mut write, host).await?;
@@ -193,6 +203,12 @@ impl Client {
         self.send(format!("<message type='chat' id='{id}' to='{}'><body>{body}</body>{muc}</message>", escape(to)));
     }
 
+    /// Tells a room what one is doing (XEP-0085): `composing`, `paused`, …
+    pub fn does(&self, room: &str, state: &str) {
+        let payload = format!("<{state} xmlns='http://jabber.org/protocol/chatstates'/>");
+        self.send(format!("<message type='groupchat' to='{}'>{payload}</message>", escape(room)));
+    }
+
     /// Removes an occupant (XEP-0045 §8.2).
     pub async fn kick(&self, room: &str, nick: &str, reason: &str) {
         self.admin(room, &format!("nick='{}' role='none'", escape(nick)), reason).await;
@@ -226,12 +242,13 @@ impl Client {
         self.set(room, &format!("{query}<destroy><reason>{reason}</reason></destroy></query>")).await;
     }
 
-    /// Configures a room: fields of `muc#roomconfig_…` without that prefix.
+    /// Configures a room: fields of `muc#roomconfig_…` without that prefix, or with a `/` in front of their whole name.
     pub async fn configure(&self, room: &str, fields: &[(&str, &str)]) {
         let field = |name: &str, value: &str| format!("<field var='{name}'><value>{}</value></field>", escape(value));
         let mut form = field("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig");
         for (name, value) in fields {
-            form.push_str(&field(&format!("muc#roomconfig_{name}"), value));
+            let whole = name.strip_prefix('/').map_or_else(|| format!("muc#roomconfig_{name}"), str::to_owned);
+            form.push_str(&field(&whole, value));
         }
         let query = "<query xmlns='http://jabber.org/protocol/muc#owner'>";
         self.set(room, &format!("{query}<x xmlns='jabber:x:data' type='submit'>{form}</x></query>")).await;

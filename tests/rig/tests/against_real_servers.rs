@@ -9,26 +9,26 @@ use mucfocus_rig::certificate::Certificate;
 use mucfocus_rig::member::any_offer;
 use mucfocus_rig::msrp::{Cpim, Listener, Peer, Send, own_uri};
 use mucfocus_rig::process::Running;
-use mucfocus_rig::prosody::{Options, Prosody, free_port};
+use mucfocus_rig::server::{Kind, Options, Server, free_port};
 use mucfocus_rig::sip::{Request, Transport, Ua, Who};
-use mucfocus_rig::{SOON, until, xmpp};
+use mucfocus_rig::{SOON, on_both_servers, until, xmpp};
 
-async fn prosody(change: impl FnOnce(&mut Options)) -> Prosody {
+async fn start(change: impl FnOnce(&mut Options)) -> Server {
     let accounts = ["romeo", "juliet"].map(|u| (u.to_owned(), "verona".to_owned())).to_vec();
     let mut options = Options { accounts, ..Options::default() };
     change(&mut options);
-    Prosody::start(options).await
+    Server::start(Kind::current(), options).await
 }
 
-async fn login(prosody: &Prosody, user: &str) -> xmpp::Client {
-    xmpp::Client::login(prosody.address(), &format!("{user}@xmpp.test"), "verona").await
+async fn login(server: &Server, user: &str) -> xmpp::Client {
+    xmpp::Client::login(server.address(), &format!("{user}@xmpp.test"), "verona").await
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn two_xmpp_users_talk_and_one_is_kicked() {
-    let prosody = prosody(|_| {}).await;
-    let room = prosody.room("capulet");
-    let (juliet, romeo) = (login(&prosody, "juliet").await, login(&prosody, "romeo").await);
+    let server = start(|_| {}).await;
+    let room = server.room("capulet");
+    let (juliet, romeo) = (login(&server, "juliet").await, login(&server, "romeo").await);
     juliet.join(&room, "JuliC").await;
     romeo.join(&room, "A \"B\" & <C>").await;
     assert_eq!(juliet.sees(&room, "A \"B\" & <C>").await.jid.as_deref(), Some(romeo.jid()));
@@ -43,31 +43,31 @@ async fn two_xmpp_users_talk_and_one_is_kicked() {
     assert_eq!(juliet.nicks(&room), Vec::<String>::new());
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_wrong_password_is_refused() {
-    let prosody = prosody(|_| {}).await;
-    let refused = xmpp::Client::try_login(prosody.address(), "romeo@xmpp.test", "wrong").await;
+    let server = start(|_| {}).await;
+    let refused = xmpp::Client::try_login(server.address(), "romeo@xmpp.test", "wrong").await;
     assert!(refused.err().unwrap().contains("not-authorized"));
 }
 
-#[tokio::test]
-async fn a_frozen_prosody_goes_on_and_a_killed_one_comes_back_on_its_port() {
-    let mut prosody = prosody(|_| {}).await;
-    let romeo = login(&prosody, "romeo").await;
-    prosody.freeze();
+#[on_both_servers]
+async fn a_frozen_server_goes_on_and_a_killed_one_comes_back_on_its_port() {
+    let mut server = start(|_| {}).await;
+    let romeo = login(&server, "romeo").await;
+    server.freeze();
     romeo.send("<iq type='get' id='p' to='xmpp.test'><ping xmlns='urn:xmpp:ping'/></iq>");
-    prosody.thaw();
+    server.thaw();
     romeo.expect("the answer to the ping", |e| e.attribute("id") == Some("p")).await;
-    prosody.kill();
+    server.kill();
     until(|| romeo.closed(), SOON, "the end of the stream").await;
-    prosody.restart().await;
-    login(&prosody, "romeo").await;
+    server.restart().await;
+    login(&server, "romeo").await;
 }
 
-#[tokio::test]
-async fn with_a_certificate_prosody_demands_starttls() {
-    let prosody = prosody(|o| o.certificate = Some(Certificate::for_host("xmpp.test"))).await;
-    let refused = xmpp::Client::try_login(prosody.address(), "romeo@xmpp.test", "verona").await;
+#[on_both_servers]
+async fn with_a_certificate_a_server_demands_starttls() {
+    let server = start(|o| o.certificate = Some(Certificate::for_host("xmpp.test"))).await;
+    let refused = xmpp::Client::try_login(server.address(), "romeo@xmpp.test", "verona").await;
     assert!(refused.is_err());
 }
 

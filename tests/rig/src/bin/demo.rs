@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mucfocus_rig::ladder::{Rung, draw};
 use mucfocus_rig::mucfocus::write_private;
-use mucfocus_rig::prosody::{Options, Prosody};
+use mucfocus_rig::server::{Kind, Options, Server};
 use mucfocus_rig::wait::within;
 use mucfocus_rig::world::PASSWORD;
 use mucfocus_rig::xmpp::{Client, MUC_USER};
@@ -47,15 +47,18 @@ async fn main() -> ExitCode {
 async fn demonstrate(binary: String, once: bool) {
     let place = std::env::current_dir().expect("a current directory").join(PLACE);
     let me = login_name();
-    let prosody = Prosody::start(Options {
-        host: "localhost".into(),
-        muc: "muc.localhost".into(),
-        accounts: ["romeo", "juliet", &me].map(|user| (user.to_owned(), PASSWORD.to_owned())).to_vec(),
-        port: Some(XMPP_PORT),
-        smacks: true,
-        directory: Some(place.join("prosody")),
-        ..Options::default()
-    })
+    let prosody = Server::start(
+        Kind::Prosody,
+        Options {
+            host: "localhost".into(),
+            muc: "muc.localhost".into(),
+            accounts: ["romeo", "juliet", &me].map(|user| (user.to_owned(), PASSWORD.to_owned())).to_vec(),
+            port: Some(XMPP_PORT),
+            smacks: true,
+            directory: Some(place.join("prosody")),
+            ..Options::default()
+        },
+    )
     .await;
     // Dropped before Prosody, so that it can say goodbye there.
     let state = place.join("mucfocus");

@@ -26,7 +26,7 @@ const TEXT: &str = "a message of about sixty octets, as people write in rooms";
 async fn main() {
     let binary = std::env::args().nth(1).expect("usage: room-of-ten PATH-OF-MUCFOCUS");
     let world = World::with(&binary, |settings| settings.log = "warn".into()).await;
-    let (ours, servers) = (world.mucfocus.id(), world.prosody.id());
+    let (ours, servers) = (world.mucfocus.id(), world.server.id());
 
     let started = (Instant::now(), cpu(ours), memory(ours));
     let mut members = Vec::new();
