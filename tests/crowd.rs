@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use mucfocus_rig::msrp::Send;
-use mucfocus_rig::{Member, World, until};
+use mucfocus_rig::{Member, World, on_both_servers, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 const USERS: usize = 10;
@@ -14,7 +14,7 @@ const EACH: usize = 90;
 const WINDOW: usize = 5;
 const TIME: Duration = Duration::from_secs(60);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[on_both_servers(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_messages_arrive_once_and_in_the_order_of_the_room() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -72,8 +72,8 @@ async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
     futures_util::future::join_all(all).await;
 }
 
-/// Prosody stands still in the middle of it for a moment: nothing is lost, nothing comes twice.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// The server stands still in the middle of it for a moment: nothing is lost, nothing comes twice.
+#[on_both_servers(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_of_the_server_costs_no_message() {
     let mut world = World::with(BINARY, |s| s.timeouts = "reflection = \"20s\"\n".into()).await;
     let muc = world.muc("capulet");
@@ -83,11 +83,11 @@ async fn a_pause_of_the_server_costs_no_message() {
     for k in 0..8 {
         ids.push(romeo.msrp.send(Send::cpim(&romeo.to_room(&format!("n {k}")))));
         if k == 3 {
-            world.prosody.freeze();
+            world.server.freeze();
         }
     }
     assert!(!romeo.msrp.silent_for(TIME / 60).await || ids.iter().any(|id| romeo.msrp.responded(id).is_none()));
-    world.prosody.thaw();
+    world.server.thaw();
     for id in &ids {
         assert_eq!(romeo.msrp.response(id).await.code(), Some(200));
     }
@@ -99,7 +99,7 @@ async fn a_pause_of_the_server_costs_no_message() {
 }
 
 /// One who does not read is ended with a reason and holds up nobody.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[on_both_servers(flavor = "multi_thread", worker_threads = 2)]
 async fn one_who_does_not_read_does_not_hold_up_the_others() {
     let world = World::start(BINARY).await;
     let (romeo, tybalt) = (world.member("capulet", "romeo").await, world.member("capulet", "tybalt").await);

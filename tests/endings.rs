@@ -1,4 +1,4 @@
-//! How a leg ends, and that nobody stays behind, on a real Prosody.
+//! How a leg ends, and that nobody stays behind, on a real XMPP server.
 //!
 //! Rows: GC-EXIT-01, -02, -04, -05, GC-JOIN-14 … 16, SIP-05, MS-REP-06, MS-CONN-08 … 10; design: no ghosts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
@@ -10,7 +10,7 @@ use mucfocus_rig::msrp::Send;
 use mucfocus_rig::sip::{Message, Request, TIMER_B, Transport};
 use mucfocus_rig::wait::within;
 use mucfocus_rig::xmpp::Client;
-use mucfocus_rig::{Member, SOON, World, until};
+use mucfocus_rig::{Kind, Member, SOON, World, on_both_servers, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 
@@ -29,7 +29,7 @@ fn reason(bye: &Message) -> String {
 }
 
 /// GC-EXIT-01, MS-REP-06: 200 at once, the room sees it within a second, the other leg goes on.
-#[tokio::test]
+#[on_both_servers]
 async fn bye_takes_one_user_out_and_leaves_the_others() {
     let (world, juliet, romeo) = two_in_a_room().await;
     let muc = world.muc("capulet");
@@ -44,7 +44,7 @@ async fn bye_takes_one_user_out_and_leaves_the_others() {
 }
 
 /// GC-EXIT-05: kick (307).
-#[tokio::test]
+#[on_both_servers]
 async fn a_kick_ends_the_call_and_says_why() {
     let (world, juliet, romeo) = two_in_a_room().await;
     juliet.kick(&world.muc("capulet"), "Romeo", "Avaunt, you cullions!").await;
@@ -53,7 +53,7 @@ async fn a_kick_ends_the_call_and_says_why() {
 }
 
 /// GC-EXIT-05, GC-JOIN-14: ban (301), and the next INVITE is 403 with a Warning that says so.
-#[tokio::test]
+#[on_both_servers]
 async fn a_ban_ends_the_call_and_the_next_one_is_403() {
     let (world, juliet, romeo) = two_in_a_room().await;
     juliet.ban(&world.muc("capulet"), "romeo@xmpp.test", "for ever").await;
@@ -67,7 +67,7 @@ async fn a_ban_ends_the_call_and_the_next_one_is_403() {
 }
 
 /// GC-EXIT-05: destroyed room.
-#[tokio::test]
+#[on_both_servers]
 async fn a_destroyed_room_ends_every_call_in_it() {
     let (world, juliet, romeo) = two_in_a_room().await;
     let tybalt = world.member("capulet", "tybalt").await;
@@ -79,7 +79,7 @@ async fn a_destroyed_room_ends_every_call_in_it() {
 }
 
 /// GC-EXIT-05: a room that becomes members-only (322).
-#[tokio::test]
+#[on_both_servers]
 async fn a_room_for_members_only_ends_the_call_of_a_stranger() {
     let (world, juliet, romeo) = two_in_a_room().await;
     juliet.configure(&world.muc("capulet"), &[("membersonly", "1")]).await;
@@ -89,7 +89,7 @@ async fn a_room_for_members_only_ends_the_call_of_a_stranger() {
 }
 
 /// GC-JOIN-14: what the MUC answers to a join is what the caller gets.
-#[tokio::test]
+#[on_both_servers]
 async fn a_room_that_refuses_says_so_in_sip() {
     let world = World::start(BINARY).await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
@@ -101,8 +101,21 @@ async fn a_room_that_refuses_says_so_in_sip() {
     assert_eq!(juliet.nicks(&muc), ["Juliet"]);
 }
 
-/// GC-EXIT-04: after `timeouts.lost_leg` (2 s here), not before.
+/// GC-JOIN-14, ERR-03: a full room may have a place later. Prosody 0.12 has no limit on the occupants of a room.
 #[tokio::test]
+async fn a_full_room_of_ejabberd_is_480_and_when_to_try_again() {
+    let world = World::with(BINARY, |s| s.server = Kind::Ejabberd).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    juliet.configure(&world.muc("capulet"), &[("maxusers", "1")]).await;
+    let romeo = world.ua("romeo", Transport::Udp).await;
+    let refused = romeo.try_call(Request::invite(&world.sip("capulet"), &any_offer())).await.err().unwrap();
+    assert_eq!(refused.code(), Some(480), "{refused}");
+    assert!(refused.header("Retry-After").is_some(), "{refused}");
+    assert!(refused.header("Warning").is_some_and(|w| w.contains("Too many users")), "{refused}");
+}
+
+/// GC-EXIT-04: after `timeouts.lost_leg` (2 s here), not before.
+#[on_both_servers]
 async fn a_lost_msrp_connection_ends_the_leg_after_a_while() {
     let (world, juliet, romeo) = two_in_a_room().await;
     let muc = world.muc("capulet");
@@ -114,7 +127,7 @@ async fn a_lost_msrp_connection_ends_the_leg_after_a_while() {
 }
 
 /// GC-EXIT-04: a caller who never connects at all is not kept either.
-#[tokio::test]
+#[on_both_servers]
 async fn a_caller_who_never_connects_leaves_again() {
     let world = World::start(BINARY).await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
@@ -126,7 +139,7 @@ async fn a_caller_who_never_connects_leaves_again() {
 }
 
 /// MS-CONN-10, -11: who says nothing gets nothing, and is cut off; who says nonsense too.
-#[tokio::test]
+#[on_both_servers]
 async fn a_silent_connection_is_closed_and_told_nothing() {
     let (world, juliet, romeo) = two_in_a_room().await;
     let ua = world.ua("tybalt", Transport::Udp).await;
@@ -141,7 +154,7 @@ async fn a_silent_connection_is_closed_and_told_nothing() {
 }
 
 /// SIGTERM: a BYE for everybody, nobody in the room, status 0; within `timeouts.drain`.
-#[tokio::test]
+#[on_both_servers]
 async fn sigterm_says_goodbye_to_everybody() {
     let (mut world, juliet, romeo) = two_in_a_room().await;
     let muc = world.muc("capulet");
@@ -159,11 +172,11 @@ async fn sigterm_says_goodbye_to_everybody() {
 }
 
 /// While it goes, a new call gets 503; a second SIGTERM does not wait.
-#[tokio::test]
+#[on_both_servers]
 async fn a_second_sigterm_ends_it_at_once() {
     let (mut world, _juliet, romeo) = two_in_a_room().await;
     romeo.ua.answer(false);
-    world.prosody.freeze();
+    world.server.freeze();
     world.mucfocus.terminate();
     until(|| romeo.ua.find(|m| m.method() == Some("BYE")).is_some(), SOON, "the BYE").await;
     world.mucfocus.terminate();
@@ -171,7 +184,7 @@ async fn a_second_sigterm_ends_it_at_once() {
 }
 
 /// A killed process leaves no occupant behind: its streams are not resumable, though the server offers that.
-#[tokio::test]
+#[on_both_servers]
 async fn a_killed_mucfocus_leaves_no_occupant() {
     let (mut world, juliet, romeo) = two_in_a_room().await;
     assert_eq!(romeo.says("last words").await.code(), Some(200));
@@ -183,18 +196,21 @@ async fn a_killed_mucfocus_leaves_no_occupant() {
     assert_eq!(again.says("back again").await.code(), Some(200));
 }
 
-/// A lost stream ends its legs, whatever was acknowledged was delivered; then calls work again.
-#[tokio::test]
-async fn a_killed_prosody_ends_the_calls_and_a_new_one_takes_new_calls() {
-    let (mut world, juliet, romeo) = two_in_a_room().await;
+/// A server that stays away ends its legs after `timeouts.muc_outage`, whatever was acknowledged was delivered; then calls work
+/// again (XM-18).
+#[on_both_servers]
+async fn a_killed_server_ends_the_calls_and_a_new_one_takes_new_calls() {
+    let mut world = World::with(BINARY, |s| s.timeouts.push_str("muc_outage = \"1s\"\n")).await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.member("capulet", "romeo").await;
     assert_eq!(romeo.says("before the storm").await.code(), Some(200));
     juliet.hears(&world.muc("capulet"), "before the storm").await;
-    world.prosody.kill();
+    world.server.kill();
     reason(&romeo.ended(SOON).await);
     let refused = romeo.ua.try_call(Request::invite(&romeo.room, &any_offer())).await.err().unwrap();
     assert_eq!(refused.code(), Some(480), "no XMPP server:\n{refused}");
     assert!(refused.header("Retry-After").is_some(), "{refused}");
-    world.prosody.restart().await;
+    world.server.restart().await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
     let again = world.member("capulet", "romeo").await;
     assert_eq!(again.says("after the storm").await.code(), Some(200));
@@ -202,12 +218,12 @@ async fn a_killed_prosody_ends_the_calls_and_a_new_one_takes_new_calls() {
 }
 
 /// GC-JOIN-15: 100 within 200 ms, a final response at `timeouts.join`.
-#[tokio::test]
-async fn a_frozen_prosody_gives_100_at_once_and_504_at_the_deadline() {
+#[on_both_servers]
+async fn a_frozen_server_gives_100_at_once_and_504_at_the_deadline() {
     let mut world = World::with(BINARY, |s| s.timeouts.push_str("join = \"2s\"\n")).await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
     let romeo = world.ua("romeo", Transport::Udp).await;
-    world.prosody.freeze();
+    world.server.freeze();
     let asked = Instant::now();
     let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
     assert_eq!(invite.any_response(Duration::from_millis(200)).await.code(), Some(100));
@@ -215,7 +231,7 @@ async fn a_frozen_prosody_gives_100_at_once_and_504_at_the_deadline() {
     assert!(matches!(last.code(), Some(408 | 480 | 504)), "{last}");
     assert!(asked.elapsed() > Duration::from_millis(1_800), "before the deadline");
     assert!(asked.elapsed() < Duration::from_secs(6), "long after the deadline");
-    world.prosody.thaw();
+    world.server.thaw();
     // What was on its way when the call was given up does not stay.
     within(|| juliet.nicks(&world.muc("capulet")).contains(&"Romeo".into()).then_some(()), Duration::from_secs(2))
         .await;
@@ -223,7 +239,7 @@ async fn a_frozen_prosody_gives_100_at_once_and_504_at_the_deadline() {
 }
 
 /// GC-JOIN-16: CANCEL takes back a join that is on its way, over both transports.
-#[tokio::test]
+#[on_both_servers]
 async fn cancel_while_the_room_thinks_is_487_and_nobody_stays() {
     let mut world = World::start(BINARY).await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
@@ -231,12 +247,12 @@ async fn cancel_while_the_room_thinks_is_487_and_nobody_stays() {
     for transport in [Transport::Udp, Transport::Tcp] {
         // The second time the stream is up already, and only the join is cancelled.
         let romeo = world.ua("romeo", transport).await;
-        world.prosody.freeze();
+        world.server.freeze();
         let invite = romeo.begin(Request::invite(&world.sip("capulet"), &any_offer()));
         assert_eq!(invite.any_response(SOON).await.code(), Some(100));
         assert_eq!(invite.cancel().await.code(), Some(200));
         assert_eq!(invite.response(SOON).await.code(), Some(487));
-        world.prosody.thaw();
+        world.server.thaw();
         within(|| juliet.nicks(&muc).contains(&"Romeo".into()).then_some(()), Duration::from_secs(2)).await;
         juliet.sees_leave(&muc, "Romeo", SOON).await;
         // The user can call again at once.
@@ -247,7 +263,7 @@ async fn cancel_while_the_room_thinks_is_487_and_nobody_stays() {
 }
 
 /// SIP-05: a repeated INVITE gets the same answer and brings nobody else in.
-#[tokio::test]
+#[on_both_servers]
 async fn a_repeated_invite_gets_the_same_answer() {
     let world = World::start(BINARY).await;
     let juliet = world.xmpp_in("capulet", "juliet").await;
@@ -268,7 +284,7 @@ async fn a_repeated_invite_gets_the_same_answer() {
 }
 
 /// SIP-06: an ACK with a wrong number stops the retransmissions all the same.
-#[tokio::test]
+#[on_both_servers]
 async fn an_ack_with_the_wrong_number_is_taken() {
     let world = World::start(BINARY).await;
     let romeo = world.ua("romeo", Transport::Udp).await;
@@ -284,7 +300,7 @@ async fn an_ack_with_the_wrong_number_is_taken() {
 }
 
 /// The tie between the two sides is the account: it is logged in while it is in a room, and two SIP users never share it.
-#[tokio::test]
+#[on_both_servers]
 async fn two_sip_users_never_share_a_jid() {
     let world = World::with(BINARY, |s| {
         let twin = "[[accounts]]\nsip = \"sip:twin@sip.test\"\njid = \"romeo@xmpp.test\"\npassword = \"verona\"\n";
@@ -304,22 +320,22 @@ async fn two_sip_users_never_share_a_jid() {
 }
 
 /// What is not acknowledged when the leg ends is answered or the connection ends: nobody waits for ever.
-#[tokio::test]
+#[on_both_servers]
 async fn a_message_under_way_at_the_end_is_not_left_open() {
     let (mut world, juliet, romeo) = two_in_a_room().await;
-    world.prosody.freeze();
+    world.server.freeze();
     let id = romeo.msrp.send(Send::cpim(&romeo.to_room("in the doorway")));
     until(|| !romeo.msrp.traffic().is_empty(), SOON, "the SEND to go out").await;
     assert_eq!(romeo.leaves().await.code(), Some(200), "a BYE does not wait for the MUC");
     let over = || (romeo.msrp.closed() || romeo.msrp.responded(&id).is_some()).then_some(());
-    world.prosody.thaw();
+    world.server.thaw();
     juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
     within(over, Duration::from_secs(1)).await;
     assert_ne!(romeo.msrp.responded(&id).and_then(|r| r.code()), Some(500));
 }
 
 /// STARTTLS with a certificate of an authority that only `xmpp.ca_file` knows.
-#[tokio::test]
+#[on_both_servers]
 async fn over_starttls_it_is_the_same() {
     let mut world = World::with(BINARY, |s| s.tls = true).await;
     let romeo = world.member("capulet", "romeo").await;

@@ -1,4 +1,4 @@
-//! The flows F35 … F49 and F61 … F64 of the seed document, end to end on a real Prosody.
+//! The flows F35 … F49 and F61 … F64 of the seed document, end to end on a real XMPP server.
 //!
 //! Each test reads like the diagram: who sends what to whom, in this order. The numbers are those of
 //! draft-ietf-stox-groupchat-08, the wire forms those of RFC 7702.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use mucfocus_rig::member::offer;
 use mucfocus_rig::msrp::{Cpim, Peer, Send, own_uri};
 use mucfocus_rig::sip::{Request, TIMER_B, Transport};
-use mucfocus_rig::{SOON, World};
+use mucfocus_rig::{SOON, World, on_both_servers};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 
@@ -23,7 +23,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 /// ```
 /// The MUC has let Romeo in before the 200; the draft's F38, F39, F42 and F43 belong to the roster. GC-JOIN-01, -05,
 /// -07, -10, -12, -13.
-#[tokio::test]
+#[on_both_servers]
 async fn f35_to_f43_romeo_enters_the_room() {
     let world = World::start(BINARY).await;
     let (room, muc) = (world.sip("capulet"), world.muc("capulet"));
@@ -61,7 +61,7 @@ async fn f35_to_f43_romeo_enters_the_room() {
 ///   | ◀─── (F45) MSRP 200   |                        |                   |
 /// ```
 /// RFC 7702 lets the 200 wait for the reflection, and so do we. GC-MSG-01, -03, -04, -10, -12.
-#[tokio::test]
+#[on_both_servers]
 async fn f44_to_f49_a_message_goes_out_and_one_comes_in() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -101,7 +101,7 @@ async fn f44_to_f49_a_message_goes_out_and_one_comes_in() {
 ///   | ◀────── (F64) 200 OK  |                        |                   |
 /// ```
 /// GC-EXIT-01, -02.
-#[tokio::test]
+#[on_both_servers]
 async fn f61_to_f64_romeo_leaves_the_room() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -121,7 +121,7 @@ async fn f61_to_f64_romeo_leaves_the_room() {
 
 /// The three scenes in one call, as the draft tells them, over each transport and each way to set MSRP up: ACM-02, -04,
 /// MS-CONN-01, ACM-05.
-#[tokio::test]
+#[on_both_servers]
 async fn the_whole_story_for_every_transport_and_setup() {
     let world = World::start(BINARY).await;
     let muc = world.muc("capulet");
@@ -147,7 +147,7 @@ async fn the_whole_story_for_every_transport_and_setup() {
 }
 
 /// Two rooms over two dialogs of one user: one account, one stream, no leak. GC-JOIN-18, MS-CONN-02.
-#[tokio::test]
+#[on_both_servers]
 async fn one_user_in_two_rooms_hears_each_in_its_own_session() {
     let world = World::start(BINARY).await;
     let (one, two) = (world.xmpp_in("capulet", "juliet").await, world.xmpp_in("montague", "benvolio").await);
@@ -167,7 +167,7 @@ async fn one_user_in_two_rooms_hears_each_in_its_own_session() {
 }
 
 /// Two sessions may share one TCP connection: MS-CONN-02, -07, -09.
-#[tokio::test]
+#[on_both_servers]
 async fn two_sessions_share_a_connection_and_one_outlives_the_other() {
     let world = World::start(BINARY).await;
     let juliet = world.xmpp_in("montague", "juliet").await;
@@ -189,7 +189,7 @@ async fn two_sessions_share_a_connection_and_one_outlives_the_other() {
 }
 
 /// A CPIM To that names the room in another spelling is the room all the same: GC-MSG-02, MS-CONN-05, -06.
-#[tokio::test]
+#[on_both_servers]
 async fn the_room_has_one_name_in_many_spellings() {
     let world = World::start(BINARY).await;
     let (muc, juliet) = (world.muc("capulet"), world.xmpp_in("capulet", "juliet").await);

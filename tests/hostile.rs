@@ -8,7 +8,7 @@ use mucfocus_rig::msrp::{Peer, Send, own_uri};
 use mucfocus_rig::sip::{Message, Request, Transport, Ua};
 use mucfocus_rig::wait::within;
 use mucfocus_rig::xmpp::Client;
-use mucfocus_rig::{Member, SOON, World, random, until};
+use mucfocus_rig::{Member, SOON, World, on_both_servers, random, until};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -66,7 +66,7 @@ fn with(message: &str, line: &str, new: &str) -> String {
     message.split("\r\n").map(change).collect::<Vec<_>>().join("\r\n")
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn broken_requests_are_refused_or_dropped() {
     let mut verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Udp).await;
@@ -106,7 +106,7 @@ async fn broken_requests_are_refused_or_dropped() {
 }
 
 /// What may be taken or refused, as long as it does no harm.
-#[tokio::test]
+#[on_both_servers]
 async fn doubtful_requests_do_no_harm() {
     let mut verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Udp).await;
@@ -144,7 +144,7 @@ async fn doubtful_requests_do_no_harm() {
 }
 
 /// SIP-02: folded headers are headers all the same.
-#[tokio::test]
+#[on_both_servers]
 async fn folded_headers_are_understood() {
     let verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Udp).await;
@@ -154,7 +154,7 @@ async fn folded_headers_are_understood() {
 }
 
 /// Every octet may be wrong: seeds make a failure repeatable.
-#[tokio::test]
+#[on_both_servers]
 async fn damaged_datagrams_and_streams_do_no_harm() {
     let mut verona = Verona::start().await;
     for seed in 0..4 {
@@ -180,7 +180,7 @@ async fn damaged_datagrams_and_streams_do_no_harm() {
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_stream_may_be_split_anywhere_and_joined() {
     let verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Tcp).await;
@@ -200,7 +200,7 @@ async fn a_stream_may_be_split_anywhere_and_joined() {
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn a_stream_without_an_end_of_the_headers_is_not_collected_for_ever() {
     let mut verona = Verona::start().await;
     let before = verona.world.mucfocus.memory();
@@ -221,7 +221,7 @@ async fn a_stream_without_an_end_of_the_headers_is_not_collected_for_ever() {
     verona.is_well("a body of two gigabytes").await;
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn broken_offers_are_refused() {
     let mut verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Udp).await;
@@ -247,7 +247,7 @@ async fn broken_offers_are_refused() {
     }
 }
 
-#[tokio::test]
+#[on_both_servers]
 async fn broken_cpim_is_400_and_the_session_lives() {
     let mut verona = Verona::start().await;
     let (from, to) = (verona.romeo.aor().to_owned(), verona.romeo.room.clone());
@@ -272,7 +272,7 @@ async fn broken_cpim_is_400_and_the_session_lives() {
 }
 
 /// MS-FRAME-02, -03, -11 … 14.
-#[tokio::test]
+#[on_both_servers]
 async fn broken_msrp_is_400_or_ends_the_connection() {
     let mut verona = Verona::start().await;
     let before = verona.world.mucfocus.memory();
@@ -316,7 +316,7 @@ async fn broken_msrp_is_400_or_ends_the_connection() {
 }
 
 /// MS-FRAME-02, -03, -08, -15: what looks broken and is not.
-#[tokio::test]
+#[on_both_servers]
 async fn odd_but_right_msrp_is_taken() {
     let mut verona = Verona::start().await;
     let (local, remote) = (verona.romeo.msrp.local().to_owned(), verona.romeo.msrp.remote().to_owned());
@@ -348,7 +348,7 @@ async fn odd_but_right_msrp_is_taken() {
 }
 
 /// A flood from a caller whom nobody vouches for is refused or dropped, and slows down nobody else.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[on_both_servers(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_invites_does_not_stop_the_conversation() {
     let mut verona = Verona::start().await;
     let (stranger, tybalt) = (verona.stranger(Transport::Udp).await, verona.world.ua("tybalt", Transport::Udp).await);
@@ -369,7 +369,7 @@ async fn a_flood_of_invites_does_not_stop_the_conversation() {
 }
 
 /// Design: overload answers 503 with Retry-After before what runs already suffers.
-#[tokio::test]
+#[on_both_servers]
 async fn more_calls_than_limits_allow_are_503_with_retry_after() {
     let world = World::with(BINARY, |s| s.limits.push_str("legs = 2\n")).await;
     let (romeo, _tybalt) = (world.member("capulet", "romeo").await, world.member("capulet", "tybalt").await);
@@ -387,7 +387,7 @@ async fn more_calls_than_limits_allow_are_503_with_retry_after() {
 }
 
 /// SEC-02, -10: what must not be in a log at any level but trace.
-#[tokio::test]
+#[on_both_servers]
 async fn the_log_names_no_password_session_or_message() {
     let mut verona = Verona::start().await;
     assert_eq!(verona.romeo.says("a-secret-between-us").await.code(), Some(200));
@@ -403,7 +403,7 @@ async fn the_log_names_no_password_session_or_message() {
 }
 
 /// An offer without anybody behind it, a thousand times: nothing is kept.
-#[tokio::test]
+#[on_both_servers]
 async fn calls_that_come_and_go_leave_nothing_behind() {
     let mut verona = Verona::start().await;
     let tybalt = verona.world.ua("tybalt", Transport::Udp).await;
@@ -422,7 +422,7 @@ async fn calls_that_come_and_go_leave_nothing_behind() {
 }
 
 /// MS-CONN-04, MS-FRAME-14: on a second connection the session of the first is 506, and what cannot be read is 400.
-#[tokio::test]
+#[on_both_servers]
 async fn a_session_that_another_connection_has_is_506_and_an_unreadable_request_for_it_400() {
     let world = World::start(BINARY).await;
     let tybalt = world.member("capulet", "tybalt").await;
