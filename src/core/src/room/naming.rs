@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::io::{MembershipId, Trace};
-use super::{Room, Said};
+use super::{Room, Said, Timer};
 use crate::address::nickname;
 use crate::env::Env;
 use crate::leg::{LegId, Ticket};
@@ -95,6 +95,7 @@ impl Room {
 
     fn answer_nickname(&mut self, env: &mut Env<'_>, id: LegId, ticket: Ticket, code: u16, comment: Cow<'static, str>) {
         if code == 200 {
+            self.timers.clear(Timer::Introduction(id)); // he has it from the answer
             let member = self.legs.get(&id).and_then(|p| p.member).and_then(|m| self.members.get(&m));
             let nickname: String = member.and_then(|m| m.membership.nickname()).unwrap_or_default().into();
             self.trace(id, Trace::Renamed { nickname });

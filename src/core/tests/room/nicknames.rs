@@ -168,6 +168,14 @@ fn a_nickname_that_is_asked_for_on_the_way_back_in_is_in_force_there() {
 }
 
 #[test]
+fn who_has_just_chosen_his_name_need_not_be_told() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.wants_to_be("montecchi");
+    story.seconds_pass(3);
+    assert!(romeo.sees().notices.is_empty(), "{:?}", romeo.sees().notices);
+}
+
+#[test]
 fn a_nickname_that_the_room_keeps_for_him_is_his() {
     // XM-14
     let story = Story::begins();
