@@ -164,7 +164,7 @@ impl Reception {
         Ok(account)
     }
 
-    /// Who that is on the XMPP side, as RFC 7247 §6.4 maps him, unless he is a SIP user of ours.
+    /// Who that is on the XMPP side: by an account rule that gives him a name, else as RFC 7247 §6.4 maps him.
     fn invitee(&self, target: &Invitee) -> Result<BareJid, Refusal> {
         let uri = match target {
             Invitee::Xmpp(jid) => return Ok(jid.clone()),
@@ -173,8 +173,7 @@ impl Reception {
         if let Ok(account) = (self.settings.account_for)(uri)
             && !matches!(account.login, Login::Anonymous)
         {
-            // Nobody sits at that account but we ourselves.
-            return Err(Refusal::new(501, "This version cannot call SIP users: invite an XMPP address"));
+            return Ok(account.jid);
         }
         let user = uri.user_decoded().ok_or_else(nobody)?;
         let localpart = escape_localpart(&user).ok_or_else(nobody)?;
