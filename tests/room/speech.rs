@@ -112,13 +112,13 @@ async fn who_moves_to_another_path_keeps_his_place() {
     let stage = Stage::set().await;
     let list = stage.juliet.nicks(&stage.muc);
     stage.romeo.msrp.cut();
-    stage.juliet.say(&stage.muc, "where are you?");
     let local = own_uri(9);
     let moved = stage.romeo.offer.replace("o=- 1 1 ", "o=- 1 2 ").replace(stage.romeo.msrp.local(), &local);
     let answer = stage.romeo.call().reinvite(&moved).await;
     assert_eq!(answer.code(), Some(200), "{answer}");
     let remote = answer.sdp("path").unwrap();
     assert_ne!(remote, stage.romeo.msrp.remote());
+    stage.juliet.say(&stage.muc, "where are you?");
     let peer = Peer::connect(&local, &remote).await;
     peer.bind().await;
     peer.hears("where are you?").await;
