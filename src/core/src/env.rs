@@ -24,14 +24,17 @@ impl Env<'_> {
     /// A fresh token of 26 lower-case base32 characters, 128 random bits: long enough for an MSRP session-id (at least 80
     /// bits, RFC 4975 §14.1), an MSRP transaction-id (at least 64 bits and at most 32 characters, §7.1) and a stanza id.
     pub fn token(&mut self) -> String {
+        self.token_octets().iter().copied().map(char::from).collect()
+    }
+
+    /// The same as octets, all ASCII.
+    pub(crate) fn token_octets(&mut self) -> [u8; 26] {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         let mut bits = self.ids.next();
-        let mut token = String::with_capacity(26);
-        for _ in 0..26 {
+        core::array::from_fn(|_| {
             let digit = ALPHABET.get(usize::try_from(bits & 31).unwrap_or(0)).copied().unwrap_or(b'a');
-            token.push(char::from(digit));
             bits >>= 5;
-        }
-        token
+            digit
+        })
     }
 }

@@ -44,6 +44,8 @@ impl PeerFault {
             Self::Chunk(ChunkError::NoByteRange) => "no-byte-range",
             Self::Chunk(ChunkError::TooLarge) => "too-large",
             Self::Chunk(ChunkError::TooMany) => "too-many-unfinished",
+            Self::Chunk(ChunkError::SessionFull) => "unfinished-too-large",
+            Self::Chunk(ChunkError::NodeFull) => "no-room-for-unfinished",
             Self::Chunk(ChunkError::BeyondEnd) => "beyond-end",
             Self::Malformed => "malformed",
             Self::NotForUs => "not-for-us",

@@ -2,32 +2,42 @@
 //!
 //! A message in one chunk passes through without a copy. Chunks of others are put where their Byte-Range says; the real
 //! length of a chunk counts and not the range-end that it names, and of overlapping chunks the later wins. The chunk with `$`
-//! fixes the length; the message is complete when every octet up to there is present.
+//! fixes the length, whatever total was announced; the message is complete when every octet up to there is present.
+//!
+//! Owns the limits of what is unfinished. A message that exceeds one is refused and forgotten, and so is each chunk of it that
+//! still comes.
+
+mod refused;
+mod unfinished;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 
+use self::refused::Refused;
+use self::unfinished::Unfinished;
+use super::limits::Limits;
 use crate::time::Instant;
 use crate::wire::msrp::MAX_MESSAGE_ID;
-use crate::wire::msrp::frame::{Continuation, Ending, FailureReport, Frame};
-
-/// Messages that one session may have unfinished at a time. Clients interleave at most a file and a text.
-pub const MAX_UNFINISHED: usize = 4;
-/// Separate pieces that an unfinished message may consist of. In order there is one; a client that sends every other octet is
-/// up to no good, and each piece costs memory and time.
-const MAX_PIECES: usize = 256;
-/// How long an unfinished message waits for its next chunk.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wire::msrp::frame::{ByteRange, Continuation, Ending, FailureReport, Frame};
 
 /// Messages in the making.
 #[derive(Debug)]
 pub struct Reassembly {
-    limit: usize,
+    bounds: Bounds,
     unfinished: BTreeMap<String, Unfinished>,
+    refused: Refused,
+}
+
+/// What concerns it of [`Limits`]: every session has one.
+#[derive(Debug)]
+struct Bounds {
+    message: usize,
+    unfinished: usize,
+    octets: usize,
+    patience: Duration,
 }
 
 /// A complete message.
@@ -74,12 +84,18 @@ pub enum ChunkError {
     /// MS-SEND-03.
     #[error("a later chunk needs a Byte-Range")]
     NoByteRange,
-    /// The message, as far as it is known, exceeds the limit.
+    /// The message, as far as it came or by the total that it announces, exceeds [`Limits::message`].
     #[error("message too large")]
     TooLarge,
-    /// [`MAX_UNFINISHED`].
+    /// More than [`Limits::unfinished`] messages, or one of more separate pieces than anybody sends.
     #[error("too many unfinished messages")]
     TooMany,
+    /// The unfinished messages of the session exceed [`Limits::unfinished_octets`].
+    #[error("unfinished messages too large together")]
+    SessionFull,
+    /// The unfinished messages of all sessions leave no room for this one.
+    #[error("too much unfinished for all sessions")]
+    NodeFull,
     /// A chunk lies beyond the end that `$` fixed.
     #[error("chunk beyond the end of its message")]
     BeyondEnd,
@@ -91,161 +107,168 @@ impl ChunkError {
     pub const fn code(self) -> u16 {
         match self {
             Self::NoMessageId | Self::NoByteRange | Self::BeyondEnd => 400,
-            Self::TooLarge | Self::TooMany => 413,
+            Self::TooLarge | Self::TooMany | Self::SessionFull | Self::NodeFull => 413,
         }
     }
-}
 
-#[derive(Debug)]
-struct Unfinished {
-    content_type: String,
-    reports: Reports,
-    buffer: Vec<u8>,
-    /// Disjoint, sorted, half-open.
-    present: Vec<(usize, usize)>,
-    length: Option<usize>,
-    touched: Instant,
+    /// What the response says to people.
+    #[must_use]
+    pub const fn comment(self) -> &'static str {
+        match self {
+            Self::NoMessageId => "Message-ID missing",
+            Self::NoByteRange => "Byte-Range missing",
+            Self::BeyondEnd => "Chunk beyond the end",
+            Self::TooLarge => "Message too large",
+            Self::TooMany => "Too many unfinished messages",
+            Self::SessionFull => "Unfinished messages too large; finish them first",
+            Self::NodeFull => "No room for long messages now; try again",
+        }
+    }
+
+    /// Whether the same message may be taken when it is sent once more.
+    const fn passes(self) -> bool {
+        matches!(self, Self::TooMany | Self::SessionFull | Self::NodeFull)
+    }
 }
 
 impl Reassembly {
-    /// Messages of at most `limit` octets.
+    /// Nothing yet.
     #[must_use]
-    pub const fn new(limit: usize) -> Self {
-        Self { limit, unfinished: BTreeMap::new() }
+    pub const fn new(limits: Limits) -> Self {
+        let bounds = Bounds {
+            message: limits.message,
+            unfinished: limits.unfinished,
+            octets: limits.unfinished_octets,
+            patience: limits.chunk_patience,
+        };
+        Self { bounds, unfinished: BTreeMap::new(), refused: Refused::new() }
     }
 
-    /// Takes the chunk of a SEND that has a body.
-    pub fn add(&mut self, now: Instant, frame: &Frame) -> Progress {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        (self.unfinished, self.refused) = (BTreeMap::new(), Refused::new());
+    }
+
+    /// Octets of memory that unfinished messages hold; at most [`Limits::unfinished_octets`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.unfinished.values().map(Unfinished::held).sum()
+    }
+
+    /// Takes the chunk of a SEND that has a body. By it [`held`](Self::held) grows by `spare` octets at most: that is what all
+    /// sessions together may still take.
+    pub fn add(&mut self, now: Instant, spare: usize, frame: &Frame) -> Progress {
         let head = &frame.head;
         let own_reports = Reports { success: head.success_report, failure: head.failure_report };
         let Some(id) = head.message_id.as_deref().filter(|id| id.len() <= MAX_MESSAGE_ID) else {
             return Progress::Refused(ChunkError::NoMessageId, own_reports);
         };
-        let known = self.unfinished.get(id);
-        let reports = known.map_or(own_reports, |m| m.reports);
-        match self.place(now, id, frame, reports) {
+        let known = self.unfinished.get(id).map(|message| message.reports);
+        let reports = known.or_else(|| self.refused.reports(id)).unwrap_or(own_reports);
+        if frame.ending == Ending::Flag(Continuation::Aborted) {
+            self.unfinished.remove(id);
+            self.refused.forget(id);
+            return Progress::Abandoned(reports);
+        }
+        match self.place(now, spare, id, frame, reports) {
             Ok(progress) => progress,
             Err(error) => {
                 self.unfinished.remove(id);
+                self.refused.remember(id, error, reports);
                 Progress::Refused(error, reports)
             }
         }
     }
 
-    fn place(&mut self, now: Instant, id: &str, frame: &Frame, reports: Reports) -> Result<Progress, ChunkError> {
-        let flag = match frame.ending {
-            Ending::TooLarge => return Err(ChunkError::TooLarge),
-            Ending::Flag(Continuation::Aborted) => {
-                self.unfinished.remove(id);
-                return Ok(Progress::Abandoned(reports));
-            }
-            Ending::Flag(flag) => flag,
-        };
-        let first = !self.unfinished.contains_key(id);
-        let start = match frame.head.byte_range {
-            Some(range) => usize::try_from(range.start.saturating_sub(1)).map_err(|_| ChunkError::TooLarge)?,
-            None if first => 0,
-            None => return Err(ChunkError::NoByteRange),
-        };
-        let announced = frame.head.byte_range.and_then(|r| r.total).unwrap_or(0);
-        let end = start.checked_add(frame.body.len()).filter(|end| *end <= self.limit).ok_or(ChunkError::TooLarge)?;
-        if usize::try_from(announced).map_or(true, |total| total > self.limit) {
-            return Err(ChunkError::TooLarge);
+    fn place(
+        &mut self,
+        now: Instant,
+        spare: usize,
+        id: &str,
+        frame: &Frame,
+        reports: Reports,
+    ) -> Result<Progress, ChunkError> {
+        let range = frame.head.byte_range;
+        let start = range.map_or(Ok(0), |range| usize::try_from(range.start.saturating_sub(1)));
+        let start = start.map_err(|_| ChunkError::TooLarge)?;
+        match self.refused.why(id) {
+            Some(error) if start > 0 || !error.passes() => return Err(error),
+            Some(_) => self.refused.forget(id),
+            None => {}
         }
-        let content_type = frame.head.content_type.clone().unwrap_or_default();
-        if first && start == 0 && flag == Continuation::Complete {
-            let message_id = id.into();
-            return Ok(Progress::Complete(Whole { message_id, content_type, reports, body: frame.body.clone() }));
+        let end = self.end(start, frame)?;
+        let known = self.unfinished.get(id);
+        if known.is_some() && range.is_none() {
+            return Err(ChunkError::NoByteRange);
         }
-        if first && self.unfinished.len() >= MAX_UNFINISHED {
-            return Err(ChunkError::TooMany);
+        let is_last = frame.ending == Ending::Flag(Continuation::Complete);
+        if start == 0 && is_last {
+            self.unfinished.remove(id);
+            return Ok(Progress::Complete(Whole {
+                message_id: id.into(),
+                content_type: frame.head.content_type.clone().unwrap_or_default(),
+                reports,
+                body: frame.body.clone(),
+            }));
         }
-        let message = self.unfinished.entry(id.into()).or_insert_with(|| Unfinished {
-            content_type,
-            reports,
-            buffer: Vec::new(),
-            present: Vec::new(),
-            length: None,
-            touched: now,
-        });
+        let room = self.bounds.octets.saturating_sub(self.held());
+        let room = if room < spare { (room, ChunkError::SessionFull) } else { (spare, ChunkError::NodeFull) };
+        let expected = announced(range).filter(|total| *total >= end).unwrap_or(self.bounds.message);
+        let message = self.unfinished(id, frame, reports)?;
         message.touched = now;
-        message.write(start, end, &frame.body)?;
-        if flag == Continuation::Complete {
+        message.make_room(end, expected, room)?;
+        message.write(start, &frame.body)?;
+        if is_last {
             message.fix_length(end)?;
         }
         if !message.is_complete() {
             return Ok(Progress::Kept(reports));
         }
-        Ok(self.unfinished.remove(id).map_or(Progress::Kept(reports), |message| {
-            Progress::Complete(Whole {
-                message_id: id.into(),
-                content_type: message.content_type,
-                reports: message.reports,
-                body: message.buffer.into(),
-            })
-        }))
+        Ok(match self.unfinished.remove_entry(id) {
+            Some((id, message)) => Progress::Complete(message.finish(id)),
+            None => Progress::Kept(reports), // not reached
+        })
+    }
+
+    /// Where the chunk ends, if its message can fit.
+    fn end(&self, start: usize, frame: &Frame) -> Result<usize, ChunkError> {
+        let fits = |octets: &usize| *octets <= self.bounds.message;
+        if frame.ending == Ending::TooLarge {
+            return Err(ChunkError::TooLarge);
+        }
+        announced(frame.head.byte_range).filter(fits).ok_or(ChunkError::TooLarge)?;
+        start.checked_add(frame.body.len()).filter(fits).ok_or(ChunkError::TooLarge)
+    }
+
+    /// The message that the chunk belongs to, begun if need be.
+    fn unfinished(&mut self, id: &str, frame: &Frame, reports: Reports) -> Result<&mut Unfinished, ChunkError> {
+        if !self.unfinished.contains_key(id) {
+            if self.unfinished.len() >= self.bounds.unfinished {
+                return Err(ChunkError::TooMany);
+            }
+            let content_type = frame.head.content_type.clone().unwrap_or_default();
+            self.unfinished.insert(id.into(), Unfinished::new(content_type, reports));
+        }
+        self.unfinished.get_mut(id).ok_or(ChunkError::TooMany)
     }
 
     /// Forgets messages whose next chunk did not come in time; returns how many.
     pub fn expire(&mut self, now: Instant) -> usize {
-        let before = self.unfinished.len();
-        self.unfinished.retain(|_, message| now.since(message.touched) < PATIENCE);
+        let (before, patience) = (self.unfinished.len(), self.bounds.patience);
+        self.unfinished.retain(|_, message| now.since(message.touched) < patience);
         before - self.unfinished.len()
     }
 
     /// When [`Reassembly::expire`] has something to do.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.unfinished.values().map(|message| message.touched + PATIENCE).min()
+        self.unfinished.values().map(|message| message.touched + self.bounds.patience).min()
     }
 }
 
-impl Unfinished {
-    fn write(&mut self, start: usize, end: usize, body: &[u8]) -> Result<(), ChunkError> {
-        if self.length.is_some_and(|length| end > length) {
-            return Err(ChunkError::BeyondEnd);
-        }
-        if self.buffer.len() < end {
-            self.buffer.resize(end, 0);
-        }
-        if let Some(place) = self.buffer.get_mut(start..end) {
-            place.copy_from_slice(body);
-        }
-        if start < end {
-            self.mark(start, end);
-        }
-        if self.present.len() > MAX_PIECES { Err(ChunkError::TooMany) } else { Ok(()) }
-    }
-
-    /// Adds `start..end` to what is present, joining what touches it. In the usual case, in order, there is one piece.
-    fn mark(&mut self, mut start: usize, mut end: usize) {
-        self.present.retain(|&(from, to)| {
-            let apart = to < start || from > end;
-            if !apart {
-                start = start.min(from);
-                end = end.max(to);
-            }
-            apart
-        });
-        let at = self.present.partition_point(|&(from, _)| from < start);
-        self.present.insert(at, (start, end));
-    }
-
-    fn fix_length(&mut self, end: usize) -> Result<(), ChunkError> {
-        if self.buffer.len() > end || self.length.is_some_and(|length| length != end) {
-            return Err(ChunkError::BeyondEnd);
-        }
-        self.length = Some(end);
-        Ok(())
-    }
-
-    fn is_complete(&self) -> bool {
-        match self.length {
-            Some(0) => true,
-            Some(length) => self.present.as_slice() == [(0, length)],
-            None => false,
-        }
-    }
+/// The total that a chunk announces, 0 when it does not; `None` when it is more than memory can be.
+fn announced(range: Option<ByteRange>) -> Option<usize> {
+    usize::try_from(range.and_then(|range| range.total).unwrap_or(0)).ok()
 }
 
 #[cfg(test)]

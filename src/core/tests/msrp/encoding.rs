@@ -150,6 +150,17 @@ fn no_value_can_add_a_line() {
     }
 }
 
+/// MS-FRAME-10: white space around a value is not part of it, and a Content-Type of nothing else is none.
+#[test]
+fn a_value_that_would_arrive_as_another_is_not_written() {
+    for value in [" ", "\t", " x", "x\t"] {
+        let typed = Head { content_type: Some(value.into()), ..head(Method::Send) };
+        assert_eq!(encode(&typed, Some("x")), Err(EncodeError::Field("Content-Type")), "{value:?}");
+        let nickname = Head { use_nickname: Some(value.into()), ..head(Method::Nickname) };
+        assert_eq!(encode(&nickname, None), Err(EncodeError::Field("Use-Nickname")), "{value:?}");
+    }
+}
+
 #[test]
 fn what_the_grammar_does_not_allow_is_not_written() {
     let refused = |head: Head, body| encode(&head, body).unwrap_err();

@@ -149,7 +149,7 @@ fn a_path_may_hold_several_uris() {
 fn a_path_of_too_many_uris_is_refused() {
     let hops = "msrp://r:1/p;tcp ".repeat(Path::MAX_LEN);
     let wire = bodiless("").replace("From-Path: ", &format!("From-Path: {hops}"));
-    assert_eq!(bad(&wire).why, BadReason::Malformed("From-Path"));
+    assert_eq!(bad(&wire).why, BadReason::PathTooLong("From-Path"));
 }
 
 /// MS-FRAME-07.

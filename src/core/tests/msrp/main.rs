@@ -12,8 +12,12 @@
 mod collecting;
 mod encoding;
 mod framing;
+mod golden;
+mod limits;
 mod properties;
+mod reassembling;
 mod traces;
+mod transmitting;
 mod uris;
 
 use bytes::BytesMut;

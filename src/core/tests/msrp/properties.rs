@@ -118,6 +118,24 @@ fn message() -> impl Strategy<Value = Frame> {
         })
 }
 
+/// The head of a SEND without anything.
+pub(super) fn a_send() -> Head {
+    let path = |text| Path::new(MsrpUri::parse(text).unwrap());
+    Head {
+        transaction: TransactionId::new("a786hjs2").unwrap(),
+        start: Start::Request(Method::Send),
+        to_path: path("msrp://a:1/x;tcp"),
+        from_path: path("msrp://b:1/y;tcp"),
+        message_id: None,
+        byte_range: None,
+        success_report: false,
+        failure_report: FailureReport::Yes,
+        status: None,
+        use_nickname: None,
+        content_type: None,
+    }
+}
+
 /// The octets of `message`; `None` when its body holds the end-line.
 fn octets(message: &Frame) -> Option<Vec<u8>> {
     let Ending::Flag(flag) = message.ending else { panic!("not to be sent") };
@@ -198,6 +216,17 @@ proptest! {
         prop_assert_eq!(&whole, &decode_cut(&wire, &sorted(cuts, wire.len())));
         let all: Vec<usize> = (1..wire.len()).collect();
         prop_assert_eq!(&whole, &decode_cut(&wire, &all));
+    }
+
+    /// MS-FRAME-04: exactly the bodies that hold the end-line need another identifier.
+    #[test]
+    fn a_body_is_refused_when_it_holds_the_end_line_and_only_then(
+        pieces in vec(select(vec!["-", "--", "------", "-------", "a78", "a786hjs2", "a786hjs3", "x", "\r\n"]), 0..24),
+    ) {
+        let body = pieces.concat();
+        let head = Head { content_type: Some("text/plain".into()), ..a_send() };
+        let refused = frame(&head, Some(&Bytes::from(body.clone())), Continuation::Complete);
+        prop_assert_eq!(refused.err(), body.contains("-------a786hjs2").then_some(EncodeError::EndLineInBody));
     }
 
     #[test]

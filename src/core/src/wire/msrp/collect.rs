@@ -2,10 +2,9 @@
 //!
 //! Owns the bound on what one frame may hold. Knows nothing of messages that consist of several frames.
 
-use alloc::boxed::Box;
-
 use bytes::{Bytes, BytesMut};
 
+use super::Limits;
 use super::decode::{BadFrame, Decoder, Event, Violation};
 use super::frame::{Ending, Frame, Head, Method, Start};
 
@@ -23,13 +22,15 @@ pub enum Incoming {
 pub struct Collector {
     decoder: Decoder,
     max_body: usize,
+    /// Of the frame that is being collected.
+    head: Option<Head>,
     state: State,
 }
 
 #[derive(Debug, Clone)]
 enum State {
     Idle,
-    Collecting(Box<Head>, Gathered),
+    Collecting(Gathered),
     /// Too large and reported; its rest is dropped.
     Dropping,
 }
@@ -47,7 +48,13 @@ impl Collector {
     /// Takes bodies, and messages by their Byte-Range, of up to `max_body` octets.
     #[must_use]
     pub fn new(max_body: usize) -> Self {
-        Self { decoder: Decoder::new(), max_body, state: State::Idle }
+        Self::with_limits(max_body, Limits::DEFAULT)
+    }
+
+    /// The same, with other limits of a head than the default ones.
+    #[must_use]
+    pub fn with_limits(max_body: usize, limits: Limits) -> Self {
+        Self { decoder: Decoder::with_limits(limits), max_body, head: None, state: State::Idle }
     }
 
     /// Takes what it can from the front of `buf`. Call again until it says `None`, then read more behind what is left.
@@ -70,7 +77,7 @@ impl Collector {
     #[must_use]
     pub fn held(&self) -> usize {
         match &self.state {
-            State::Collecting(_, gathered) => gathered.len(),
+            State::Collecting(gathered) => gathered.len(),
             State::Idle | State::Dropping => 0,
         }
     }
@@ -83,11 +90,14 @@ impl Collector {
 
     fn take(&mut self, event: Event) -> Option<Incoming> {
         match (core::mem::replace(&mut self.state, State::Idle), event) {
-            (_, Event::Head(head)) => self.collect(Box::new(head), Gathered::Piece(Bytes::new())),
-            (State::Collecting(head, gathered), Event::Body(piece)) => self.collect(head, gathered.with(piece)),
-            (State::Collecting(head, gathered), Event::End(flag)) => {
-                let frame = Frame { head: *head, body: gathered.into_bytes(), ending: Ending::Flag(flag) };
-                Some(Incoming::Frame(frame))
+            (_, Event::Head(head)) => {
+                self.head = Some(head);
+                self.collect(Gathered::Piece(Bytes::new()))
+            }
+            (State::Collecting(gathered), Event::Body(piece)) => self.collect(gathered.with(piece)),
+            (State::Collecting(gathered), Event::End(flag)) => {
+                let head = self.head.take()?;
+                Some(Incoming::Frame(Frame { head, body: gathered.into_bytes(), ending: Ending::Flag(flag) }))
             }
             (State::Dropping, Event::Body(_)) => {
                 self.state = State::Dropping;
@@ -95,19 +105,21 @@ impl Collector {
             }
             // What was reported as too large is not reported as bad as well.
             (State::Dropping, Event::Bad(_) | Event::End(_)) => None,
-            (State::Idle | State::Collecting(..), Event::Bad(bad)) => Some(Incoming::Bad(bad)),
+            (State::Idle | State::Collecting(_), Event::Bad(bad)) => Some(Incoming::Bad(bad)),
             // Not reached: the decoder sends no body and no end without a head.
             (State::Idle, Event::Body(_) | Event::End(_)) => None,
         }
     }
 
     /// Goes on collecting if the message can still fit.
-    fn collect(&mut self, head: Box<Head>, gathered: Gathered) -> Option<Incoming> {
-        if extent(&head, gathered.len()) > u64::try_from(self.max_body).unwrap_or(u64::MAX) {
+    fn collect(&mut self, gathered: Gathered) -> Option<Incoming> {
+        let limit = u64::try_from(self.max_body).unwrap_or(u64::MAX);
+        if self.head.as_ref().is_some_and(|head| extent(head, gathered.len()) > limit) {
             self.state = State::Dropping;
-            return Some(Incoming::Frame(Frame { head: *head, body: Bytes::new(), ending: Ending::TooLarge }));
+            let head = self.head.take()?;
+            return Some(Incoming::Frame(Frame { head, body: Bytes::new(), ending: Ending::TooLarge }));
         }
-        self.state = State::Collecting(head, gathered);
+        self.state = State::Collecting(gathered);
         None
     }
 }

@@ -11,7 +11,7 @@ use super::end_line::{Found, Scan, Scanner, look};
 use super::frame::{Continuation, Head, TransactionId};
 use super::head::Draft;
 pub use super::head::{BadFrame, BadReason};
-use super::{MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_OTHER_BODY, PROTOCOL};
+use super::{Limits, MAX_OTHER_BODY, PROTOCOL};
 
 /// What the decoder found.
 ///
@@ -38,14 +38,14 @@ pub enum Violation {
     /// A start line without a transaction identifier of 4 to 32 permitted characters.
     #[error("the start line holds no transaction identifier")]
     NoTransaction,
-    /// A line of the head longer than [`MAX_LINE`].
-    #[error("a line of the head is longer than {MAX_LINE} octets")]
+    /// A line of the head longer than [`Limits::line`].
+    #[error("a line of the head is too long")]
     LineTooLong,
-    /// A head longer than [`MAX_HEAD`].
-    #[error("the head is longer than {MAX_HEAD} octets")]
+    /// A head longer than [`Limits::head`].
+    #[error("the head is too long")]
     HeadTooLong,
-    /// More headers than [`MAX_HEADERS`].
-    #[error("there are more than {MAX_HEADERS} headers")]
+    /// More headers than [`Limits::headers`].
+    #[error("there are too many headers")]
     TooManyHeaders,
     /// A line of the head that ends with LF alone.
     #[error("a line of the head ends with LF in place of CRLF")]
@@ -60,7 +60,11 @@ pub enum Violation {
 /// Work is linear in the octets, however they are cut; memory is one head.
 #[derive(Debug, Clone)]
 pub struct Decoder {
+    limits: Limits,
     state: State,
+    /// The head that is being read: there in [`State::Head`] and [`State::EmptyLine`], and empty after them. It stays in its
+    /// place because it is large, and looked at for each line.
+    draft: Option<Draft>,
     /// Octets at the beginning of the buffer that are known to hold no LF.
     searched: usize,
     scanner: Scanner,
@@ -71,9 +75,9 @@ enum State {
     /// Between two messages.
     Between,
     /// Inside a head, of which so many octets are gone.
-    Head(Box<Draft>, usize),
+    Head(usize),
     /// After an empty line that no Content-Type justifies.
-    EmptyLine(Box<Draft>),
+    EmptyLine,
     /// Inside a body.
     Body(Body),
     /// The end-line has been read and has to be told.
@@ -114,14 +118,20 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a connection.
+    /// A decoder at the beginning of a connection, with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: State::Between, searched: 0, scanner: Scanner::new() }
+        Self::with_limits(Limits::DEFAULT)
+    }
+
+    /// A decoder at the beginning of a connection.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { limits, state: State::Between, draft: None, searched: 0, scanner: Scanner::new() }
     }
 
     /// Takes what it can from the front of `buf`. Call again until it says `None`, then read more behind what is left, which
-    /// is less than [`MAX_LINE`] octets.
+    /// is less than [`Limits::line`] octets.
     ///
     /// # Errors
     /// A [`Violation`], again and again: close the connection.
@@ -148,8 +158,8 @@ impl Decoder {
     fn step(&mut self, buf: &mut BytesMut) -> Result<Step, Violation> {
         match core::mem::replace(&mut self.state, State::Between) {
             State::Between => self.between(buf),
-            State::Head(draft, gone) => self.head(buf, draft, gone),
-            State::EmptyLine(draft) => Ok(self.empty_line(buf, draft)),
+            State::Head(gone) => self.head(buf, gone),
+            State::EmptyLine => Ok(self.empty_line(buf)),
             State::Body(body) => Ok(self.body(buf, body)),
             State::Ended(flag) => Ok(Step::Event(Event::End(flag))),
             State::Failed(violation) => Err(violation),
@@ -170,65 +180,69 @@ impl Decoder {
             return Err(Violation::NotMsrp);
         }
         let Some(len) = self.line(buf, 0)? else { return Ok(Step::NeedMore) };
-        let draft = Draft::begin(without_crlf(buf, len)).ok_or(Violation::NoTransaction)?;
+        self.draft = Some(Draft::begin(without_crlf(buf, len)).ok_or(Violation::NoTransaction)?);
         buf.advance(len);
-        self.state = State::Head(Box::new(draft), len);
-        Ok(Step::Again)
+        self.head(buf, len)
     }
 
-    fn head(&mut self, buf: &mut BytesMut, mut draft: Box<Draft>, gone: usize) -> Result<Step, Violation> {
-        let Some(len) = self.line(buf, gone)? else {
-            self.state = State::Head(draft, gone);
-            return Ok(Step::NeedMore);
-        };
-        let line = without_crlf(buf, len);
-        if line.is_empty() {
-            buf.advance(len);
-            self.state = match draft.is_typed {
-                true => return Ok(self.enter_body(*draft)),
-                false => State::EmptyLine(draft),
-            };
-            return Ok(Step::Again);
-        }
-        let whole_line = buf.get(..len).unwrap_or_default();
-        if let Found::EndLine(flag, _) = look(whole_line, &draft.transaction, !draft.is_typed) {
-            buf.advance(len);
-            if draft.is_typed {
-                draft.spoil(BadReason::TypeWithoutBody);
+    /// Reads lines, as many as are there. Of the head `gone` octets are gone.
+    fn head(&mut self, buf: &mut BytesMut, mut gone: usize) -> Result<Step, Violation> {
+        while let Some(len) = self.line(buf, gone)? {
+            // Not reached without a draft.
+            let Some(draft) = &mut self.draft else { return Ok(Step::Again) };
+            let line = without_crlf(buf, len);
+            if line.is_empty() {
+                let is_typed = draft.is_typed;
+                buf.advance(len);
+                if !is_typed {
+                    self.state = State::EmptyLine;
+                }
+                return Ok(if is_typed { self.enter_body() } else { Step::Again });
             }
-            return Ok(self.end_without_body(*draft, flag));
+            let whole_line = buf.get(..len).unwrap_or_default();
+            if let Found::EndLine(flag, _) = look(whole_line, &draft.transaction, !draft.is_typed) {
+                if draft.is_typed {
+                    draft.spoil(BadReason::TypeWithoutBody);
+                }
+                buf.advance(len);
+                return Ok(self.end_without_body(flag));
+            }
+            if line.starts_with(PROTOCOL.as_bytes()) && Draft::begin(line).is_some() {
+                return Err(Violation::NoEndLine);
+            }
+            draft.header(line, &self.limits);
+            if draft.headers > self.limits.headers {
+                return Err(Violation::TooManyHeaders);
+            }
+            buf.advance(len);
+            gone = gone.saturating_add(len);
         }
-        if Draft::begin(line).is_some() {
-            return Err(Violation::NoEndLine);
-        }
-        draft.header(line);
-        if draft.headers > MAX_HEADERS {
-            return Err(Violation::TooManyHeaders);
-        }
-        buf.advance(len);
-        self.state = State::Head(draft, gone.saturating_add(len));
-        Ok(Step::Again)
+        self.state = State::Head(gone);
+        Ok(Step::NeedMore)
     }
 
     /// A message without body has no empty line, but one is forgiven (MS-FRAME-07).
-    fn empty_line(&mut self, buf: &mut BytesMut, mut draft: Box<Draft>) -> Step {
+    fn empty_line(&mut self, buf: &mut BytesMut) -> Step {
+        // Not reached without a draft.
+        let Some(draft) = &mut self.draft else { return Step::Again };
         match look(buf, &draft.transaction, true) {
             Found::EndLine(flag, len) => {
                 buf.advance(len);
-                self.end_without_body(*draft, flag)
+                self.end_without_body(flag)
             }
             Found::Beginning => {
-                self.state = State::EmptyLine(draft);
+                self.state = State::EmptyLine;
                 Step::NeedMore
             }
             Found::Other => {
                 draft.spoil(BadReason::BodyWithoutType);
-                self.enter_body(*draft)
+                self.enter_body()
             }
         }
     }
 
-    fn end_without_body(&mut self, draft: Draft, flag: Continuation) -> Step {
+    fn end_without_body(&mut self, flag: Continuation) -> Step {
+        let Some(draft) = &mut self.draft else { return Step::Again }; // not reached
         match draft.finish() {
             Ok(head) => {
                 self.state = State::Ended(flag);
@@ -238,18 +252,20 @@ impl Decoder {
         }
     }
 
-    fn enter_body(&mut self, draft: Draft) -> Step {
-        let transaction = draft.transaction.clone();
+    fn enter_body(&mut self) -> Step {
+        let Some(draft) = &mut self.draft else { return Step::Again }; // not reached
         let is_send = draft.is_send();
-        let (event, fate) = match draft.finish() {
-            Ok(head) => {
-                let fate = if is_send { Fate::Deliver } else { limited(&head) };
-                (Event::Head(head), fate)
-            }
-            Err(bad) => (Event::Bad(*bad), Fate::Skip),
+        let finished = draft.finish();
+        let fate = match &finished {
+            Ok(_) if is_send => Fate::Deliver,
+            Ok(head) => limited(head),
+            Err(_) => Fate::Skip,
         };
-        self.state = State::Body(Body { transaction, is_fresh: true, fate });
-        Step::Event(event)
+        self.state = State::Body(Body { transaction: draft.transaction.clone(), is_fresh: true, fate });
+        Step::Event(match finished {
+            Ok(head) => Event::Head(head),
+            Err(bad) => Event::Bad(*bad),
+        })
     }
 
     fn body(&mut self, buf: &mut BytesMut, mut body: Body) -> Step {
@@ -318,10 +334,10 @@ impl Decoder {
         }
         let feed = memchr::memchr(b'\n', unseen).map(|offset| self.searched.saturating_add(offset));
         let len = feed.map_or(buf.len(), |at| at.saturating_add(1));
-        let left = MAX_HEAD.saturating_sub(gone);
-        let (limit, violation) = match left < MAX_LINE {
+        let left = self.limits.head.saturating_sub(gone);
+        let (limit, violation) = match left < self.limits.line {
             true => (left, Violation::HeadTooLong),
-            false => (MAX_LINE, Violation::LineTooLong),
+            false => (self.limits.line, Violation::LineTooLong),
         };
         // A line that fills the limit without having ended goes beyond it.
         if len > limit || (feed.is_none() && len == limit) {
@@ -366,6 +382,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::wire::msrp::MAX_LINE;
 
     const HEAD: &str =
         "MSRP a786hjs2 SEND\r\nTo-Path: msrp://a.example:2855/x;tcp\r\nFrom-Path: msrp://b.example:1/y;tcp\r\n";

@@ -3,15 +3,18 @@
 //! Owns the certainty that what leaves is one message and means what was given: no value can add a line or end the message
 //! early. Never copies a body and never chooses a transaction identifier.
 
-use alloc::string::ToString;
+mod out;
+mod pieces;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use memchr::memmem;
+use bytes::Bytes;
 
+use self::out::Out;
+pub use self::pieces::paths;
+pub(crate) use self::pieces::{END_LINE, SEND_LINE, content_lines, has_end_line, has_hyphens};
 use super::decode::BadFrame;
 use super::frame::{Continuation, FailureReport, Head, Method, Path, Start, TransactionId};
 use super::uri::MsrpUri;
-use super::{HYPHENS, MAX_HEAD, MAX_LINE, MAX_OTHER_BODY, PROTOCOL, is_message_id, is_text};
+use super::{MAX_OTHER_BODY, is_message_id};
 
 /// A message ready for a vectored write. The body is shared with whoever else sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub enum EncodeError {
     /// A value that the grammar does not allow there: a line break or another control character, a number out of range.
     #[error("the value for {0} cannot be written; leave out control characters and keep to the grammar of RFC 4975")]
     Field(&'static str),
-    /// A line longer than [`MAX_LINE`] or a head longer than [`MAX_HEAD`].
+    /// A line longer than [`MAX_LINE`](super::MAX_LINE) or a head longer than [`MAX_HEAD`](super::MAX_HEAD).
     #[error("the head is longer than a receiver takes")]
     HeadTooLong,
     /// The body holds seven hyphens and the transaction identifier.
@@ -88,10 +91,7 @@ pub fn frame(head: &Head, body: Option<&Bytes>, continuation: Continuation) -> R
         out.header("Message-ID", id)?;
     }
     if let Some(range) = &head.byte_range {
-        if range.start == 0 {
-            return Err(EncodeError::Field("Byte-Range"));
-        }
-        out.header("Byte-Range", &range.to_string())?;
+        out.byte_range(range)?;
     }
     if head.success_report {
         out.header("Success-Report", "yes")?;
@@ -168,130 +168,5 @@ fn check_body(head: &Head, body: &Bytes) -> Result<(), EncodeError> {
         Start::Request(Method::Send) => Ok(()),
         Start::Request(_) if body.len() > MAX_OTHER_BODY => Err(EncodeError::BodyTooLong),
         Start::Request(_) => Ok(()),
-    }
-}
-
-/// A head in the making.
-struct Out {
-    octets: BytesMut,
-    line_start: usize,
-}
-
-impl Out {
-    fn new() -> Self {
-        // Room for the usual head, so that most messages take one allocation.
-        Self { octets: BytesMut::with_capacity(512), line_start: 0 }
-    }
-
-    fn start(&mut self, transaction: &TransactionId, start: &Start) -> Result<(), EncodeError> {
-        match start {
-            Start::Request(method) => {
-                if !method.is_valid() {
-                    return Err(EncodeError::Field("method"));
-                }
-                self.put(PROTOCOL);
-                self.put(transaction.as_str());
-                self.put(" ");
-                self.put(method.as_str());
-                self.line_end()
-            }
-            Start::Response { code, comment } => self.response_start(transaction, *code, comment.as_deref()),
-        }
-    }
-
-    fn response_start(
-        &mut self,
-        transaction: &TransactionId,
-        code: u16,
-        comment: Option<&str>,
-    ) -> Result<(), EncodeError> {
-        self.put(PROTOCOL);
-        self.put(transaction.as_str());
-        self.numbers("response", " ", &[code], comment)
-    }
-
-    /// `prefix`, numbers of three digits, and the comment if it is not empty.
-    fn numbers(
-        &mut self,
-        field: &'static str,
-        prefix: &str,
-        numbers: &[u16],
-        comment: Option<&str>,
-    ) -> Result<(), EncodeError> {
-        let comment = comment.unwrap_or_default();
-        if numbers.iter().any(|number| *number > 999) || !is_text(comment) {
-            return Err(EncodeError::Field(field));
-        }
-        self.put(prefix);
-        for (index, number) in numbers.iter().enumerate() {
-            if index > 0 {
-                self.put(" ");
-            }
-            self.put(&alloc::format!("{number:03}"));
-        }
-        if !comment.is_empty() {
-            self.put(" ");
-            self.put(comment);
-        }
-        self.line_end()
-    }
-
-    fn path(&mut self, name: &'static str, path: &Path) -> Result<(), EncodeError> {
-        self.put(name);
-        self.put(":");
-        for uri in path.iter() {
-            self.put(" ");
-            self.put(uri.as_str());
-        }
-        self.line_end()
-    }
-
-    fn header(&mut self, name: &'static str, value: &str) -> Result<(), EncodeError> {
-        if !is_text(value) {
-            return Err(EncodeError::Field(name));
-        }
-        self.put(name);
-        self.put(": ");
-        self.put(value);
-        self.line_end()
-    }
-
-    fn put(&mut self, text: &str) {
-        self.octets.put_slice(text.as_bytes());
-    }
-
-    fn line_end(&mut self) -> Result<(), EncodeError> {
-        self.put("\r\n");
-        let len = self.octets.len();
-        if len.saturating_sub(self.line_start) > MAX_LINE || len > MAX_HEAD {
-            return Err(EncodeError::HeadTooLong);
-        }
-        self.line_start = len;
-        Ok(())
-    }
-
-    fn finish(
-        mut self,
-        transaction: &TransactionId,
-        body: Option<&Bytes>,
-        continuation: Continuation,
-    ) -> Result<WireFrame, EncodeError> {
-        let head_len = self.octets.len();
-        if body.is_some() {
-            self.put("\r\n");
-        }
-        let end_line_start = self.octets.len();
-        self.put(HYPHENS);
-        self.put(transaction.as_str());
-        let end_line = self.octets.get(end_line_start..).unwrap_or_default();
-        // With any flag, since a relay may cut the message and end it with another one.
-        if body.is_some_and(|body| memmem::find(body, end_line).is_some()) {
-            return Err(EncodeError::EndLineInBody);
-        }
-        self.octets.put_u8(continuation.flag());
-        self.put("\r\n");
-        let tail = self.octets.split_off(head_len).freeze();
-        let body = body.cloned().unwrap_or_default();
-        Ok(WireFrame { head: self.octets.freeze(), body, tail })
     }
 }

@@ -40,7 +40,7 @@ pub(super) enum Scan {
 /// `flagless` lets a line without flag count as [`Continuation::Complete`].
 pub(super) fn look(octets: &[u8], transaction: &TransactionId, flagless: bool) -> Found {
     let mut rest = octets;
-    for part in [HYPHENS.as_bytes(), transaction.as_str().as_bytes()] {
+    for part in [HYPHENS.as_bytes(), transaction.as_bytes()] {
         match rest.strip_prefix(part) {
             Some(after) => rest = after,
             None if part.starts_with(rest) => return Found::Beginning,
@@ -58,6 +58,32 @@ pub(super) fn look(octets: &[u8], transaction: &TransactionId, flagless: bool) -
         [] | [b'\r'] => Found::Beginning,
         _ => Found::Other,
     }
+}
+
+/// Whether `body` holds seven hyphens and `transaction` after them, anywhere.
+///
+/// Of seven hyphens in a row one stands at every seventh octet, so that most octets are not looked at. What precedes the
+/// identifier is the last seven of a run, because no identifier begins with a hyphen.
+pub(super) fn holds_end_line(body: &[u8], transaction: &TransactionId) -> bool {
+    let id = transaction.as_bytes();
+    let step = HYPHENS.len();
+    let mut at = step.saturating_sub(1);
+    while let Some(octet) = body.get(at) {
+        if *octet != b'-' {
+            at = at.saturating_add(step);
+            continue;
+        }
+        let (before, from_here) = body.split_at_checked(at).unwrap_or_default();
+        let first = before.iter().rposition(|b| *b != b'-').map_or(0, |other| other.saturating_add(1));
+        let run_after = from_here.iter().position(|b| *b != b'-').unwrap_or(from_here.len());
+        let end = at.saturating_add(run_after);
+        let is_long = end.saturating_sub(first) >= step;
+        if is_long && body.get(end..).is_some_and(|rest| rest.starts_with(id)) {
+            return true;
+        }
+        at = end.saturating_add(step);
+    }
+    false
 }
 
 /// Searches bodies. Each octet is looked at a bounded number of times, however the octets are cut into pieces.

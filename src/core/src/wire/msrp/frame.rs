@@ -7,11 +7,18 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::uri::MsrpUri;
+use super::{Limits, split_at_octet};
 use crate::env::Env;
 
 /// A transaction identifier: one alphanumeric, then 3 to 31 of alphanumerics and `. - + % =` (RFC 4975 §9, `transact-id`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId(String);
+///
+/// Kept in place: every message has one, and most have it twice.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId {
+    /// Zeros after the identifier, so that comparing all of it is comparing the identifiers.
+    octets: [u8; TransactionId::MAX_LEN],
+    len: u8,
+}
 
 impl TransactionId {
     /// The shortest identifier, in octets.
@@ -22,22 +29,47 @@ impl TransactionId {
     /// Takes `text` if the grammar allows it.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b'%' | b'=');
-        let fits = (Self::MIN_LEN..=Self::MAX_LEN).contains(&text.len());
-        let starts_well = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
-        (fits && starts_well && text.bytes().all(allowed)).then(|| Self(text.into()))
+        Self::from_octets(text.as_bytes())
+    }
+
+    /// The same for octets that were not looked at yet.
+    pub(super) fn from_octets(text: &[u8]) -> Option<Self> {
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b'%' | b'=');
+        if text.len() < Self::MIN_LEN || !text.first()?.is_ascii_alphanumeric() || !text.iter().all(allowed) {
+            return None;
+        }
+        let mut octets = [0; Self::MAX_LEN];
+        octets.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { octets, len: u8::try_from(text.len()).ok()? })
     }
 
     /// A fresh identifier of 128 random bits, twice what RFC 4975 §7.1 asks for.
     #[must_use]
     pub fn fresh(env: &mut Env<'_>) -> Self {
-        Self(env.token())
+        let token = env.token_octets();
+        let mut octets = [0; Self::MAX_LEN];
+        for (place, octet) in octets.iter_mut().zip(token) {
+            *place = octet;
+        }
+        Self { octets, len: u8::try_from(token.len()).unwrap_or(0) }
     }
 
     /// The identifier as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The identifier as octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransactionId({:?})", self.as_str())
     }
 }
 
@@ -68,6 +100,26 @@ impl Path {
         Some(Self { hops: uris, endpoint })
     }
 
+    /// The path that `text` writes with spaces between its URIs.
+    ///
+    /// # Errors
+    /// What is wrong with it, where the limits are too few octets or URIs.
+    pub(super) fn parse(text: &str, limits: &Limits) -> Result<Self, PathError> {
+        if text.len() > limits.path_octets {
+            return Err(PathError::TooLong);
+        }
+        let parse = |uri| MsrpUri::parse(uri).map_err(|_| PathError::Malformed);
+        let (mut hops, mut rest) = (Vec::new(), text.trim_ascii());
+        while let Some((uri, more)) = split_at_octet(rest, b' ') {
+            hops.push(parse(uri)?);
+            if hops.len() >= limits.path.min(Self::MAX_LEN) {
+                return Err(PathError::TooLong);
+            }
+            rest = more.trim_ascii_start();
+        }
+        Ok(Self { hops, endpoint: parse(rest)? })
+    }
+
     /// The URI to connect to and to answer to.
     #[must_use]
     pub fn next_hop(&self) -> &MsrpUri {
@@ -90,6 +142,13 @@ impl Path {
     pub const fn is_direct(&self) -> bool {
         self.hops.is_empty()
     }
+}
+
+/// Why a text is not a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathError {
+    TooLong,
+    Malformed,
 }
 
 /// The method of a request.
@@ -168,8 +227,8 @@ impl ByteRange {
     /// Takes `text` if it is of the form `start-end/total`, `start` is at least 1, and no number exceeds 64 bits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (range, total) = text.split_once('/')?;
-        let (start, end) = range.split_once('-')?;
+        let (range, total) = split_at_octet(text, b'/')?;
+        let (start, end) = split_at_octet(range, b'-')?;
         let start = digits(start).filter(|start| *start >= 1)?;
         Some(Self { start, end: digits_or_star(end)?, total: digits_or_star(total)? })
     }
@@ -188,9 +247,11 @@ impl fmt::Display for ByteRange {
     }
 }
 
+/// The parser of the standard library also takes a sign, and is slower.
 fn digits(text: &str) -> Option<u64> {
-    // The parser of the standard library also takes a sign.
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    let digit = |b: u8| b.is_ascii_digit().then(|| u64::from(b & 0x0F));
+    let more = |number: u64, b: u8| number.checked_mul(10)?.checked_add(digit(b)?);
+    (!text.is_empty()).then(|| text.bytes().try_fold(0, more))?
 }
 
 fn digits_or_star(text: &str) -> Option<Option<u64>> {

@@ -2,11 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use super::frame::{ByteRange, FailureReport, Head, Method, Path, ReportStatus, Start, TransactionId};
-use super::uri::MsrpUri;
-use super::{PROTOCOL, is_message_id, is_text, is_token_char};
+use super::frame::{ByteRange, FailureReport, Head, Method, Path, PathError, ReportStatus, Start, TransactionId};
+use super::{Limits, PROTOCOL, has_control, is_message_id, is_text, is_token_char};
 
 /// A message whose end can be found but whose head cannot be used. Its body is skipped unseen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +47,9 @@ pub enum BadReason {
     /// The value does not fit the grammar.
     #[error("the value of {0} cannot be understood")]
     Malformed(&'static str),
+    /// A path of more octets or URIs than [`Limits`] allow.
+    #[error("{0} is too long")]
+    PathTooLong(&'static str),
     /// A header that must be there is not.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -91,7 +92,7 @@ impl Draft {
         let rest = line.strip_prefix(PROTOCOL.as_bytes())?;
         let space = memchr::memchr(b' ', rest).unwrap_or(rest.len());
         let (transaction, rest) = rest.split_at_checked(space)?;
-        let transaction = TransactionId::new(core::str::from_utf8(transaction).ok()?)?;
+        let transaction = TransactionId::from_octets(transaction)?;
         let rest = rest.strip_prefix(b" ").unwrap_or(rest);
         let (is_request, start) = match rest.first() {
             Some(b) if b.is_ascii_digit() => (false, response_start(rest)),
@@ -126,9 +127,9 @@ impl Draft {
     }
 
     /// Takes one header line, CRLF removed.
-    pub(super) fn header(&mut self, line: &[u8]) {
+    pub(super) fn header(&mut self, line: &[u8], limits: &Limits) {
         self.headers = self.headers.saturating_add(1);
-        if let Err(why) = self.take_header(line) {
+        if let Err(why) = self.take_header(line, limits) {
             self.spoil(why);
         }
     }
@@ -138,73 +139,100 @@ impl Draft {
         self.why.get_or_insert(why);
     }
 
-    fn take_header(&mut self, line: &[u8]) -> Result<(), BadReason> {
+    fn take_header(&mut self, line: &[u8], limits: &Limits) -> Result<(), BadReason> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(BadReason::Folded);
         }
         let colon = memchr::memchr(b':', line).ok_or(BadReason::NotAHeader)?;
         let (name, value) = line.split_at_checked(colon).ok_or(BadReason::NotAHeader)?;
-        let begins_well = name.first().is_some_and(u8::is_ascii_alphabetic);
-        if !begins_well || !name.iter().copied().all(is_token_char) {
+        let known = Known::find(name);
+        if known.is_none() && !is_name(name) {
             return Err(BadReason::NotAHeader);
         }
-        let known = KNOWN.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
-        self.is_typed |= known.is_some_and(|(name, _)| *name == "Content-Type");
-        if line.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+        self.is_typed |= known == Some(Known::ContentType);
+        if has_control(line) {
             // A nickname with control characters is a bad nickname, not a bad request (RFC 8266 §2.2).
-            let is_nickname = known.is_some_and(|(name, _)| *name == "Use-Nickname");
+            let is_nickname = known == Some(Known::UseNickname);
             return Err(if is_nickname { BadReason::Malformed("Use-Nickname") } else { BadReason::ControlCharacter });
         }
-        let Some((name, take)) = known else { return Ok(()) };
-        let value = value.strip_prefix(b":").unwrap_or(value);
-        let value = core::str::from_utf8(value).map_err(|_| BadReason::Malformed(name))?;
-        let value = value.trim_matches([' ', '\t']);
-        match take(self, value) {
-            Some(true) => Ok(()),
-            Some(false) => Err(BadReason::Duplicate(name)),
-            None => Err(BadReason::Malformed(name)),
-        }
+        let Some(known) = known else { return Ok(()) };
+        // Of what counts as white space only SP and HTAB are left.
+        let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
+        let value = core::str::from_utf8(value).map_err(|_| BadReason::Malformed(known.name()))?;
+        self.take(known, value, limits)
     }
 
-    /// The head, if nothing was wrong.
+    /// Puts a value where it belongs.
+    fn take(&mut self, known: Known, value: &str, limits: &Limits) -> Result<(), BadReason> {
+        let name = known.name();
+        let malformed = BadReason::Malformed(name);
+        let path = || {
+            Path::parse(value, limits).map_err(|error| match error {
+                PathError::TooLong => BadReason::PathTooLong(name),
+                PathError::Malformed => malformed,
+            })
+        };
+        let is_first = match known {
+            Known::ToPath => set(&mut self.to_path, path()?),
+            Known::FromPath => set(&mut self.from_path, path()?),
+            Known::MessageId if is_message_id(value) => set(&mut self.message_id, value.into()),
+            Known::ByteRange => set(&mut self.byte_range, ByteRange::parse(value).ok_or(malformed)?),
+            Known::SuccessReport => set(&mut self.success_report, success_report(value).ok_or(malformed)?),
+            Known::FailureReport => set(&mut self.failure_report, failure_report(value).ok_or(malformed)?),
+            Known::Status => set(&mut self.status, status(value).ok_or(malformed)?),
+            Known::UseNickname if is_text(value) => set(&mut self.use_nickname, value.into()),
+            Known::ContentType if !value.is_empty() && is_text(value) => set(&mut self.content_type, value.into()),
+            Known::MessageId | Known::UseNickname | Known::ContentType => return Err(malformed),
+        };
+        if is_first { Ok(()) } else { Err(BadReason::Duplicate(name)) }
+    }
+
+    /// The head, if nothing was wrong. Leaves an empty draft.
     ///
     /// # Errors
     /// The message as far as it was understood.
-    pub(super) fn finish(self) -> Result<Head, Box<BadFrame>> {
-        let why = match self {
-            Self { why: Some(why), .. } => why,
-            Self { to_path: None, .. } => BadReason::Missing("To-Path"),
-            Self { from_path: None, .. } => BadReason::Missing("From-Path"),
-            Self { start: Some(start), to_path: Some(to_path), from_path: Some(from_path), .. } => {
+    pub(super) fn finish(&mut self) -> Result<Head, Box<BadFrame>> {
+        let bad = match (self.why, self.start.take(), self.to_path.take(), self.from_path.take()) {
+            (None, Some(start), Some(to_path), Some(from_path)) => {
                 return Ok(Head {
-                    transaction: self.transaction,
+                    transaction: self.transaction.clone(),
                     start,
                     to_path,
                     from_path,
-                    message_id: self.message_id,
+                    message_id: self.message_id.take(),
                     byte_range: self.byte_range,
                     success_report: self.success_report.unwrap_or(false),
                     failure_report: self.failure_report.unwrap_or_default(),
-                    status: self.status,
-                    use_nickname: self.use_nickname,
-                    content_type: self.content_type,
+                    status: self.status.take(),
+                    use_nickname: self.use_nickname.take(),
+                    content_type: self.content_type.take(),
                 });
             }
-            // Not reached: a draft without start line is spoilt from the beginning.
-            Self { start: None, .. } => BadReason::StartLine,
+            (why, start, to_path, from_path) => self.bad(why, start, to_path, from_path),
         };
-        let method = match self.start {
+        Err(Box::new(bad))
+    }
+
+    fn bad(&self, why: Option<BadReason>, start: Option<Start>, to: Option<Path>, from: Option<Path>) -> BadFrame {
+        let missing = || match (&start, &to) {
+            // Not reached: a draft without start line is spoilt from the beginning.
+            (None, _) => BadReason::StartLine,
+            (_, None) => BadReason::Missing("To-Path"),
+            (_, Some(_)) => BadReason::Missing("From-Path"),
+        };
+        let why = why.unwrap_or_else(missing);
+        let method = match start {
             Some(Start::Request(method)) => Some(method),
             _ => None,
         };
-        Err(Box::new(BadFrame {
-            transaction: self.transaction,
+        BadFrame {
+            transaction: self.transaction.clone(),
             is_request: self.is_request,
             method,
-            paths: self.to_path.zip(self.from_path),
+            paths: to.zip(from),
             failure_report: self.failure_report.unwrap_or_default(),
             why,
-        }))
+        }
     }
 }
 
@@ -228,42 +256,64 @@ fn response_start(rest: &[u8]) -> Result<Start, BadReason> {
     Ok(Start::Response { code, comment: non_empty(comment) })
 }
 
-/// Puts a value where it belongs: `None` when it is malformed, `false` when there was one already.
-type Take = fn(&mut Draft, &str) -> Option<bool>;
-
 /// The headers that are understood. All others are ignored (RFC 4975 §12).
-const KNOWN: [(&str, Take); 9] = [
-    ("To-Path", |draft, value| Some(set(&mut draft.to_path, path(value)?))),
-    ("From-Path", |draft, value| Some(set(&mut draft.from_path, path(value)?))),
-    ("Message-ID", |draft, value| is_message_id(value).then(|| set(&mut draft.message_id, value.into()))),
-    ("Byte-Range", |draft, value| Some(set(&mut draft.byte_range, ByteRange::parse(value)?))),
-    ("Success-Report", |draft, value| Some(set(&mut draft.success_report, success_report(value)?))),
-    ("Failure-Report", |draft, value| Some(set(&mut draft.failure_report, failure_report(value)?))),
-    ("Status", |draft, value| Some(set(&mut draft.status, status(value)?))),
-    ("Use-Nickname", |draft, value| is_text(value).then(|| set(&mut draft.use_nickname, value.into()))),
-    ("Content-Type", |draft, value| {
-        (!value.is_empty() && is_text(value)).then(|| set(&mut draft.content_type, value.into()))
-    }),
-];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    ToPath,
+    FromPath,
+    MessageId,
+    ByteRange,
+    SuccessReport,
+    FailureReport,
+    Status,
+    UseNickname,
+    ContentType,
+}
 
+impl Known {
+    const ALL: [Self; 9] = [
+        Self::ToPath,
+        Self::FromPath,
+        Self::MessageId,
+        Self::ByteRange,
+        Self::ContentType,
+        Self::SuccessReport,
+        Self::FailureReport,
+        Self::Status,
+        Self::UseNickname,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ToPath => "To-Path",
+            Self::FromPath => "From-Path",
+            Self::MessageId => "Message-ID",
+            Self::ByteRange => "Byte-Range",
+            Self::SuccessReport => "Success-Report",
+            Self::FailureReport => "Failure-Report",
+            Self::Status => "Status",
+            Self::UseNickname => "Use-Nickname",
+            Self::ContentType => "Content-Type",
+        }
+    }
+
+    fn find(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+/// `hname` of RFC 4975 §9.
+fn is_name(name: &[u8]) -> bool {
+    name.first().is_some_and(u8::is_ascii_alphabetic) && name.iter().copied().all(is_token_char)
+}
+
+/// Whether there was none yet.
 fn set<T>(place: &mut Option<T>, value: T) -> bool {
     if place.is_some() {
         return false;
     }
     *place = Some(value);
     true
-}
-
-fn path(value: &str) -> Option<Path> {
-    let mut uris = Vec::with_capacity(1);
-    for uri in value.split(' ').filter(|uri| !uri.is_empty()) {
-        // Path::from_uris refuses one too many.
-        if uris.len() > Path::MAX_LEN {
-            return None;
-        }
-        uris.push(MsrpUri::parse(uri).ok()?);
-    }
-    Path::from_uris(uris)
 }
 
 fn success_report(value: &str) -> Option<bool> {

@@ -9,23 +9,16 @@ pub mod encode;
 mod end_line;
 pub mod frame;
 mod head;
+mod limits;
 pub mod uri;
+
+pub use self::limits::{Limits, MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_PATH};
 
 /// The first word of every start line, with the space that follows it.
 const PROTOCOL: &str = "MSRP ";
 
 /// What the end-line begins with (RFC 4975 §7.1). Never another number of hyphens.
 const HYPHENS: &str = "-------";
-
-/// The longest line of a head, CRLF included, in octets. RFC 4975 sets no bound. A path of four relays and a content type
-/// with parameters stay below 2 KiB.
-pub const MAX_LINE: usize = 4 * 1024;
-
-/// The longest head, from the start line to the empty line, in octets.
-pub const MAX_HEAD: usize = 16 * 1024;
-
-/// The most headers of one message. RFC 4975 and the specifications that extend it define less than twenty.
-pub const MAX_HEADERS: usize = 32;
 
 /// The longest body of anything but a SEND, in octets (RFC 4975 §7.1).
 pub const MAX_OTHER_BODY: usize = 10_240;
@@ -40,7 +33,22 @@ const fn is_token_char(b: u8) -> bool {
 
 /// `utf8text` of RFC 4975 §9, also without the control characters that Unicode adds.
 fn is_text(text: &str) -> bool {
-    !text.chars().any(|c| c.is_control() && c != '\t')
+    // Most text is ASCII, and then nothing has to be decoded.
+    !has_control(text.as_bytes()) && (text.is_ascii() || !text.chars().any(|c| c.is_control() && c != '\t'))
+}
+
+/// Whether there is a control character of ASCII besides HTAB. Looks at all octets, which several at a time can be, whereas
+/// stopping at the first would take them one by one.
+fn has_control(octets: &[u8]) -> bool {
+    octets.iter().fold(false, |found, b| found | (b.is_ascii_control() & (*b != b'\t')))
+}
+
+/// What stands before the first `octet` of `text`, and what after it. `octet` is ASCII.
+///
+/// Heads are many short values, in which the search of the standard library costs more than what is done with them.
+fn split_at_octet(text: &str, octet: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(octet, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
 }
 
 /// A Message-ID: visible ASCII up to [`MAX_MESSAGE_ID`].

@@ -4,22 +4,45 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::{format, vec::Vec};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::ops::Range;
+
+use super::split_at_octet;
 
 /// An MSRP URI (RFC 4975 §6), kept as it was written, so that echoing it is exact.
 ///
-/// `==` compares the text; whether two URIs mean the same session is [`MsrpUri::is_same_session`].
+/// `==` compares the text; whether two URIs mean the same session is [`MsrpUri::is_same_session`]. The text is shared by all
+/// clones: a session writes its two URIs into every message.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MsrpUri {
-    text: String,
+    text: Arc<str>,
     secure: bool,
-    host: Range<usize>,
+    host: Part,
     port: Option<u16>,
-    session_id: Option<Range<usize>>,
-    transport: Range<usize>,
+    session_id: Option<Part>,
+    transport: Part,
+}
+
+/// Where a part of the text is; [`MsrpUri::MAX_LEN`] fits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Part {
+    start: u16,
+    end: u16,
+}
+
+impl Part {
+    /// The part that ends `after` octets before the end of `text`, which `text` is long enough for.
+    fn new(text: &str, part: &str, after: usize) -> Self {
+        let end = text.len().saturating_sub(after);
+        let place = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        Self { start: place(end.saturating_sub(part.len())), end: place(end) }
+    }
+
+    fn of(self, text: &str) -> &str {
+        text.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
 }
 
 /// Why a text is not an MSRP URI.
@@ -63,14 +86,9 @@ impl MsrpUri {
         if text.len() > Self::MAX_LEN {
             return Err(UriError::TooLong);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
-        let secure = match scheme {
-            s if s.eq_ignore_ascii_case("msrp") => false,
-            s if s.eq_ignore_ascii_case("msrps") => true,
-            _ => return Err(UriError::Scheme),
-        };
+        let (secure, rest) = split_scheme(text).ok_or(UriError::Scheme)?;
         // No part after the userinfo may hold an @, so the only one there is ends it.
-        let rest = match rest.split_once('@') {
+        let rest = match split_at_octet(rest, b'@') {
             Some((userinfo, after)) => {
                 let fits = userinfo.bytes().all(|b| b == b'%' || b == b':' || is_unreserved(b) || is_sub_delim(b));
                 if !fits || percent_decode(userinfo).is_none() {
@@ -80,8 +98,8 @@ impl MsrpUri {
             }
             None => rest,
         };
-        let (before_parameters, parameters) = rest.split_once(';').ok_or(UriError::Transport)?;
-        let (authority, session_id) = match before_parameters.split_once('/') {
+        let (before_parameters, parameters) = split_at_octet(rest, b';').ok_or(UriError::Transport)?;
+        let (authority, session_id) = match split_at_octet(before_parameters, b'/') {
             Some((authority, session_id)) => (authority, Some(session_id)),
             None => (before_parameters, None),
         };
@@ -90,7 +108,7 @@ impl MsrpUri {
         if session_id.is_some_and(|id| id.is_empty() || !id.bytes().all(is_session_char)) {
             return Err(UriError::SessionId);
         }
-        let (transport, more) = match parameters.split_once(';') {
+        let (transport, more) = match split_at_octet(parameters, b';') {
             Some((transport, more)) => (transport, Some(more)),
             None => (parameters, None),
         };
@@ -101,17 +119,17 @@ impl MsrpUri {
             return Err(UriError::Parameter);
         }
 
-        // Positions in `text`, counted from its end, where nothing of variable length is unknown.
-        let transport_start = text.len().saturating_sub(parameters.len());
-        let session_end = transport_start.saturating_sub(1);
-        let host_start = text.len().saturating_sub(rest.len());
+        // Counted from the end of the text, where nothing of unknown length follows.
+        let after_host = rest.len().saturating_sub(host.len());
+        let after_session_id = parameters.len().saturating_add(1);
+        let after_transport = parameters.len().saturating_sub(transport.len());
         Ok(Self {
             text: text.into(),
             secure,
-            host: host_start..host_start.saturating_add(host.len()),
+            host: Part::new(text, host, after_host),
             port,
-            session_id: session_id.map(|id| session_end.saturating_sub(id.len())..session_end),
-            transport: transport_start..transport_start.saturating_add(transport.len()),
+            session_id: session_id.map(|id| Part::new(text, id, after_session_id)),
+            transport: Part::new(text, transport, after_transport),
         })
     }
 
@@ -143,7 +161,7 @@ impl MsrpUri {
     /// The host as written; an IPv6 address in its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.text.get(self.host.clone()).unwrap_or_default()
+        self.host.of(&self.text)
     }
 
     /// The host as an address, when it is one.
@@ -161,13 +179,13 @@ impl MsrpUri {
     /// The session identifier. Without one the URI names a relay.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.session_id.clone().map(|range| self.text.get(range).unwrap_or_default())
+        self.session_id.map(|part| part.of(&self.text))
     }
 
     /// The transport as written, `tcp` as a rule.
     #[must_use]
     pub fn transport(&self) -> &str {
-        self.text.get(self.transport.clone()).unwrap_or_default()
+        self.transport.of(&self.text)
     }
 
     /// The URI as it was written.
@@ -207,11 +225,23 @@ impl core::str::FromStr for MsrpUri {
     }
 }
 
+/// Whether the scheme is `msrps`, and what follows `://`.
+fn split_scheme(text: &str) -> Option<(bool, &str)> {
+    [("msrp://", false), ("msrps://", true)].into_iter().find_map(|(scheme, secure)| {
+        let (begun, rest) = text.split_at_checked(scheme.len())?;
+        begun.eq_ignore_ascii_case(scheme).then_some((secure, rest))
+    })
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), UriError> {
     // The colons of an IPv6 address are inside its brackets.
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((_, after)) if after.contains(']') => (authority, None),
-        Some((host, port)) => (host, Some(port)),
+    let bracket = if authority.starts_with('[') { memchr::memchr(b']', authority.as_bytes()) } else { None };
+    let (address, rest) = authority.split_at_checked(bracket.unwrap_or(0)).unwrap_or(("", authority));
+    let (host, port) = match memchr::memrchr(b':', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        Some((before, port)) => {
+            let host = authority.get(..address.len().saturating_add(before.len())).unwrap_or_default();
+            (host, port.get(1..))
+        }
         None => (authority, None),
     };
     let Some(port) = port else { return Ok((host, None)) };
@@ -246,7 +276,7 @@ fn is_same_host(one: &str, other: &str) -> bool {
 
 /// Undoes percent-encoding; `None` when it is broken or hides something that is not UTF-8.
 fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
         return Some(Cow::Borrowed(text));
     }
     let mut octets = Vec::with_capacity(text.len());
