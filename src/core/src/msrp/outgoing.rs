@@ -1,52 +1,44 @@
-//! Messages for a peer that cannot be written yet: nobody has connected, or the peer takes no content for a while.
+//! Messages for a peer that cannot be written yet: nobody has connected, the connection is gone, or the peer takes no content for
+//! a while.
 //!
 //! What waits is kept as content and not as frames, because the session may move to other paths meanwhile.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use bytes::Bytes;
+use super::content::Content;
 
-use crate::wire::msrp::frame::TransactionId;
-
-/// Messages that wait for the peer; with more the leg ends (ownership rule 4).
+/// Messages that wait for the peer; of more the oldest are let go, and he is told how many.
 pub const MAX_WAITING: usize = 256;
 /// Octets of messages that wait for the peer.
 pub const MAX_WAITING_OCTETS: usize = 512 * 1024;
-
-/// More waits for a connection than may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too much waits for the MSRP connection")]
-pub struct Overflow;
 
 /// What becomes of a message for the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It is written, or will be as soon as somebody has connected.
     Sent,
-    /// It waits until the peer takes content again, as one of a bounded number (MS-SDP-06).
+    /// It waits until the peer takes content again, as one of a bounded number (MS-SDP-06, MS-CONN-08).
     Held,
     /// There is no connection and none can come. It is counted as missed.
     NoConnection,
-    /// The peer does not take content of this type (MS-SEND-16, SW-08).
+    /// The peer does not take content of this type (MS-SEND-15, MS-SEND-16, SW-08).
     TypeRefused,
     /// The peer takes only smaller messages, and this one cannot be split (MS-SEND-18).
     TooLarge,
-}
-
-/// A message, and the identifiers that it will be sent with.
-#[derive(Debug)]
-pub(super) struct Content {
-    pub transaction: TransactionId,
-    pub message_id: String,
-    pub content_type: String,
-    pub body: Bytes,
+    /// It was large, and too much waited before it (SW-21). It is counted as missed.
+    Congested,
+    /// The peer was sent it and refused it, with this MSRP status code.
+    Refused(u16),
+    /// The peer was sent it and has not said that it came (MS-RSP-04).
+    Unanswered,
 }
 
 /// What waits, in order.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    waiting: VecDeque<Content>,
+    waiting: VecDeque<Arc<Content>>,
     octets: usize,
     missed: usize,
 }
@@ -62,14 +54,14 @@ impl Outgoing {
     }
 
     /// Keeps a message for which there is room.
-    pub(super) fn push(&mut self, content: Content) {
-        self.octets = self.octets.saturating_add(content.body.len());
+    pub(super) fn push(&mut self, content: Arc<Content>) {
+        self.octets = self.octets.saturating_add(content.body().len());
         self.waiting.push_back(content);
     }
 
     /// Keeps a message, and lets go of the oldest as long as there is no room for it.
-    pub(super) fn push_over_oldest(&mut self, content: Content) {
-        while !self.has_room_for(content.body.len()) {
+    pub(super) fn push_over_oldest(&mut self, content: Arc<Content>) {
+        while !self.has_room_for(content.body().len()) {
             if self.pop().is_none() {
                 return self.miss();
             }
@@ -78,9 +70,21 @@ impl Outgoing {
         self.push(content);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Content> {
+    /// Puts what was sent in vain before everything that waits. Of more than may wait the oldest are let go.
+    pub(super) fn put_back(&mut self, unsent: Vec<Arc<Content>>) {
+        let later = core::mem::take(&mut self.waiting);
+        self.octets = 0;
+        for content in unsent.into_iter().chain(later) {
+            self.push_over_oldest(content);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Arc<Content>> {
         let content = self.waiting.pop_front()?;
-        self.octets = self.octets.saturating_sub(content.body.len());
+        self.octets = self.octets.saturating_sub(content.body().len());
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
         Some(content)
     }
 

@@ -5,30 +5,31 @@ mod sending;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 
+use self::sending::RefusedTypes;
+use super::content::Content;
+use super::limits::Limits;
 use super::nickname::{self, BadNickname, NicknameReply, NicknameRequest};
 use super::outgoing::Outgoing;
-use super::reassembly::{ChunkError, Progress, Reassembly};
+use super::post::Post;
+use super::reassembly::{Progress, Reassembly};
 use crate::env::Env;
 use crate::time::Instant;
 use crate::wire::msrp::decode::{BadFrame, BadReason};
 use crate::wire::msrp::encode::{self, WireFrame};
-use crate::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start, TransactionId};
+use crate::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start};
 use crate::wire::msrp::uri::MsrpUri;
 use crate::wire::sdp::Direction;
 
 pub use self::answering::{Reply, Verdict};
 pub use super::fault::PeerFault;
-pub use super::outgoing::{Delivery, MAX_WAITING, MAX_WAITING_OCTETS, Overflow};
-
-/// How long a response may take before the transaction counts as failed (RFC 4975 §7.1.1).
-pub const RESPONSE_TIME: Duration = Duration::from_secs(30);
+pub use super::outgoing::{Delivery, MAX_WAITING, MAX_WAITING_OCTETS};
+pub use super::transmitter::RESPONSE_TIME;
 
 /// One session.
 #[derive(Debug)]
@@ -36,11 +37,16 @@ pub struct Session {
     own: MsrpUri,
     peer: Path,
     link: Link,
+    /// Whether the next connection is one that we make.
+    dialled: bool,
     terms: Terms,
-    limit: usize,
     inbound: Reassembly,
+    /// Octets by which what is unfinished may grow.
+    spare: usize,
     outgoing: Outgoing,
-    unanswered: VecDeque<TransactionId>,
+    /// To-Path and From-Path of everything that we send.
+    paths: Option<Bytes>,
+    refused: RefusedTypes,
 }
 
 /// Where the session's connection stands.
@@ -48,6 +54,9 @@ pub struct Session {
 pub enum Link {
     /// Nobody has connected yet.
     Awaited,
+    /// We made a connection, and whoever is there has said nothing yet. He gets our first SEND and nothing else: anything may
+    /// listen at the address that an offer names (RFC 4975 §14.5).
+    Unheard,
     /// There is a connection.
     Bound,
     /// It broke. Only a new offer and answer can replace it (RFC 4975 §5.4).
@@ -68,8 +77,13 @@ pub struct Terms {
 /// What the session wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// To be written to the connection.
+    /// A response or a report, to be written to the connection before all messages.
     Transmit(WireFrame),
+    /// A message, to be written to the connection. What becomes of it is told by [`Session::concluded`] or
+    /// [`Session::returned`].
+    Send(Post),
+    /// A message that was sent has not arrived.
+    Failed(Delivery),
     /// A message, whose fate is to be told by [`Session::conclude`].
     Received(Box<Received>),
     /// The peer did something that was refused or overlooked.
@@ -102,18 +116,20 @@ impl Received {
 }
 
 impl Session {
-    /// A session of `own` towards `peer`, taking messages of at most `limit` octets.
+    /// A session of `own` towards `peer`.
     #[must_use]
-    pub const fn new(own: MsrpUri, peer: Path, limit: usize) -> Self {
+    pub fn new(own: MsrpUri, peer: Path, limits: Limits) -> Self {
         Self {
+            paths: encode::paths(&peer, &own).ok(),
             own,
             peer,
             link: Link::Awaited,
+            dialled: false,
             terms: Terms { nicknames: false, direction: Direction::SendRecv },
-            limit,
-            inbound: Reassembly::new(limit),
+            inbound: Reassembly::new(limits),
+            spare: usize::MAX,
             outgoing: Outgoing::new(),
-            unanswered: VecDeque::new(),
+            refused: RefusedTypes::new(),
         }
     }
 
@@ -135,48 +151,80 @@ impl Session {
         self.link
     }
 
+    /// Octets that all sessions together have left for what is unfinished (SW-10).
+    pub const fn grant(&mut self, spare: usize) {
+        self.spare = spare;
+    }
+
+    /// Octets of memory that unfinished messages of the peer hold.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.inbound.held()
+    }
+
     /// Messages that the peer did not get, and was not told about.
     #[must_use]
     pub const fn missed(&self) -> usize {
         self.outgoing.missed()
     }
 
-    /// A connection is bound to the session: what waited goes out (MS-CONN-11).
-    pub fn bound(&mut self, out: &mut Vec<Event>) {
-        if self.link != Link::Removed {
-            self.link = Link::Bound;
-            self.resume(out);
+    /// We connect: the connection that comes about is ours.
+    pub const fn dialled(&mut self) {
+        self.dialled = true;
+    }
+
+    /// A connection is bound to the session. Where its peer made it he has spoken, and what waited goes out. Where we made it,
+    /// that waits for his first word, for which we ask with a SEND without a body (MS-CONN-01, MS-CONN-11).
+    pub fn bound(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
+        match self.link {
+            Link::Removed => {}
+            Link::Awaited | Link::Unheard | Link::Lost if self.dialled => {
+                self.link = Link::Unheard;
+                self.greet(env, out);
+            }
+            _ => {
+                self.link = Link::Bound;
+                self.resume(env, out);
+            }
         }
     }
 
-    /// The connection is gone, and with it what was owed on it.
-    pub fn lost(&mut self) {
+    /// The peer has said something that only a peer of this session can say.
+    fn heard(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
+        if self.link == Link::Unheard {
+            self.link = Link::Bound;
+            self.resume(env, out);
+        }
+    }
+
+    /// The connection is gone, and with it the answers that were owed on it. What the peer has not taken waits for the next one
+    /// (MS-CONN-08): `unsent` first, then what the room says meanwhile.
+    pub fn lost(&mut self, unsent: Vec<Arc<Content>>) {
         if self.link != Link::Removed {
             self.link = Link::Lost;
+            self.outgoing.put_back(unsent);
         }
-        self.outgoing.give_up();
-        self.unanswered = VecDeque::new();
     }
 
     /// The peer took the stream away.
     pub fn remove(&mut self) {
-        self.lost();
         self.link = Link::Removed;
-        self.inbound = Reassembly::new(self.limit);
+        self.outgoing.give_up();
+        self.inbound.clear();
     }
 
     /// The session goes on under other paths, where nobody has connected yet. What waits moves along; what the peer has sent
     /// half of, or was not answered, is over.
     pub fn relocate(&mut self, own: MsrpUri, peer: Path) {
-        (self.own, self.peer, self.link) = (own, peer, Link::Awaited);
-        self.inbound = Reassembly::new(self.limit);
-        self.unanswered = VecDeque::new();
+        (self.own, self.peer, self.link, self.dialled) = (own, peer, Link::Awaited, false);
+        self.inbound.clear();
+        self.paths = self.render_paths();
     }
 
     /// Something else was agreed upon. Where the peer takes content again, what waited goes out.
-    pub fn agree(&mut self, terms: Terms, out: &mut Vec<Event>) {
+    pub fn agree(&mut self, env: &mut Env<'_>, terms: Terms, out: &mut Vec<Event>) {
         self.terms = terms;
-        self.resume(out);
+        self.resume(env, out);
     }
 
     /// Takes a frame that was addressed to this session.
@@ -184,10 +232,12 @@ impl Session {
         if self.link == Link::Removed {
             return; // it was on its way
         }
+        if matches!(frame.head.start, Start::Request(_)) {
+            self.heard(env, out);
+        }
         match &frame.head.start {
-            Start::Response { code, .. } => self.answered(&frame.head.transaction, *code, out),
-            // A REPORT is never answered (MS-REP-01).
-            Start::Request(Method::Report) => {}
+            // What they are about is known where it was written (MS-RSP-10); a REPORT is never answered (MS-REP-01).
+            Start::Response { .. } | Start::Request(Method::Report) => {}
             Start::Request(_) if !frame.head.to_path.is_direct() => {
                 self.refuse(&frame.head, 481, "No such session here", PeerFault::NotForUs, out);
             }
@@ -242,21 +292,14 @@ impl Session {
             let comment = "Your offer says that you send nothing";
             return self.refuse(&frame.head, 403, comment, PeerFault::NotSending, out);
         }
-        match self.inbound.add(env.now, &frame) {
+        match self.inbound.add(env.now, self.spare, &frame) {
             Progress::Kept(reports) | Progress::Abandoned(reports) => {
                 self.respond_if(reports.failure == FailureReport::Yes, &frame.head, 200, "OK", out);
             }
             Progress::Refused(error, reports) => {
                 out.push(Event::Peer(error.into()));
-                let comment = match error {
-                    ChunkError::TooLarge => "Message too large",
-                    ChunkError::TooMany => "Too many unfinished messages",
-                    ChunkError::NoMessageId => "Message-ID missing",
-                    ChunkError::NoByteRange => "Byte-Range missing",
-                    ChunkError::BeyondEnd => "Chunk beyond the end",
-                };
                 let heard = reports.failure != FailureReport::No;
-                self.respond_if(heard, &frame.head, error.code(), comment, out);
+                self.respond_if(heard, &frame.head, error.code(), error.comment(), out);
             }
             Progress::Complete(whole) => {
                 let size = u64::try_from(whole.body.len()).unwrap_or(u64::MAX);
@@ -264,17 +307,6 @@ impl Session {
                 let received = Received { content_type: whole.content_type, body: whole.body, reply };
                 out.push(Event::Received(Box::new(received)));
             }
-        }
-    }
-
-    /// A response to one of our requests.
-    fn answered(&mut self, transaction: &TransactionId, code: u16, out: &mut Vec<Event>) {
-        let Some(at) = self.unanswered.iter().position(|id| id == transaction) else {
-            return; // somebody else's, or long forgotten (MS-RSP-10)
-        };
-        self.unanswered.remove(at);
-        if code == 481 || code == 506 {
-            out.push(Event::Refused(code));
         }
     }
 

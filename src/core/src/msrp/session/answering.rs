@@ -81,7 +81,8 @@ impl Session {
         self.report(env, reply, (200, "OK"), cpim, out);
     }
 
-    /// What was accepted did not arrive after all (RFC 4975 §7.1.2), for those who want to hear of failures.
+    /// What was accepted did not arrive after all (RFC 4975 §7.1.4), for those who want to hear of every failure: "partial" asks
+    /// for error responses only (MS-REP-03).
     pub(crate) fn report_failure(
         &self,
         env: &mut Env<'_>,
@@ -90,7 +91,7 @@ impl Session {
         cpim: Option<&Bytes>,
         out: &mut Vec<Event>,
     ) {
-        if self.link == Link::Bound && reply.reports.failure != FailureReport::No {
+        if self.link == Link::Bound && reply.reports.failure == FailureReport::Yes {
             self.report(env, reply, (code, comment), cpim, out);
         }
     }

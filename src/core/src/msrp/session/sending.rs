@@ -1,104 +1,106 @@
 //! What goes out as SEND: at once, or when there is a connection and the peer takes content.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::{Event, Link, Session};
 use crate::env::Env;
-use crate::msrp::outgoing::{Content, Delivery, Overflow};
+use crate::msrp::content::Content;
+use crate::msrp::outgoing::Delivery;
+use crate::msrp::post::{Post, TransactionBase};
+use crate::msrp::transmitter::Outcome;
 use crate::wire::msrp::encode::{self, EncodeError, WireFrame};
-use crate::wire::msrp::frame::{ByteRange, Continuation, FailureReport, Head, Method, Path, Start, TransactionId};
+use crate::wire::msrp::frame::{Continuation, Head, TransactionId};
 
-/// Our requests whose responses are still awaited. Of an older one a 481 would be overlooked.
-const MAX_UNANSWERED: usize = 256;
-/// Above this a body must be interruptible, so that its range-end is `*` (RFC 4975 §5.1).
-const INTERRUPTIBLE: usize = 2048;
+/// Types that a peer has refused and that are remembered. There are not so many that we send.
+const MAX_REFUSED: usize = 8;
 
 impl Session {
     /// Opens a session whose active side we are: the first SEND goes at once, without a body (ACM-05, RFC 4975 §5.4).
-    pub fn greet(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        // An identifier cannot occur in a body that is not there.
-        let head = self.send_head(TransactionId::fresh(env), env.token(), None);
-        if let Ok(frame) = encode::frame(&head, None, Continuation::Complete) {
-            self.transmit(head.transaction, frame, out);
+    pub(super) fn greet(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
+        if let Ok(greeting) = Content::greeting(&env.token()) {
+            self.post(env, Arc::new(greeting), out);
         }
     }
 
-    /// Sends a message, or keeps it until there is a connection and the peer takes content.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when more waits for a connection than may; the message is not sent.
-    pub fn send(
-        &mut self,
-        env: &mut Env<'_>,
-        content_type: &str,
-        body: &Bytes,
-        out: &mut Vec<Event>,
-    ) -> Result<Delivery, Overflow> {
+    /// Sends a message, or keeps it until there is a connection and the peer takes content. A trifle is never kept. Of more than
+    /// may wait the oldest are let go and counted: a long history keeps nobody out of a room.
+    pub fn send(&mut self, env: &mut Env<'_>, content: &Arc<Content>, out: &mut Vec<Event>) -> Delivery {
+        if self.refused.iter().any(|kind| kind.eq_ignore_ascii_case(content.kind())) {
+            return Delivery::TypeRefused;
+        }
+        if self.paths.is_none() {
+            return Delivery::TooLarge;
+        }
         let takes_content = self.terms.direction.receives();
         match self.link {
-            Link::Lost | Link::Removed => {
-                self.outgoing.miss();
-                return Ok(Delivery::NoConnection);
+            Link::Bound if takes_content => {
+                self.post(env, Arc::clone(content), out);
+                Delivery::Sent
             }
-            Link::Awaited if takes_content && !self.outgoing.has_room_for(body.len()) => return Err(Overflow),
-            Link::Awaited | Link::Bound => {}
-        }
-        let mut head = self.send_head(TransactionId::fresh(env), env.token(), Some((content_type, body)));
-        let Some(frame) = encode_with_fresh_id(env, &mut head, Some(body)) else { return Ok(Delivery::TooLarge) };
-        if takes_content && self.link == Link::Bound {
-            self.transmit(head.transaction, frame, out);
-            return Ok(Delivery::Sent);
-        }
-        let message_id = head.message_id.unwrap_or_default();
-        let content = Content {
-            transaction: head.transaction,
-            message_id,
-            content_type: content_type.into(),
-            body: body.clone(),
-        };
-        if takes_content {
-            self.outgoing.push(content);
-            Ok(Delivery::Sent)
-        } else {
-            self.outgoing.push_over_oldest(content);
-            Ok(Delivery::Held)
+            _ if content.is_trifle() => Delivery::NoConnection,
+            Link::Removed => {
+                self.outgoing.miss();
+                Delivery::NoConnection
+            }
+            Link::Awaited | Link::Unheard if takes_content && self.outgoing.has_room_for(content.body().len()) => {
+                self.outgoing.push(Arc::clone(content));
+                Delivery::Sent
+            }
+            Link::Awaited | Link::Unheard | Link::Bound | Link::Lost => {
+                self.outgoing.push_over_oldest(Arc::clone(content));
+                Delivery::Held
+            }
         }
     }
 
-    fn transmit(&mut self, transaction: TransactionId, frame: WireFrame, out: &mut Vec<Event>) {
-        if self.unanswered.len() >= MAX_UNANSWERED {
-            self.unanswered.pop_front();
-        }
-        self.unanswered.push_back(transaction);
-        out.push(Event::Transmit(frame));
-    }
-
-    /// The head of a SEND. A message goes in one chunk: the connection writes others in between only when it has become able to
-    /// interrupt.
-    fn send_head(&self, transaction: TransactionId, message_id: String, content: Option<(&str, &Bytes)>) -> Head {
-        let size = content.map_or(0, |(_, body)| body.len());
-        let octets = u64::try_from(size).unwrap_or(u64::MAX);
-        let end = (size <= INTERRUPTIBLE).then_some(octets);
-        Head {
-            transaction,
-            start: Start::Request(Method::Send),
-            to_path: self.peer.clone(),
-            from_path: Path::new(self.own.clone()),
-            message_id: Some(message_id),
-            byte_range: Some(ByteRange { start: 1, end, total: Some(octets) }),
-            success_report: false,
-            failure_report: FailureReport::Yes,
-            status: None,
-            use_nickname: None,
-            content_type: content.map(|(content_type, _)| content_type.into()),
+    /// What the session had given to its connection, in vain, waits again (MS-CONN-08).
+    pub fn returned(&mut self, env: &mut Env<'_>, unsent: Vec<Arc<Content>>, out: &mut Vec<Event>) {
+        self.outgoing.put_back(unsent);
+        match self.link {
+            Link::Removed => self.outgoing.give_up(),
+            _ => self.resume(env, out),
         }
     }
 
-    pub(super) fn resume(&mut self, out: &mut Vec<Event>) {
+    /// What became of a message that was given to the connection. 481 ends the session (MS-RSP-07); a type that the peer does not
+    /// understand is not sent again (MS-SEND-15).
+    pub fn concluded(&mut self, env: &mut Env<'_>, outcome: &Outcome, out: &mut Vec<Event>) {
+        match outcome {
+            Outcome::Greeted => self.heard(env, out),
+            Outcome::Refused(481, _) => out.push(Event::Refused(481)),
+            Outcome::Refused(code, label) => {
+                self.refuses(*code, label.kind());
+                out.push(Event::Failed(Delivery::Refused(*code)));
+                self.heard(env, out);
+            }
+            Outcome::Missed(messages) => {
+                out.extend(core::iter::repeat_n(Event::Failed(Delivery::Congested), *messages));
+                out.push(Event::Missed(*messages));
+            }
+            Outcome::Unanswered => out.push(Event::Failed(Delivery::Unanswered)),
+        }
+    }
+
+    fn refuses(&mut self, code: u16, kind: &str) {
+        let is_news = self.refused.iter().all(|known| known != kind);
+        if code == 415 && !kind.is_empty() && is_news && self.refused.len() < MAX_REFUSED {
+            self.refused.push(kind.into());
+        }
+    }
+
+    fn post(&self, env: &mut Env<'_>, content: Arc<Content>, out: &mut Vec<Event>) {
+        // A path that fits no line was refused with its offer.
+        if let Some(paths) = self.paths.clone() {
+            let (base, is_relayed) = (TransactionBase::fresh(env, &content), !self.peer.is_direct());
+            out.push(Event::Send(Post { base, paths, is_relayed, content }));
+        }
+    }
+
+    pub(super) fn resume(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
         if self.link != Link::Bound || !self.terms.direction.receives() {
             return;
         }
@@ -107,15 +109,17 @@ impl Session {
             missed => out.push(Event::Missed(missed)),
         }
         while let Some(content) = self.outgoing.pop() {
-            let head =
-                self.send_head(content.transaction, content.message_id, Some((&content.content_type, &content.body)));
-            // The identifier was drawn for this body; a path that fits no line was refused with its offer.
-            if let Ok(frame) = encode::frame(&head, Some(&content.body), Continuation::Complete) {
-                self.transmit(head.transaction, frame, out);
-            }
+            self.post(env, content, out);
         }
     }
+
+    pub(super) fn render_paths(&self) -> Option<Bytes> {
+        encode::paths(&self.peer, &self.own).ok()
+    }
 }
+
+/// Types that a peer has refused.
+pub(super) type RefusedTypes = Vec<String>;
 
 /// An identifier that occurs in the body would end the frame too early: another is drawn (MS-FRAME-04).
 pub(super) fn encode_with_fresh_id(env: &mut Env<'_>, head: &mut Head, body: Option<&Bytes>) -> Option<WireFrame> {
