@@ -1,12 +1,15 @@
 //! Messages of the room to the caller, within what his offer says that he takes.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Delivery, Event, Leg, Overflow, State};
+use super::peer::Peer;
+use super::{Delivery, Event, Leg, State};
 use crate::env::Env;
-use crate::wire::cpim::Cpim;
+use crate::msrp::content::Content;
+use crate::wire::cpim::{Cpim, without_tracking};
 use crate::wire::media_type::MediaType;
 
 /// Into how many messages one is split at most. A client that takes less than this of a long text is spared it: it would get
@@ -14,37 +17,34 @@ use crate::wire::media_type::MediaType;
 const MAX_PARTS: usize = 64;
 
 impl Leg {
-    /// Sends a CPIM message to the caller, if he takes what is in it, which is of the type `wrapped`. A text that is larger than
-    /// the largest message that he takes is split (MS-SEND-18).
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when too much waits for a connection: the leg is to be ended.
-    pub fn deliver(
-        &mut self,
-        env: &mut Env<'_>,
-        wrapped: &str,
-        cpim: &Bytes,
-        out: &mut Vec<Event>,
-    ) -> Result<Delivery, Overflow> {
-        let wrapped = MediaType::parse(wrapped).ok().filter(|media| self.offer.accepts_wrapped(media));
-        let Some(wrapped) = wrapped else { return Ok(Delivery::TypeRefused) };
-        let limit = self.offer.max_size().map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX));
-        let parts = if cpim.len() <= limit {
-            Some(Vec::from([cpim.clone()]))
-        } else {
-            wrapped.is("text/plain").then(|| split(cpim, limit)).flatten()
+    /// Sends a CPIM message to the caller, if he takes what is in it. A text that is larger than the largest message that he takes is
+    /// split (MS-SEND-18).
+    pub fn deliver(&mut self, env: &mut Env<'_>, content: &Arc<Content>, out: &mut Vec<Event>) -> Delivery {
+        let awaits = self.awaits_the_first_answer();
+        let offer = match &mut self.peer {
+            Peer::Silent(held) if awaits => return held.keep(content, &self.dial.limits),
+            Peer::Silent(_) => return Delivery::NoConnection,
+            Peer::Known(offer) => offer,
         };
-        let Some(parts) = parts else { return Ok(Delivery::TooLarge) };
-        let mut result = Ok(Delivery::NoConnection);
-        for part in parts {
-            self.with_session(env, out, |session, env, events| {
-                result = session.send(env, "message/cpim", &part, events);
-            });
-            if result.is_err() {
-                break;
-            }
+        let kind = MediaType::parse(content.kind()).ok().filter(|media| offer.accepts_wrapped(media));
+        let Some(kind) = kind else { return Delivery::TypeRefused };
+        let limit = offer.max_size().map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        if content.body().len() <= limit {
+            return self.send(env, content, out);
         }
+        let parts = kind.is("text/plain").then(|| split(content.body(), limit)).flatten();
+        let Some(parts) = parts else { return Delivery::TooLarge };
+        let mut result = Delivery::TooLarge;
+        for part in parts {
+            let Some(part) = Content::cpim(env, content.kind(), part) else { continue };
+            result = self.send(env, &part, out);
+        }
+        result
+    }
+
+    fn send(&mut self, env: &mut Env<'_>, content: &Arc<Content>, out: &mut Vec<Event>) -> Delivery {
+        let mut result = Delivery::NoConnection;
+        self.with_session(env, out, |session, env, events| result = session.send(env, content, events));
         result
     }
 
@@ -62,7 +62,7 @@ impl Leg {
 /// there would be more than [`MAX_PARTS`].
 fn split(cpim: &Bytes, limit: usize) -> Option<Vec<Bytes>> {
     let content = Cpim::parse(cpim).ok()?.content;
-    let head = cpim.get(..cpim.len().checked_sub(content.len())?)?;
+    let head = without_tracking(cpim.get(..cpim.len().checked_sub(content.len())?)?);
     let room = limit.checked_sub(head.len())?;
     let mut rest = core::str::from_utf8(&content).ok()?;
     let mut parts = Vec::new();
@@ -72,7 +72,7 @@ fn split(cpim: &Bytes, limit: usize) -> Option<Vec<Bytes>> {
             return None;
         }
         let (part, after) = rest.split_at_checked(end)?;
-        parts.push(Bytes::from([head, part.as_bytes()].concat()));
+        parts.push(Bytes::from([head.as_slice(), part.as_bytes()].concat()));
         rest = after;
     }
     Some(parts)

@@ -7,21 +7,22 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::call::{CallCommand, Refusal};
-use super::{Answered, Event, Leg, State};
+use super::peer::Peer;
+use super::{Answered, Dial, Event, Leg, Pending, State};
 use crate::env::Env;
 use crate::msrp::session::{Link, Session, Terms};
 use crate::translate::phrases;
 use crate::wire::media_type::MediaType;
 use crate::wire::msrp::MAX_LINE;
+use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
-use crate::wire::sdp::{Answer, Offer, OfferError, Removal, Reoffer};
+use crate::wire::sdp::{Answer, Conditions, Direction, Offer, OfferError, Removal, Reoffer};
+use crate::wire::{imdn, is_composing};
 
 /// Wrapped types that are understood (GC-JOIN-07).
-const WRAPPED_TYPES: &str = "text/plain text/html application/im-iscomposing+xml";
+pub(super) const WRAPPED_TYPES: &str = "text/plain text/html application/im-iscomposing+xml message/imdn+xml";
 /// The longest `a=path`, in octets: its To-Path is a line that every receiver takes.
-const MAX_PATH: usize = MAX_LINE - 64;
-/// What is written about typing (RFC 3994).
-const COMPOSING: &str = "application/im-iscomposing+xml";
+pub(super) const MAX_PATH: usize = MAX_LINE - 64;
 
 /// What the caller's client can do, by its last offer (SW-31, SW-36).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,20 @@ pub struct Capabilities {
     pub private_messages: bool,
     /// It names `application/im-iscomposing+xml` among the types that it takes; a wildcard is not enough.
     pub composing: bool,
+    /// It names `message/imdn+xml` among them: it can tell what became of a message.
+    pub receipts: bool,
     /// It takes plain text.
     pub text: bool,
+}
+
+/// What an offer has to meet in this call.
+pub(super) fn conditions(dial: &Dial) -> Conditions {
+    Conditions {
+        carriers: dial.msrp.carriers(),
+        tls_only: dial.room.tls_only,
+        cema_strict: dial.policy.cema_strict,
+        sha1_fingerprints: dial.policy.sha1_fingerprints,
+    }
 }
 
 /// An offer that can be answered.
@@ -47,25 +60,36 @@ pub struct Capabilities {
 pub(super) fn usable(offer: Result<Offer, OfferError>) -> Result<Offer, Refusal> {
     let offer = offer.map_err(|error| Refusal::new(488, phrases::quoted(&error.to_string())))?;
     // It becomes one line of everything that is sent.
-    let path: usize = offer.path().iter().map(|uri| uri.as_str().len() + 1).sum();
-    if path > MAX_PATH {
+    if offer.path_len() > MAX_PATH {
         return Err(Refusal::new(488, "a=path is too long: nothing could be sent along it"));
     }
     Ok(offer)
 }
 
 impl Leg {
-    /// Answers the call: 200 with our half of the MSRP session.
+    /// Answers the call: 200 with our half of the MSRP session, be it the answer or an offer.
     pub fn accept(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        let Some((session_id, own)) = self.own_uri(env) else {
+        let Some((session_id, own)) = self.own_uri(env, self.carrier()) else {
             return self.reject(unusable_address(), out);
         };
         let origin = (u64::try_from(env.ids.next() >> 65).unwrap_or(1), 0);
-        let mut session = Session::new(own, self.offer.path().clone(), self.dial.max_message_size);
-        session.agree(self.terms(), &mut Vec::new());
-        let sdp = self.answer(&session, origin);
-        self.state = State::Answered(Box::new(Answered { session, sdp: sdp.clone(), origin, connects: self.active }));
-        out.push(Event::OpenSession(session_id));
+        let (peer, pending) = match &self.peer {
+            // Until his path is known nothing is sent, and what he sends says where to answer.
+            Peer::Silent(_) => (Path::new(own.clone()), Pending::Answer),
+            Peer::Known(offer) if self.active => (offer.path().clone(), Pending::Connection),
+            Peer::Known(offer) => (offer.path().clone(), Pending::Nothing),
+        };
+        let mut session = Session::new(own, peer, self.dial.limits);
+        session.agree(env, self.terms(), &mut Vec::new());
+        let sdp = match &self.peer {
+            Peer::Silent(_) => self.first_offer(&session, origin),
+            Peer::Known(offer) => offer.answer(&self.ours(&session, origin)),
+        };
+        self.state = State::Answered(Box::new(Answered { session, sdp: sdp.clone(), origin, pending }));
+        // Whose certificate counts is let in when it is known; anybody else may be faster than his ACK.
+        if self.peer.known().is_some() || !self.carrier().is_secure() {
+            self.open_session_as(session_id, out);
+        }
         out.push(Event::Call(CallCommand::Accept { answer: sdp }));
     }
 
@@ -76,11 +100,13 @@ impl Leg {
         if !self.is_answered() {
             return out.push(reply(Err(Refusal::new(491, "The call is changing"))));
         }
-        // Without an offer we make one, which changes nothing; so the answer in the ACK changes nothing either (RFC 3261 §14.2).
-        if let (true, State::Answered(answered)) = (offer.is_empty(), &self.state) {
-            return out.push(reply(Ok(answered.sdp.clone())));
+        if self.awaits_the_first_answer() {
+            return out.push(reply(Err(Refusal::new(491, "Our offer has no answer yet"))));
         }
-        match Reoffer::parse(offer) {
+        if offer.is_empty() {
+            return self.offer_again(env, out);
+        }
+        match Reoffer::parse(offer, &self.conditions()) {
             Ok(Reoffer::Removed(removal)) => self.remove_session(&removal, out),
             Ok(Reoffer::Stream(offer)) => self.change_session(env, usable(Ok(*offer)), out),
             Err(error) => self.change_session(env, usable(Err(error)), out),
@@ -88,60 +114,73 @@ impl Leg {
     }
 
     fn change_session(&mut self, env: &mut Env<'_>, offer: Result<Offer, Refusal>, out: &mut Vec<Event>) {
-        let State::Answered(answered) = &self.state else { return };
+        let (State::Answered(answered), Peer::Known(before)) = (&self.state, &self.peer) else { return };
         let offer = match offer {
             Ok(offer) => offer,
             Err(refusal) => return out.push(reply(Err(refusal))),
         };
         let link = answered.session.link();
-        let moves = offer.path() != self.offer.path() || matches!(link, Link::Lost | Link::Removed);
+        let moves = offer.path() != before.path() || matches!(link, Link::Lost | Link::Removed);
         let active = offer.makes_us_active(self.active);
-        if !moves && active == self.active && offer.is_same_as(&self.offer) {
-            return out.push(reply(Ok(answered.sdp.clone())));
+        if !moves && active == self.active && offer.is_same_as(before) {
+            let sdp = self.next_sdp(|leg, answered, origin| leg.answer(&answered.session, origin));
+            return out.push(reply(Ok(sdp)));
         }
         if moves && self.answers.are_too_many_to_move() {
             let why = "Too many messages are undecided: try again in a few seconds";
             return out.push(reply(Err(Refusal::new(491, why))));
         }
-        let new_uri = if moves { self.own_uri(env) } else { None };
+        if moves && active && !self.reconnects.is_due(env.now) {
+            return out.push(reply(Err(too_often())));
+        }
+        let new_uri = if moves { self.own_uri(env, offer.carrier()) } else { None };
         if moves && new_uri.is_none() {
             return out.push(reply(Err(unusable_address())));
         }
         let becomes_active = active && !self.active;
-        (self.offer, self.active) = (offer, active);
+        let path = offer.path().clone();
+        (self.peer, self.active) = (Peer::Known(Box::new(offer)), active);
         if let Some((session_id, own)) = new_uri {
-            self.move_session(session_id, own, out);
-        } else if let State::Answered(answered) = &mut self.state {
-            answered.connects = active && (answered.connects || (becomes_active && link == Link::Awaited));
+            self.move_session(session_id, (own, path), out);
+            self.connect_when_confirmed(active);
+            if active {
+                self.reconnects.count(env.now);
+            }
+        } else if let State::Answered(answered) = &self.state {
+            let connects = answered.pending == Pending::Connection || (becomes_active && link == Link::Awaited);
+            self.connect_when_confirmed(active && connects);
         }
         let sdp = self.next_sdp(|leg, answered, origin| leg.answer(&answered.session, origin));
         out.push(reply(Ok(sdp)));
+        self.keep_terms(env, out);
+    }
+
+    fn connect_when_confirmed(&mut self, connects: bool) {
+        if let State::Answered(answered) = &mut self.state {
+            answered.pending = if connects { Pending::Connection } else { Pending::Nothing };
+        }
+    }
+
+    /// The session has to go by what was said last.
+    pub(super) fn keep_terms(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
         let terms = self.terms();
-        self.with_session(env, out, |session, _, events| session.agree(terms, events));
+        self.with_session(env, out, |session, env, events| session.agree(env, terms, events));
     }
 
     /// The old session is over, the new one goes on where it was.
-    fn move_session(&mut self, session_id: String, own: MsrpUri, out: &mut Vec<Event>) {
+    pub(super) fn move_session(&mut self, session_id: String, (own, peer): (MsrpUri, Path), out: &mut Vec<Event>) {
         self.answers.forget_session(out);
         if let State::Answered(answered) = &mut self.state {
+            out.extend(matches!(answered.session.link(), Link::Unheard | Link::Bound).then_some(Event::TakeBack));
             out.extend(answered.closing());
-            answered.session.relocate(own, self.offer.path().clone());
-            answered.connects = self.active;
+            answered.session.relocate(own, peer);
         }
-        out.push(Event::OpenSession(session_id));
+        self.open_session_as(session_id, out);
     }
 
     /// The stream goes, the call stays (RFC 3264 §8.2).
     fn remove_session(&mut self, removal: &Removal, out: &mut Vec<Event>) {
-        self.answers.forget_session(out);
-        let mut closing = None;
-        if let State::Answered(answered) = &mut self.state {
-            closing = answered.closing();
-            answered.session.remove();
-            answered.connects = false;
-        }
-        let is_news = closing.is_some();
-        out.extend(closing);
+        let is_news = self.close_session(out);
         let sdp = self.next_sdp(|leg, _, (id, version)| removal.answer(&leg.dial.msrp.host, id, version));
         out.push(reply(Ok(sdp)));
         if is_news {
@@ -149,49 +188,86 @@ impl Leg {
         }
     }
 
-    /// What the caller's client can do, by its last offer.
+    /// The same, said in the answer to an offer of ours.
+    pub(super) fn give_up_session(&mut self, out: &mut Vec<Event>) {
+        if self.close_session(out) {
+            out.push(Event::SessionRemoved);
+        }
+    }
+
+    /// Whether there was a session to close.
+    fn close_session(&mut self, out: &mut Vec<Event>) -> bool {
+        self.answers.forget_session(out);
+        let State::Answered(answered) = &mut self.state else { return false };
+        let closing = answered.closing();
+        answered.session.remove();
+        answered.pending = Pending::Nothing;
+        out.extend(closing.clone());
+        closing.is_some()
+    }
+
+    /// What the caller's client can do, by what he said last. Nothing is denied to whom nothing was asked yet.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        let tokens = self.offer.chatroom().unwrap_or_default();
+        let Peer::Known(offer) = &self.peer else {
+            return Capabilities {
+                aware: true,
+                nickname: true,
+                private_messages: true,
+                composing: false,
+                receipts: false,
+                text: true,
+            };
+        };
+        let tokens = offer.chatroom().unwrap_or_default();
         let knows = |name: &str| tokens.iter().any(|token| token.eq_ignore_ascii_case(name));
+        let names = |kind: &str| MediaType::parse(kind).is_ok_and(|media| offer.names(&media));
         Capabilities {
-            aware: self.offer.chatroom().is_some(),
+            aware: offer.chatroom().is_some(),
             // RFC 7701 says one in its text and the other in its grammar (SW-32).
             nickname: knows("nickname") || knows("nicknames"),
             private_messages: knows("private-messages"),
-            composing: MediaType::parse(COMPOSING).is_ok_and(|media| self.offer.names(&media)),
-            text: self.offer.accepts_wrapped(&MediaType::text_plain()),
+            composing: names(is_composing::MEDIA_TYPE),
+            receipts: names(imdn::MEDIA_TYPE),
+            text: offer.accepts_wrapped(&MediaType::text_plain()),
         }
     }
 
     fn terms(&self) -> Terms {
-        Terms { nicknames: self.capabilities().nickname, direction: self.offer.direction() }
+        let direction = self.peer.known().map_or(Direction::SendRecv, Offer::direction);
+        Terms { nicknames: self.capabilities().nickname, direction }
     }
 
-    fn own_uri(&self, env: &mut Env<'_>) -> Option<(String, MsrpUri)> {
-        let session_id = env.token();
-        let uri = MsrpUri::new(false, &self.dial.msrp.host, self.dial.msrp.port, &session_id).ok()?;
-        Some((session_id, uri))
+    pub(super) fn conditions(&self) -> Conditions {
+        conditions(&self.dial)
     }
 
-    fn answer(&self, session: &Session, (id, version): (u64, u64)) -> Bytes {
-        // Each token once, and those of the room, whatever the caller knows (SW-31, SW-33).
-        let chatroom: &[&str] =
-            if self.dial.room.private_messages { &["nickname", "private-messages"] } else { &["nickname"] };
-        self.offer.answer(&Answer {
+    fn answer(&self, session: &Session, origin: (u64, u64)) -> Bytes {
+        self.peer.known().map(|offer| offer.answer(&self.ours(session, origin))).unwrap_or_default()
+    }
+
+    /// What we say of ourselves.
+    pub(super) fn ours<'a>(&'a self, session: &'a Session, (id, version): (u64, u64)) -> Answer<'a> {
+        Answer {
             path: session.own(),
             host: &self.dial.msrp.host,
             active: self.active,
             session: id,
             version,
-            max_size: u64::try_from(self.dial.max_message_size).ok(),
-            chatroom,
+            max_size: u64::try_from(self.dial.limits.message).ok(),
+            chatroom: self.chatroom(),
             wrapped: WRAPPED_TYPES,
-        })
+            certificate: self.dial.msrp.certificate.as_ref(),
+        }
+    }
+
+    /// Each token once, and those of the room, whatever the caller knows (SW-31, SW-33).
+    pub(super) const fn chatroom(&self) -> &'static [&'static str] {
+        if self.dial.room.private_messages { &["nickname", "private-messages"] } else { &["nickname"] }
     }
 
     /// What we say now: under the same version while it is the same, else under the next (RFC 3264 §8).
-    fn next_sdp(&mut self, write: impl Fn(&Self, &Answered, (u64, u64)) -> Bytes) -> Bytes {
+    pub(super) fn next_sdp(&mut self, write: impl Fn(&Self, &Answered, (u64, u64)) -> Bytes) -> Bytes {
         let State::Answered(answered) = &self.state else { return Bytes::new() };
         let (id, version) = answered.origin;
         let mut origin = (id, version);
@@ -215,10 +291,15 @@ impl Answered {
     }
 }
 
-const fn reply(answer: Result<Bytes, Refusal>) -> Event {
+pub(super) const fn reply(answer: Result<Bytes, Refusal>) -> Event {
     Event::Call(CallCommand::AnswerReinvite(answer))
 }
 
-fn unusable_address() -> Refusal {
+/// Each time somebody is connected to who may not have asked for it (RFC 4975 §14.5).
+pub(super) fn too_often() -> Refusal {
+    Refusal::new(491, "You move too often for us to follow: try again in a few seconds")
+}
+
+pub(super) fn unusable_address() -> Refusal {
     Refusal::new(500, "This node's MSRP address is unusable")
 }

@@ -1,20 +1,21 @@
-//! The other side, for our own client: making an offer and reading the answer.
+//! Offers that nothing went before, and what our own client reads of the answer.
 
 use alloc::string::String;
 
 use bytes::Bytes;
 use sdp_types::AddrType;
 
+use super::stream::{Stream, StreamError, is_tls};
 use super::write::{MsrpLines, msrp_media, session, write};
-use super::{Direction, Setup, Stream, StreamError, parse_session, tls};
+use super::{Direction, Fingerprint, OfferError, Setup, parse_session};
 use crate::wire::media_type::AcceptTypes;
 use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
 
-/// What a client offers.
+/// What is offered first.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientOffer<'a> {
-    /// Its MSRP URI, with a port; port 9 when it will not listen (RFC 6135 §4.2.2).
+    /// The MSRP URI of who offers, with a port; port 9 when it will not listen (RFC 6135 §4.2.2).
     pub path: &'a MsrpUri,
     /// Whether it connects or listens.
     pub setup: Setup,
@@ -26,6 +27,8 @@ pub struct ClientOffer<'a> {
     pub chatroom: &'a [&'a str],
     /// The value of `a=accept-wrapped-types`.
     pub wrapped: &'a str,
+    /// The certificate that it shows, for a stream under TLS.
+    pub certificate: Option<&'a Fingerprint>,
 }
 
 /// An offer of one MSRP stream, and nothing else.
@@ -39,6 +42,9 @@ pub fn build_offer(offer: &ClientOffer<'_>) -> Bytes {
         max_size: offer.max_size,
         chatroom: Some(offer.chatroom),
         wrapped: offer.wrapped,
+        certificate: offer.certificate,
+        // It would bind us to offer once more where a middlebox does not know it (CEMA-04).
+        cema: false,
     }));
     write(&sdp)
 }
@@ -61,6 +67,9 @@ pub enum AnswerError {
     /// The stream has no usable `a=path`.
     #[error("the answer has no usable a=path")]
     BadPath,
+    /// The stream is not one that we can have.
+    #[error("the answer does not fit: {0}")]
+    Unusable(OfferError),
 }
 
 impl From<StreamError> for AnswerError {
@@ -77,7 +86,7 @@ impl RemoteAnswer {
     /// [`AnswerError`].
     pub fn parse(sdp: &[u8]) -> Result<Self, AnswerError> {
         let session = parse_session(sdp).map_err(AnswerError::NotSdp)?;
-        let media = session.medias.iter().find(|media| media.port != 0 && tls(media).is_some());
+        let media = session.medias.iter().find(|media| media.port != 0 && is_tls(media).is_some());
         let stream = Stream::parse(&session, media.ok_or(AnswerError::Refused)?)?;
         Ok(Self { stream })
     }

@@ -1,4 +1,4 @@
-//! The offer of a caller, and our answer.
+//! The offer of a caller, or his answer to ours: what he says of himself; and what we say of ourselves in return.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,55 +6,21 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use sdp_types::{AddrType, Media, Session};
 
+use super::client::AnswerError;
+use super::stream::{Stream, is_tls};
 use super::write::{MsrpLines, msrp_media, refused, session, write};
-use super::{Direction, Setup, Stream, StreamError, parse_session, tls};
+use super::{Carrier, Conditions, Direction, Fingerprint, OfferError, Setup, parse_session};
 use crate::wire::media_type::{AcceptTypes, MediaType};
 use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
 
-/// An offer with an MSRP stream that we can take.
+/// What a caller says of himself, in an offer or in an answer, with an MSRP stream that we can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     session: Session,
     /// Which of the media descriptions is ours.
     index: usize,
     stream: Stream,
-}
-
-/// Why there is nothing to answer: 488, with this text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OfferError {
-    /// Not SDP at all, or not SDP only.
-    #[error("the offer is not SDP: {0}")]
-    NotSdp(String),
-    /// No `m=message` line with TCP/MSRP and a port other than 0 (MS-SDP-07).
-    #[error("the offer has no MSRP stream; offer m=message … TCP/MSRP *")]
-    NoMsrp,
-    /// GC-JOIN-02.
-    #[error("the MSRP stream has no a=path")]
-    NoPath,
-    /// `a=path` is empty, too long, or holds something else than MSRP URIs with ports, the last with a session-id (MS-SDP-03).
-    #[error("a=path is not a list of MSRP URIs with port and session-id")]
-    BadPath,
-    /// `msrps:` with TCP/MSRP.
-    #[error("the scheme in a=path does not fit the transport of the m= line")]
-    SchemeMismatch,
-    /// GC-JOIN-04.
-    #[error("the offer does not accept message/cpim; add it to a=accept-types")]
-    NoCpim,
-    /// MSRP over TLS, which we do not have.
-    #[error("MSRP over TLS is not available here; offer TCP/MSRP")]
-    TlsNotOffered,
-}
-
-impl From<StreamError> for OfferError {
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::NoPath => Self::NoPath,
-            StreamError::BadPath => Self::BadPath,
-            StreamError::SchemeMismatch => Self::SchemeMismatch,
-        }
-    }
 }
 
 /// Our side of the stream.
@@ -76,6 +42,8 @@ pub struct Answer<'a> {
     pub chatroom: &'a [&'a str],
     /// The value of `a=accept-wrapped-types` (GC-JOIN-07).
     pub wrapped: &'a str,
+    /// The certificate that we show, for streams under TLS (MS-TLS-02).
+    pub certificate: Option<&'a Fingerprint>,
 }
 
 impl Offer {
@@ -84,17 +52,34 @@ impl Offer {
     /// # Errors
     ///
     /// [`OfferError`], that of the first MSRP stream where there are several.
-    pub fn parse(sdp: &[u8]) -> Result<Self, OfferError> {
-        Self::pick(parse_session(sdp).map_err(OfferError::NotSdp)?)
+    pub fn parse(sdp: &[u8], conditions: &Conditions) -> Result<Self, OfferError> {
+        Self::pick(parse_session(sdp).map_err(OfferError::NotSdp)?, conditions)
     }
 
-    pub(super) fn pick(session: Session) -> Result<Self, OfferError> {
+    /// Reads the answer to an offer of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`], that of the first MSRP stream where there are several.
+    pub fn parse_answer(sdp: &[u8], conditions: &Conditions) -> Result<Self, AnswerError> {
+        let session = parse_session(sdp).map_err(AnswerError::NotSdp)?;
+        Self::pick(session, conditions).map_err(|error| match error {
+            OfferError::NoMsrp => AnswerError::Refused,
+            error => AnswerError::Unusable(error),
+        })
+    }
+
+    pub(super) fn pick(session: Session, conditions: &Conditions) -> Result<Self, OfferError> {
         let mut first_error = None;
         for (index, media) in session.medias.iter().enumerate() {
-            match Self::stream_of(&session, media) {
-                None => {}
-                Some(Ok(stream)) => return Ok(Self { index, stream, session }),
-                Some(Err(error)) => {
+            // No MSRP stream, or one that is switched off.
+            if media.port == 0 || is_tls(media).is_none() {
+                continue;
+            }
+            let stream = Stream::parse(&session, media).map_err(OfferError::from);
+            match stream.and_then(|stream| conditions.judge(&stream).map(|()| stream)) {
+                Ok(stream) => return Ok(Self { index, stream, session }),
+                Err(error) => {
                     first_error.get_or_insert(error);
                 }
             }
@@ -102,25 +87,16 @@ impl Offer {
         Err(first_error.unwrap_or(OfferError::NoMsrp))
     }
 
-    /// The stream that `media` describes, `None` when it is no MSRP stream or is switched off.
-    fn stream_of(session: &Session, media: &Media) -> Option<Result<Stream, OfferError>> {
-        if media.port == 0 {
-            return None;
-        }
-        if tls(media)? {
-            return Some(Err(OfferError::TlsNotOffered));
-        }
-        Some(match Stream::parse(session, media) {
-            Ok(stream) if stream.accepts_cpim => Ok(stream),
-            Ok(_) => Err(OfferError::NoCpim),
-            Err(error) => Err(error.into()),
-        })
-    }
-
     /// Where the caller is.
     #[must_use]
     pub const fn path(&self) -> &Path {
         &self.stream.path
+    }
+
+    /// Octets of the path, which becomes a line of everything that is sent.
+    #[must_use]
+    pub fn path_len(&self) -> usize {
+        self.path().iter().map(|uri| uri.as_str().len() + 1).sum()
     }
 
     /// Who the caller thinks will connect. Without `a=setup` the offerer is active (RFC 4975 §8.5; ACM-04); `holdconn` and
@@ -131,14 +107,38 @@ impl Offer {
     }
 
     /// Whether we are to make the connection, when until now we were (`active`) or were not: either stays as it is where the
-    /// caller leaves the choice (RFC 4145 §4.1).
+    /// caller leaves the choice (RFC 4145 §4.1) and can be connected to.
     #[must_use]
-    pub const fn makes_us_active(&self, active: bool) -> bool {
+    pub fn makes_us_active(&self, active: bool) -> bool {
         match self.stream.setup {
             Some(Setup::Passive) => true,
             Some(Setup::Active) => false,
-            Some(Setup::Actpass) | None => active,
+            Some(Setup::Actpass) | None => active && self.stream.is_reachable(),
         }
+    }
+
+    /// The same of an answer to our offer: who offers is active unless the other says that he is (RFC 4975 §8.5, MS-SDP-08).
+    #[must_use]
+    pub fn makes_the_offerer_active(&self) -> bool {
+        self.makes_us_active(true)
+    }
+
+    /// What carries the session.
+    #[must_use]
+    pub const fn carrier(&self) -> Carrier {
+        self.stream.carrier
+    }
+
+    /// Where to connect instead of to the path, when we do and both sides know CEMA (CEMA-02): host and port.
+    #[must_use]
+    pub fn middlebox(&self) -> Option<(&str, u16)> {
+        self.stream.middlebox().filter(|_| self.stream.agrees_on_cema(true))
+    }
+
+    /// The certificates that the caller may show; empty when he announced none (MS-TLS-01).
+    #[must_use]
+    pub fn fingerprints(&self, conditions: &Conditions) -> Vec<Fingerprint> {
+        self.stream.fingerprints(conditions.sha1_fingerprints)
     }
 
     /// Whether `message/cpim` is accepted, be it as `message/*` or `*`. Always true of an offer that was read.
@@ -201,24 +201,40 @@ impl Offer {
     /// (RFC 3264 §6; MS-SDP-07).
     #[must_use]
     pub fn answer(&self, ours: &Answer<'_>) -> Bytes {
-        let mut answer = session(ours.host, &family(&self.session), ours.session, ours.version);
+        let setup = if ours.active { Setup::Active } else { Setup::Passive };
         // RFC 3264 §6: the time is that of the offer.
+        let mut answer = self.describe(ours, setup, self.stream.direction.mirrored());
         answer.times.clone_from(&self.session.times);
-        for (index, offered) in self.session.medias.iter().enumerate() {
-            let lines = (index == self.index).then(|| MsrpLines {
+        write(&answer)
+    }
+
+    /// An offer of ours to somebody who said this: as many media descriptions as there are (RFC 3264 §8), everything that we
+    /// can, and the choice who connects (ACM-03).
+    #[must_use]
+    pub fn counteroffer(&self, ours: &Answer<'_>) -> Bytes {
+        write(&self.describe(ours, Setup::Actpass, Direction::SendRecv))
+    }
+
+    fn describe(&self, ours: &Answer<'_>, setup: Setup, direction: Direction) -> Session {
+        let mut described = session(ours.host, &family(&self.session), ours.session, ours.version);
+        for (index, theirs) in self.session.medias.iter().enumerate() {
+            if index != self.index {
+                described.medias.push(refused(theirs));
+                continue;
+            }
+            let lines = MsrpLines {
                 path: ours.path,
-                setup: if ours.active { Setup::Active } else { Setup::Passive },
-                direction: self.stream.direction.mirrored(),
+                setup,
+                direction,
                 max_size: ours.max_size,
                 chatroom: Some(ours.chatroom),
                 wrapped: ours.wrapped,
-            });
-            answer.medias.push(match lines {
-                Some(lines) => Media { proto: offered.proto.clone(), ..msrp_media(&lines) },
-                None => refused(offered),
-            });
+                certificate: ours.certificate,
+                cema: setup != Setup::Actpass && self.stream.agrees_on_cema(ours.active),
+            };
+            described.medias.push(Media { proto: theirs.proto.clone(), ..msrp_media(&lines) });
         }
-        write(&answer)
+        described
     }
 }
 

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use sdp_types::Session;
 
 use super::offer::family;
+use super::stream::is_tls;
 use super::write::{refused, session, write};
-use super::{Offer, OfferError, parse_session, tls};
+use super::{Conditions, Offer, OfferError, parse_session};
 
 /// What a later offer wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +31,10 @@ impl Reoffer {
     /// # Errors
     ///
     /// [`OfferError`] when there is neither a stream that we can take nor one with port 0.
-    pub fn parse(sdp: &[u8]) -> Result<Self, OfferError> {
+    pub fn parse(sdp: &[u8], conditions: &Conditions) -> Result<Self, OfferError> {
         let session = parse_session(sdp).map_err(OfferError::NotSdp)?;
-        let is_removed = session.medias.iter().any(|media| media.port == 0 && tls(media).is_some());
-        match Offer::pick(session.clone()) {
+        let is_removed = session.medias.iter().any(|media| media.port == 0 && is_tls(media).is_some());
+        match Offer::pick(session.clone(), conditions) {
             Err(OfferError::NoMsrp) if is_removed => Ok(Self::Removed(Box::new(Removal { session }))),
             picked => picked.map(|offer| Self::Stream(Box::new(offer))),
         }

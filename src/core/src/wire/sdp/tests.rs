@@ -4,6 +4,8 @@ use std::string::ToString;
 use std::vec;
 
 use super::*;
+use crate::wire::media_type::MediaType;
+use crate::wire::msrp::uri::MsrpUri;
 use bytes::Bytes;
 
 const OFFER: &str = "v=0\r\no=romeo 2890844526 7 IN IP4 192.0.2.7\r\ns=-\r\nt=0 0\r\n\
@@ -13,7 +15,7 @@ const OFFER: &str = "v=0\r\no=romeo 2890844526 7 IN IP4 192.0.2.7\r\ns=-\r\nt=0 
     a=setup:actpass\r\na=chatroom:nickname private-messages\r\na=max-size:4096\r\n";
 
 fn read(sdp: &str) -> Offer {
-    Offer::parse(sdp.as_bytes()).unwrap_or_else(|error| panic!("{sdp}: {error}"))
+    Offer::parse(sdp.as_bytes(), &Conditions::default()).unwrap_or_else(|error| panic!("{sdp}: {error}"))
 }
 
 fn ours() -> MsrpUri {
@@ -31,6 +33,7 @@ fn answer_to(offer: &Offer, chatroom: &[&str]) -> alloc::string::String {
         max_size: Some(65_536),
         chatroom,
         wrapped: "text/plain",
+        certificate: None,
     };
     core::str::from_utf8(&offer.answer(&ours)).unwrap().into()
 }
@@ -68,6 +71,7 @@ fn the_answer_is_complete_and_in_order() {
         max_size: None,
         chatroom: &[],
         wrapped: "*",
+        certificate: None,
     });
     let answer = core::str::from_utf8(&answer).unwrap();
     assert!(answer.contains("c=IN IP6 2001:db8::1\r\n") && answer.contains("a=setup:active\r\n"), "{answer}");
@@ -148,20 +152,31 @@ fn every_offer_that_cannot_be_answered_says_why() {
         (OFFER.replace(path, "a=path:msrp://192.0.2.7:7313;tcp"), OfferError::BadPath),
         (OFFER.replace(path, &format!("a=path:{}", "msrp://h:1/a;tcp ".repeat(9))), OfferError::BadPath),
         (OFFER.replace("a=path:msrp:", "a=path:msrps:"), OfferError::SchemeMismatch),
-        (OFFER.replace("TCP/MSRP", "TCP/TLS/MSRP"), OfferError::TlsNotOffered),
+        (OFFER.replace("TCP/MSRP", "TCP/TLS/MSRP"), OfferError::SchemeMismatch),
+        (OFFER.replace("TCP/MSRP", "TCP/TLS/MSRP").replace("msrp:", "msrps:"), OfferError::NotAvailable(Carrier::Tls)),
+        (OFFER.replace(";tcp", ";ws"), OfferError::NotAvailable(Carrier::Ws)),
+        (OFFER.replace(";tcp", ";sctp"), OfferError::UnknownTransport),
+        (OFFER.replace("actpass", "passive").replace(":7313/", ":9/"), OfferError::PassiveWithoutPort),
+        (OFFER.replace("actpass", "passive").replace("//192.0.2.7", "//0.0.0.0"), OfferError::PassiveWithoutPort),
         (OFFER.replace("message/cpim ", ""), OfferError::NoCpim),
         (OFFER.replace("a=accept-types:message/cpim text/plain\r\n", ""), OfferError::NoCpim),
         (OFFER.replace("m=message 7313 TCP/MSRP *", "m=message 0 TCP/MSRP *"), OfferError::NoMsrp),
         (OFFER.replace("m=message 7313 TCP/MSRP *", "m=audio 7313 RTP/AVP 0"), OfferError::NoMsrp),
         ("v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\n".into(), OfferError::NoMsrp),
     ] {
-        assert_eq!(Offer::parse(sdp.as_bytes()), Err(error), "{sdp}");
+        assert_eq!(Offer::parse(sdp.as_bytes(), &Conditions::default()), Err(error), "{sdp}");
     }
     for junk in ["", "junk", "v=1\r\n", "v=0\r\nm=message 99999 TCP/MSRP *\r\n", "v=0\r\ns=\u{0}\r\n"] {
-        assert!(matches!(Offer::parse(junk.as_bytes()), Err(OfferError::NotSdp(_) | OfferError::NoMsrp)), "{junk:?}");
+        assert!(
+            matches!(
+                Offer::parse(junk.as_bytes(), &Conditions::default()),
+                Err(OfferError::NotSdp(_) | OfferError::NoMsrp)
+            ),
+            "{junk:?}"
+        );
     }
     let long = OFFER.to_string() + &"a=x\r\n".repeat(MAX_LEN / 5);
-    assert!(matches!(Offer::parse(long.as_bytes()), Err(OfferError::NotSdp(_))));
+    assert!(matches!(Offer::parse(long.as_bytes(), &Conditions::default()), Err(OfferError::NotSdp(_))));
 }
 
 #[test]
@@ -206,8 +221,9 @@ fn our_client_and_our_room_understand_each_other() {
         max_size: None,
         chatroom: &["nickname"],
         wrapped: "text/plain",
+        certificate: None,
     });
-    let offer = Offer::parse(&sdp).unwrap();
+    let offer = Offer::parse(&sdp, &Conditions::default()).unwrap();
     assert_eq!((offer.setup(), offer.path().endpoint()), (Setup::Active, &path));
     let answer = RemoteAnswer::parse(answer_to(&offer, &["nickname"]).as_bytes()).unwrap();
     assert_eq!((answer.setup(), answer.path().endpoint(), answer.max_size()), (Setup::Passive, &ours(), Some(65_536)));
@@ -228,7 +244,7 @@ proptest! {
         let mut sdp = OFFER.as_bytes().to_vec();
         let end = (at + cut).min(sdp.len());
         sdp.splice(at..end, junk);
-        if let Ok(offer) = Offer::parse(&sdp) {
+        if let Ok(offer) = Offer::parse(&sdp, &Conditions::default()) {
             let offered = sdp.split(|b| *b == b'\n').filter(|line| line.starts_with(b"m=")).count();
             let answer = answer_to(&offer, &[]);
             prop_assert_eq!(answer.lines().filter(|line| line.starts_with("m=")).count(), offered);

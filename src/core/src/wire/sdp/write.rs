@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use bytes::Bytes;
 use sdp_types::{AddrType, Attribute, Connection, Media, NetType, Origin, Session, Time};
 
-use super::{Direction, Setup};
+use super::{Carrier, Direction, Fingerprint, Setup};
 use crate::wire::msrp::uri::MsrpUri;
 
 /// The recommended port (RFC 4975 §15.4), should a URI of ours name none, which it never does.
@@ -22,6 +22,9 @@ pub(super) struct MsrpLines<'a> {
     /// `None` where nothing is said of chat rooms.
     pub chatroom: Option<&'a [&'a str]>,
     pub wrapped: &'a str,
+    /// Said of streams under TLS only.
+    pub certificate: Option<&'a Fingerprint>,
+    pub cema: bool,
 }
 
 /// A session without media: `v`, `o`, `s`, `c`, and a `t=0 0`. `family` is that of a `host` which is a name; addresses have their
@@ -53,6 +56,12 @@ pub(super) fn msrp_media(lines: &MsrpLines<'_>) -> Media {
     }
     attributes.push(Attribute::with_value("setup", lines.setup.as_str()));
     attributes.push(Attribute::with_value("path", lines.path.to_string()));
+    if let Some(certificate) = lines.certificate.filter(|_| lines.path.secure()) {
+        attributes.push(Attribute::with_value("fingerprint", certificate.to_string()));
+    }
+    if lines.cema {
+        attributes.push(Attribute::new("msrp-cema"));
+    }
     if let Some(size) = lines.max_size {
         attributes.push(Attribute::with_value("max-size", size));
     }
@@ -63,7 +72,7 @@ pub(super) fn msrp_media(lines: &MsrpLines<'_>) -> Media {
         media: "message".into(),
         port: lines.path.port().unwrap_or(RECOMMENDED_PORT),
         num_ports: None,
-        proto: String::from(if lines.path.secure() { "TCP/TLS/MSRP" } else { "TCP/MSRP" }),
+        proto: String::from(Carrier::of(lines.path).unwrap_or(Carrier::Tcp).proto()),
         fmt: "*".into(),
         media_title: None,
         connections: Vec::new(),
