@@ -141,6 +141,9 @@ pub struct Message {
     pub id: Option<String>,
     /// `<origin-id/>` (XEP-0359).
     pub origin_id: Option<String>,
+    /// `<stanza-id/>` that the room itself put there, if it can be believed (XEP-0359 §6): any occupant can write one, and only a room that
+    /// announces ids of its own takes those out.
+    pub stanza_id: Option<String>,
     /// The text; of several languages the one without, else the first.
     pub body: Option<String>,
     /// The subject. Empty and absent differ (XEP-0045 §8.1).
@@ -149,6 +152,10 @@ pub struct Message {
     pub delay: Option<Delay>,
     /// Whether its author is typing (XEP-0085).
     pub chat_state: Option<ChatState>,
+    /// What its author wants to hear of it.
+    pub asks: Asks,
+    /// What it says of other messages.
+    pub receipts: Vec<Receipt>,
     /// `<x xmlns='http://jabber.org/protocol/muc#user'/>`.
     pub muc: Option<MucUser>,
 }
@@ -158,6 +165,33 @@ pub struct Message {
 pub struct Delay {
     /// When it was said, where that can be read (XEP-0082).
     pub stamp: Option<WallClock>,
+}
+
+/// What the author of a message wants to hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asks {
+    /// That it arrived: `<request/>` (XEP-0184 §5.3).
+    pub received: bool,
+    /// That it was shown: `<markable/>` (XEP-0333 §4).
+    pub displayed: bool,
+}
+
+/// What a reader says of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The `id` of that message.
+    pub id: String,
+    /// What became of it.
+    pub kind: ReceiptKind,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptKind {
+    /// It arrived: `<received/>` (XEP-0184 §5.4).
+    Received,
+    /// It was shown: `<displayed/>` (XEP-0333 §4).
+    Displayed,
 }
 
 /// What an author is doing (XEP-0085).

@@ -10,8 +10,8 @@ use super::reflections::Known;
 use super::{JoinRefusal, Removal};
 use crate::env::Env;
 use crate::stanza::{
-    Affiliation, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind, Role,
-    StanzaError,
+    Affiliation, Asks, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind,
+    Receipt, Role, StanzaError,
 };
 use crate::time::WallClock;
 
@@ -33,6 +33,8 @@ pub enum Utterance {
         body: String,
         /// When he said it, where that was before we came (FT-01).
         earlier: Option<Option<WallClock>>,
+        /// How his message may be called.
+        ids: Ids,
     },
     /// He speaks to us alone.
     Private {
@@ -42,9 +44,22 @@ pub enum Utterance {
         from: Jid,
         /// The id of his message.
         id: Option<String>,
+        /// What he wants to hear of it.
+        asks: Asks,
     },
+    /// He says what became of private messages of ours.
+    Receipts(Vec<Receipt>),
     /// He is typing, or not any more.
     State(ChatState),
+}
+
+/// How a message may be called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ids {
+    /// By the room, if that can be believed (XEP-0359 §6).
+    pub room: Option<String>,
+    /// By its author.
+    pub author: Option<String>,
 }
 
 /// An occupant, as one copy of his presence shows him.
@@ -186,7 +201,8 @@ impl<T: Clone> Membership<T> {
             for id in message.id.iter().chain(&message.origin_id) {
                 match self.reflections.settle(id) {
                     Known::Awaited(said) => {
-                        return out.push(Event::Reflected(said.ticket, message.body.unwrap_or_default()));
+                        let ids = Ids { room: message.stanza_id, author: Some(id.clone()) };
+                        return out.push(Event::Reflected(said.ticket, message.body.unwrap_or_default(), ids));
                     }
                     Known::Overdue => return,
                     Known::Foreign => {}
@@ -196,7 +212,8 @@ impl<T: Clone> Membership<T> {
         let nickname = message.from.resource().map(|nick| nick.as_str().to_string());
         if let Some(body) = message.body.filter(|body| !body.is_empty()) {
             let earlier = is_history.then(|| message.delay.and_then(|delay| delay.stamp));
-            out.push(Event::Heard(Heard { nickname, utterance: Utterance::Public { body, earlier } }));
+            let ids = Ids { room: message.stanza_id, author: message.id };
+            out.push(Event::Heard(Heard { nickname, utterance: Utterance::Public { body, earlier, ids } }));
         } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none()) {
             out.push(Event::Heard(Heard { nickname, utterance: Utterance::State(state) }));
         }
@@ -223,10 +240,12 @@ impl<T: Clone> Membership<T> {
         }
         match message.from.resource() {
             Some(nick) => {
+                let nickname = Some(nick.as_str().to_string());
                 if let Some(body) = message.body.filter(|body| !body.is_empty()) {
-                    let nickname = Some(nick.as_str().to_string());
-                    let utterance = Utterance::Private { body, from: message.from.clone(), id: message.id };
-                    out.push(Event::Heard(Heard { nickname, utterance }));
+                    let (from, id, asks) = (message.from.clone(), message.id, message.asks);
+                    out.push(Event::Heard(Heard { nickname, utterance: Utterance::Private { body, from, id, asks } }));
+                } else if !message.receipts.is_empty() {
+                    out.push(Event::Heard(Heard { nickname, utterance: Utterance::Receipts(message.receipts) }));
                 }
             }
             None => {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use jid::{BareJid, FullJid};
 
-use super::hearing::{Heard, Seen};
+use super::hearing::{Heard, Ids, Seen};
 use super::reflections::Reflections;
 use super::renaming::Renaming;
 use super::speaking::Utterance;
@@ -94,8 +94,8 @@ pub enum Event<T> {
     Returning,
     /// The stream is gone while we were inside. [`Membership::stream_ready`] leads back in.
     Stranded(StreamEnd),
-    /// What was said to everybody with this ticket is in the room, with this text.
-    Reflected(T, String),
+    /// What was said to everybody with this ticket is in the room, with this text and under these names.
+    Reflected(T, String, Ids),
     /// What was to be done with this ticket is done, or not and why.
     Concluded(T, Result<(), StanzaError>),
     /// It was concluded well, and came back all the same.

@@ -10,7 +10,7 @@ mod renaming;
 mod speaking;
 
 pub use entering::JoinRefusal;
-pub use hearing::{Heard, Seen, SeenState, Utterance};
+pub use hearing::{Heard, Ids, Seen, SeenState, Utterance};
 pub use membership::{Event, Membership, Wishes};
 pub use removal::Removal;
 pub use speaking::Errand;

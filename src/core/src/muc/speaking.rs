@@ -9,7 +9,7 @@ use jid::{BareJid, FullJid};
 use super::membership::{Event, Membership};
 use super::reflections::Known;
 use crate::env::Env;
-use crate::stanza::{ChatState, Condition, ErrorKind, Message, OutStanza, StanzaError};
+use crate::stanza::{Asks, ChatState, Condition, ErrorKind, Message, OutStanza, Receipt, StanzaError};
 use crate::time::Instant;
 
 /// How long a room that says "wait" is left alone (XM-16).
@@ -26,8 +26,12 @@ pub enum Errand {
     Private {
         /// Who gets it.
         to: FullJid,
+        /// The id of the stanza, fresh and ours alone: receipts will name it.
+        id: String,
         /// What he reads.
         body: String,
+        /// What its author wants to hear of it.
+        asks: Asks,
     },
     /// An invitation.
     Invitation {
@@ -90,6 +94,13 @@ impl<T: Clone> Membership<T> {
         }
     }
 
+    /// Tells an occupant what became of his private message. Nobody is told what became of that.
+    pub fn acknowledge(&mut self, env: &mut Env<'_>, to: FullJid, receipt: Receipt, out: &mut Vec<Event<T>>) {
+        if self.is_inside() {
+            out.push(Event::Send(OutStanza::Receipt { to, id: env.token(), receipt }));
+        }
+    }
+
     /// The stanza with this id could not be sent at all, since it was too large for the server.
     pub fn unsendable(&mut self, id: &str, out: &mut Vec<Event<T>>) {
         let known = match self.reflections.settle(id) {
@@ -107,12 +118,18 @@ impl<T: Clone> Membership<T> {
         if self.is_returning() {
             return self.unsent.push_back(utterance);
         }
-        let (id, room, deadline) = (env.token(), self.muc.clone(), utterance.deadline);
+        let (room, deadline) = (self.muc.clone(), utterance.deadline);
+        let id = match &utterance.said {
+            Said::Errand(Errand::Private { id, .. }) => id.clone(),
+            _ => env.token(),
+        };
         let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{id}") };
         let (stanza, has_reflection) = match utterance.said.clone() {
             Said::Text(body) => (OutStanza::Groupchat { room, id: id.clone(), body }, true),
             Said::Subject(subject) => (OutStanza::Subject { room, id: id.clone(), subject }, true),
-            Said::Errand(Errand::Private { to, body }) => (OutStanza::Private { to, id: id.clone(), body }, false),
+            Said::Errand(Errand::Private { to, body, asks, .. }) => {
+                (OutStanza::Private { to, id: id.clone(), body, asks }, false)
+            }
             Said::Errand(Errand::Invitation { to, reason }) => {
                 (OutStanza::Invite { room, id: id.clone(), to, reason }, false)
             }

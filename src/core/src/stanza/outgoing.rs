@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use jid::{BareJid, FullJid, Jid};
 
-use super::{ChatState, Condition, ErrorKind, Password};
+use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt};
 
 /// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,17 @@ pub enum OutStanza {
         id: String,
         /// Text without characters that XML cannot carry.
         body: String,
+        /// What its author wants to hear of it.
+        asks: Asks,
+    },
+    /// Tell an occupant what became of his private message (XEP-0184 §5.4, XEP-0333 §4).
+    Receipt {
+        /// The occupant.
+        to: FullJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// Which message, and what became of it.
+        receipt: Receipt,
     },
     /// Tell everybody in a room what its author is doing (XEP-0085 §5.5), with the hint that nobody need store it (XEP-0334).
     ChatState {

@@ -3,24 +3,29 @@
 //! The switch judges one message of a SIP user: whether it is a CPIM message, whether its From is his, whom its To names, and
 //! whether the room can carry what is in it. It never delivers anything.
 
+mod content;
 mod recipient;
 
 use alloc::string::{String, ToString};
 
 use bytes::Bytes;
 
+use self::content::Content;
 use self::recipient::Recipient;
 use crate::address::escape::percent_decode_text;
 use crate::address::mapping::{RoomMatch, RoomRules};
 use crate::address::sip_uri::SipUri;
 use crate::msrp::session::{Received, Verdict};
 use crate::roster::Roster;
-use crate::translate::html::html_to_text;
+use crate::time::WallClock;
 use crate::translate::phrases;
 use crate::translate::text::{self, TextError};
 use crate::wire::cpim::{Address, Cpim, CpimError};
+use crate::wire::imdn::{self, Asks, Imdn, ImdnError, MessageId};
 use crate::wire::is_composing::{IsComposing, IsComposingError};
 use crate::wire::media_type::MediaType;
+use crate::wire::mime::MimeError;
+use crate::wire::multipart::MultipartError;
 
 /// Whose message it is and in which room.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +48,12 @@ pub enum Wish {
     /// Nothing: a message without content.
     Nothing,
     /// To say this to everybody.
-    Public(String),
+    Public {
+        /// What is said.
+        body: String,
+        /// What he wants to hear of it.
+        request: Option<Request>,
+    },
     /// To say this to one occupant.
     Private {
         /// His nickname.
@@ -52,11 +62,40 @@ pub enum Wish {
         body: String,
         /// From and To as he wrote them, for reports (SW-15).
         headers: Bytes,
+        /// What he wants to hear of it.
+        request: Option<Request>,
+    },
+    /// To tell one occupant what became of a private message of his (IMDN-02).
+    Notification {
+        /// His nickname.
+        to: String,
+        /// What became of it.
+        imdn: Imdn,
     },
     /// To have everybody know what he is doing.
     Composing(IsComposing),
     /// To give the room another subject (FT-10).
     Subject(String),
+}
+
+/// What the sender of a message wants to hear of it (RFC 5438 §6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What he calls it.
+    pub message_id: MessageId,
+    /// What he wants to hear.
+    pub asks: Asks,
+    /// When he sent it, as he says.
+    pub sent: Option<WallClock>,
+}
+
+impl Request {
+    /// What a message asks for; without a name nothing can be told about it.
+    fn of(cpim: &Cpim) -> Option<Self> {
+        let message_id = cpim.tracking.message_id.clone().filter(|_| cpim.tracking.asks.anything())?;
+        let sent = cpim.date_time.as_deref().and_then(WallClock::parse_rfc3339);
+        Some(Self { message_id, asks: cpim.tracking.asks, sent })
+    }
 }
 
 /// Why a message goes nowhere.
@@ -92,6 +131,21 @@ pub enum Objection {
     /// MS-SEND-15.
     #[error("a wrapped {0} is not taken")]
     WrappedType(String),
+    /// SEC-08: it cannot be read here, and a signature would not survive the room.
+    #[error("{0} cannot cross into the room: send the text as it is")]
+    Sealed(String),
+    /// CPIM-13.
+    #[error("the content is wrapped too often")]
+    TooDeep,
+    /// A part of a multipart is malformed.
+    #[error(transparent)]
+    Part(#[from] MimeError),
+    /// MS-SEND-14.
+    #[error(transparent)]
+    Multipart(#[from] MultipartError),
+    /// IMDN-02.
+    #[error(transparent)]
+    Imdn(#[from] ImdnError),
     /// CPIM-12.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -106,10 +160,11 @@ impl Objection {
     pub fn verdict(&self) -> Verdict {
         let code = match self {
             Self::Cpim(error) => error.msrp_code(),
-            Self::NoRecipient | Self::BadRecipient | Self::IsComposing(_) => 400,
+            Self::Part(error) => error.msrp_code(),
+            Self::NoRecipient | Self::BadRecipient | Self::IsComposing(_) | Self::Imdn(_) | Self::Multipart(_) => 400,
             Self::NotYou | Self::SeveralRecipients | Self::NoPrivateMessages => 403,
             Self::NobodyHere | Self::ChangedHands => 404,
-            Self::NotCpim | Self::WrappedType(_) => 415,
+            Self::NotCpim | Self::WrappedType(_) | Self::Sealed(_) | Self::TooDeep => 415,
             Self::Text(error) => error.msrp_code(),
         };
         // Some objections name what the sender wrote, which may be endless.
@@ -138,25 +193,33 @@ pub fn judge(received: &Received, speaker: Speaker<'_>) -> Result<Wish, Objectio
         return Err(Objection::SeveralRecipients);
     }
     let to = cpim.to.first().ok_or(Objection::NoRecipient)?;
-    match recipient::find(to, speaker)? {
+    let recipient = recipient::find(to, speaker);
+    if cpim.content_type.is(imdn::MEDIA_TYPE) {
+        return notification(&cpim, recipient);
+    }
+    match recipient? {
         Recipient::Everybody => to_everybody(&cpim),
         Recipient::Occupant(_) if !speaker.room.private_messages => Err(Objection::NoPrivateMessages),
-        Recipient::Occupant(nickname) => match content(&cpim)? {
+        Recipient::Occupant(nickname) => match content::read(&cpim)? {
             // Who types to one alone shows it to nobody.
             Content::Composing(_) | Content::Text(None) => Ok(Wish::Nothing),
+            Content::Notification(imdn) => Ok(Wish::Notification { to: nickname, imdn }),
             Content::Text(Some(body)) => {
                 let from =
                     cpim.from.as_ref().map_or_else(|| Address::new(None, &speaker.caller.to_string()), Clone::clone);
-                Ok(Wish::Private { to: nickname, body, headers: crate::wire::cpim::headers(&from, to) })
+                let headers = crate::wire::cpim::headers(&from, to);
+                Ok(Wish::Private { to: nickname, body, headers, request: Request::of(&cpim) })
             }
         },
     }
 }
 
 fn to_everybody(cpim: &Cpim) -> Result<Wish, Objection> {
-    match content(cpim)? {
+    match content::read(cpim)? {
         Content::Composing(state) => Ok(Wish::Composing(state)),
-        Content::Text(Some(body)) => Ok(Wish::Public(body)),
+        // A room is told nothing about single messages: everybody would tell everybody.
+        Content::Notification(_) => Ok(Wish::Nothing),
+        Content::Text(Some(body)) => Ok(Wish::Public { body, request: Request::of(cpim) }),
         // A subject that stands alone is meant as that; one beside a text is the text's (CPIM-15).
         Content::Text(None) => Ok(match &cpim.subject {
             Some(subject) => Wish::Subject(text::xml_clean(subject).into_owned()),
@@ -165,24 +228,14 @@ fn to_everybody(cpim: &Cpim) -> Result<Wish, Objection> {
     }
 }
 
-enum Content {
-    Text(Option<String>),
-    Composing(IsComposing),
-}
-
-fn content(cpim: &Cpim) -> Result<Content, Objection> {
-    let kind = &cpim.content_type;
-    if kind.is("application/im-iscomposing+xml") {
-        return Ok(Content::Composing(IsComposing::parse(&cpim.content)?));
+/// A notification that is for nobody here is dropped: its sender could do nothing about it.
+fn notification(cpim: &Cpim, recipient: Result<Recipient, Objection>) -> Result<Wish, Objection> {
+    let imdn = Imdn::parse(&cpim.content)?;
+    match recipient {
+        Ok(Recipient::Occupant(to)) => Ok(Wish::Notification { to, imdn }),
+        Ok(Recipient::Everybody) | Err(Objection::NobodyHere) => Ok(Wish::Nothing),
+        Err(objection) => Err(objection),
     }
-    let is_html = kind.is("text/html");
-    if !is_html && !kind.is("text/plain") {
-        return Err(Objection::WrappedType(kind.essence()));
-    }
-    let decoded = text::charset_to_utf8(kind, &cpim.content)?;
-    let plain = if is_html { html_to_text(&decoded) } else { decoded.into_owned() };
-    let clean = text::xml_clean(&plain);
-    Ok(Content::Text((!clean.is_empty()).then(|| clean.into_owned())))
 }
 
 impl Speaker<'_> {

@@ -13,6 +13,7 @@ use crate::address::mapping::RoomRule;
 use crate::address::pattern::Pattern;
 use crate::address::template::{NicknameTemplate, Template};
 use crate::env::{Env, IdSource};
+use crate::msrp::limits::Limits;
 use crate::msrp::session::{Event, Session};
 use crate::roster::Occupant;
 use crate::stanza::{Affiliation, Role};
@@ -33,7 +34,7 @@ impl IdSource for Counting {
 /// `body` as a session hands it over.
 fn received(content_type: &str, body: &[u8]) -> Received {
     let own = MsrpUri::parse("msrp://node.example.com:2855/s;tcp").unwrap();
-    let mut session = Session::new(own.clone(), Path::new(own), 100_000);
+    let mut session = Session::new(own.clone(), Path::new(own), Limits::of_messages(100_000));
     let head = format!(
         "MSRP abcd SEND\r\nTo-Path: msrp://node.example.com:2855/s;tcp\r\nFrom-Path: msrp://c.example.org:1/c;tcp\r\n\
          Message-ID: m\r\nContent-Type: {content_type}\r\n\r\n"
@@ -61,6 +62,8 @@ fn judged_as(content_type: &str, body: &[u8]) -> Result<Wish, Objection> {
         password: None,
         history: 20,
         private_messages: true,
+        tls_only: false,
+        receipts: true,
     };
     let rules = RoomRules::new(vec![rule], vec!["rooms.example.com".into(), "chat.example.com".into()])
         .with_alias_hosts([String::from("node1.example.com")]);
@@ -88,8 +91,12 @@ fn to(to: &str) -> Result<Wish, Objection> {
     judged(&format!("From: <sip:romeo@example.org>\r\nTo: {to}\r\n"))
 }
 
+fn public(text: &str) -> Result<Wish, Objection> {
+    Ok(Wish::Public { body: text.into(), request: None })
+}
+
 fn said() -> Result<Wish, Objection> {
-    Ok(Wish::Public("hi".into()))
+    public("hi")
 }
 
 #[test]
@@ -172,7 +179,7 @@ fn every_spelling_of_the_room_is_the_room() {
 
 fn private_to(name: &str) -> Option<String> {
     match to(name) {
-        Ok(Wish::Private { to, body, headers }) => {
+        Ok(Wish::Private { to, body, headers, request: None }) => {
             assert_eq!(body, "hi");
             let headers = String::from_utf8(headers.to_vec()).unwrap();
             assert!(
@@ -248,7 +255,7 @@ fn a_subject_alone_is_the_rooms_and_beside_a_text_it_is_not() {
         judged_as("message/cpim", cpim.as_bytes())
     };
     assert_eq!(with(""), Ok(Wish::Subject("Tonight".into())));
-    assert_eq!(with("hi"), Ok(Wish::Public("hi".into())));
+    assert_eq!(with("hi"), said());
 }
 
 #[test]
@@ -287,9 +294,9 @@ fn only_text_within_cpim_is_taken() {
         let head = format!("To: <sip:capulet@rooms.example.com>\r\n\r\nContent-Type: {kind}\r\n\r\n");
         judged_as("message/cpim", &[head.as_bytes(), text].concat())
     };
-    assert_eq!(cpim("text/plain;charset=ISO-8859-1", b"caf\xe9"), Ok(Wish::Public("café".into())));
+    assert_eq!(cpim("text/plain;charset=ISO-8859-1", b"caf\xe9"), public("café"));
     assert_eq!(cpim("text/plain", b"caf\xe9").unwrap_err().verdict(), verdict(400, "the content is not UTF-8 text"));
-    assert_eq!(cpim("text/html", b"<p>O <b>Romeo</b></p>"), Ok(Wish::Public("O Romeo".into())), "GC-MSG-07");
+    assert_eq!(cpim("text/html", b"<p>O <b>Romeo</b></p>"), public("O Romeo"), "GC-MSG-07");
     assert_eq!(cpim("image/png", b"x"), Err(Objection::WrappedType("image/png".into())));
     assert_eq!(judged_as("text/plain", b"hi"), Err(Objection::NotCpim));
     assert_eq!(judged_as("Message/CPIM;x=y", b""), Ok(Wish::Nothing), "MS-FRAME-08");
@@ -313,8 +320,14 @@ fn every_objection_has_its_code_and_a_short_comment() {
         (Objection::NoPrivateMessages, 403),
         (Objection::WrappedType(long.clone()), 415),
         (Objection::Cpim(CpimError::Required(long.clone())), 415),
-        (Objection::Cpim(CpimError::Encoded(long.clone())), 415),
-        (Objection::Cpim(CpimError::BadHeader), 400),
+        (Objection::Cpim(MimeError::UnknownEncoding(long.clone()).into()), 415),
+        (Objection::Part(MimeError::UnknownEncoding(long.clone())), 415),
+        (Objection::Sealed(long.clone()), 415),
+        (Objection::TooDeep, 415),
+        (Objection::Cpim(MimeError::BadHeader.into()), 400),
+        (Objection::Part(MimeError::BadHeader), 400),
+        (Objection::Multipart(MultipartError::NoEnd), 400),
+        (Objection::Imdn(ImdnError::NotXml), 400),
         (Objection::Text(TextError::UnknownCharset(long)), 415),
         (Objection::Text(TextError::NotInCharset("UTF-8")), 400),
     ] {

@@ -20,6 +20,12 @@ pub fn quoted(words: &str) -> String {
     quoted
 }
 
+/// What stands in a text where something of the type `kind` stood, which cannot cross.
+#[must_use]
+pub fn left_out(kind: &str) -> String {
+    alloc::format!("[{} left out]", quoted(kind))
+}
+
 /// The same as [`explain`], as it means to somebody who wants into a room.
 #[must_use]
 pub const fn explain_join(condition: Condition) -> &'static str {

@@ -3,20 +3,21 @@
 //! Liberal in what it reads where deployed clients are: bare LF, blanks at the edges, header names in any case, and the blank
 //! line before Content-Type that the examples of every specification forget. Strict in what it writes.
 
-use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::imdn::{self, MessageId, Tracking};
 use super::media_type::MediaType;
+use super::mime::{self, BLANKS, Entity, Lines, MimeError, split_header};
 
 mod address;
 mod encode;
 
 pub use address::Address;
-pub use encode::{NAMESPACE, encode, encode_delayed, headers};
+pub use encode::{Extras, NAMESPACE, encode, encode_with, headers, without_tracking};
 
 /// A CPIM message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,26 +30,22 @@ pub struct Cpim {
     pub cc: Vec<Address>,
     /// DateTime as it is written.
     pub date_time: Option<String>,
-    /// Subject as it is written.
+    /// Subject as it is written, without its parameters.
     pub subject: Option<String>,
+    /// Its name, and what its sender wants to hear of it (RFC 5438 §6).
+    pub tracking: Tracking,
     /// What the content is; `text/plain` when nothing says so. Without a charset it is UTF-8, which holds RFC 2046's US-ASCII.
     pub content_type: MediaType,
-    /// The content, shared with what was parsed, octet for octet.
+    /// The content: shared with what was parsed, octet for octet, unless it was encoded for transfer (MS-SEND-17).
     pub content: Bytes,
 }
 
 /// Why a body is not a CPIM message that we understand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CpimError {
-    /// The headers do not end in a blank line.
-    #[error("the CPIM headers do not end")]
-    NoContent,
-    /// A line that is not `Name: value`, or not UTF-8, or has control characters. Folding counts as that in CPIM headers.
-    #[error("a CPIM header is malformed")]
-    BadHeader,
-    /// More than [`Cpim::MAX_HEADERS`] headers.
-    #[error("there are more than {} CPIM headers", Cpim::MAX_HEADERS)]
-    TooManyHeaders,
+    /// A line that is none, also of the MIME part. Folding counts as that in CPIM headers.
+    #[error(transparent)]
+    Mime(#[from] MimeError),
     /// A header that may be there once is there twice (CPIM-10).
     #[error("the CPIM header {0} is repeated")]
     Repeated(&'static str),
@@ -64,12 +61,6 @@ pub enum CpimError {
     /// Require names this header, which we do not know (CPIM-08).
     #[error("the CPIM header {0} is required but not understood")]
     Required(String),
-    /// Content-Type is malformed.
-    #[error("the Content-Type within CPIM is malformed")]
-    BadContentType,
-    /// The content is encoded for transfer, which MSRP forbids (MS-SEND-17).
-    #[error("Content-Transfer-Encoding {0} is not supported; send the content as it is")]
-    Encoded(String),
 }
 
 impl CpimError {
@@ -77,7 +68,8 @@ impl CpimError {
     #[must_use]
     pub const fn msrp_code(&self) -> u16 {
         match self {
-            Self::Required(_) | Self::Encoded(_) => 415,
+            Self::Required(_) => 415,
+            Self::Mime(error) => error.msrp_code(),
             _ => 400,
         }
     }
@@ -85,20 +77,20 @@ impl CpimError {
 
 impl Cpim {
     /// The most headers, those of the MIME part included.
-    pub const MAX_HEADERS: usize = 64;
+    pub const MAX_HEADERS: usize = mime::MAX_HEADERS;
 
-    /// Reads a message. `content` of the result shares the memory of `body`.
+    /// Reads a message. `content` of the result shares the memory of `body` where it can.
     ///
     /// # Errors
     ///
     /// [`CpimError`] names what is wrong with the first thing that is.
     pub fn parse(body: &Bytes) -> Result<Self, CpimError> {
-        let mut reader = Reader { body, at: 0, headers: 0 };
+        let mut lines = Lines::new(body);
         let mut message = Headers::default();
-        let mut mime = Mime::default();
+        let mut mime = mime::Headers::default();
         let mut within_mime = false;
         // The headers of the message. RFC 3862 §2 ends them with a blank line, the examples with Content-Type (CPIM-02, E-59).
-        while let Some(line) = reader.line()? {
+        while let Some(line) = lines.line()? {
             let (name, value) = split_header(&line)?;
             within_mime |= is_mime_header(name);
             if within_mime {
@@ -108,87 +100,45 @@ impl Cpim {
             }
         }
         if !within_mime {
-            while let Some(line) = reader.mime_line()? {
-                let (name, value) = split_header(&line)?;
-                mime.take(name, value)?;
-            }
+            mime.read(&mut lines)?;
         }
         if let Some(unknown) = message.required.iter().find(|name| !message.knows(name)) {
             return Err(CpimError::Required(unknown.clone()));
         }
+        let Entity { content_type, content } = mime.entity(lines.rest())?;
         Ok(Self {
             from: message.from,
             to: message.to,
             cc: message.cc,
             date_time: message.date_time,
             subject: message.subject,
-            content_type: mime.content_type.unwrap_or_else(MediaType::text_plain),
-            content: if reader.at <= body.len() { body.slice(reader.at..) } else { Bytes::new() },
+            tracking: Tracking {
+                message_id: message.message_id.as_deref().and_then(MessageId::new),
+                asks: message.notification.as_deref().map(imdn::Asks::parse).unwrap_or_default(),
+            },
+            content_type,
+            content,
         })
     }
 }
 
-/// The lines of a header block.
-struct Reader<'a> {
-    body: &'a Bytes,
-    at: usize,
-    headers: usize,
-}
-
-impl<'a> Reader<'a> {
-    /// The next line without its CRLF or LF, `None` for the blank one that ends the block.
-    fn line(&mut self) -> Result<Option<Cow<'a, str>>, CpimError> {
-        let rest = self.body.get(self.at..).unwrap_or_default();
-        let end = memchr::memchr(b'\n', rest).ok_or(CpimError::NoContent)?;
-        self.at = self.at.saturating_add(end).saturating_add(1);
-        let line = rest.get(..end).unwrap_or_default();
-        let line = core::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).map_err(|_| CpimError::BadHeader)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        self.headers = self.headers.saturating_add(1);
-        if self.headers > Cpim::MAX_HEADERS {
-            return Err(CpimError::TooManyHeaders);
-        }
-        Ok(Some(Cow::Borrowed(line)))
-    }
-
-    /// As [`Reader::line`], with the folded lines after it, which MIME headers may have (RFC 5322 §2.2.3).
-    fn mime_line(&mut self) -> Result<Option<Cow<'a, str>>, CpimError> {
-        let Some(mut line) = self.line()? else {
-            return Ok(None);
-        };
-        while self.body.get(self.at).is_some_and(|b| matches!(b, b' ' | b'\t')) {
-            match self.line()? {
-                Some(folded) => line.to_mut().push_str(&folded),
-                None => break,
-            }
-        }
-        Ok(Some(line))
-    }
-}
-
-fn split_header(line: &str) -> Result<(&str, &str), CpimError> {
-    let (name, value) = line.split_once(':').ok_or(CpimError::BadHeader)?;
-    let name = name.trim_end_matches(BLANKS);
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-    if !is_name || value.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(CpimError::BadHeader);
-    }
-    Ok((name, value))
-}
-
-fn is_mime_header(name: &str) -> bool {
-    name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
-}
-
-const BLANKS: [char; 2] = [' ', '\t'];
-
 /// The namespace of the headers of RFC 3862 §4.
 const CORE: &str = "urn:ietf:params:cpim-headers:";
 
-/// The headers that we understand, as they are written out.
-const KNOWN: [&str; 7] = ["From", "To", "cc", "DateTime", "Subject", "NS", "Require"];
+/// The headers that we understand, as they are written out. Those of RFC 5438 are told by their names alone, which RFC 3862 does
+/// not use.
+const KNOWN: [&str; 9] =
+    ["From", "To", "cc", "DateTime", "Subject", "NS", "Require", MESSAGE_ID, DISPOSITION_NOTIFICATION];
+const MESSAGE_ID: &str = "Message-ID";
+const DISPOSITION_NOTIFICATION: &str = "Disposition-Notification";
+
+/// What a prefix stands for (RFC 3862 §3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Namespace {
+    Core,
+    Imdn,
+    Other,
+}
 
 /// The headers of the message, as far as they have been read.
 #[derive(Default)]
@@ -198,18 +148,20 @@ struct Headers {
     cc: Vec<Address>,
     date_time: Option<String>,
     subject: Option<String>,
+    message_id: Option<String>,
+    notification: Option<String>,
     required: Vec<String>,
-    /// Whether each prefix, the empty one included, stands for [`CORE`] (RFC 3862 §3.4).
-    prefixes: BTreeMap<String, bool>,
+    /// What each prefix, the empty one included, stands for.
+    prefixes: BTreeMap<String, Namespace>,
 }
 
 impl Headers {
     /// Takes one header. Unknown ones are ignored (CPIM-07).
-    fn take(&mut self, name: &str, value: &str) -> Result<(), CpimError> {
+    fn take(&mut self, name: &str, raw: &str) -> Result<(), CpimError> {
         let Some(name) = self.known(name) else {
             return Ok(());
         };
-        let value = value.trim_matches(BLANKS);
+        let value = raw.trim_matches(BLANKS);
         match name {
             "From" => once(&mut self.from, name, Address::parse(value)?),
             "To" => {
@@ -221,14 +173,9 @@ impl Headers {
                 Ok(())
             }
             "DateTime" => once(&mut self.date_time, name, value.into()),
-            "Subject" => {
-                // `Subject:;lang=fr text` (RFC 3862 §4.5)
-                let text = match value.strip_prefix(';') {
-                    Some(params) => params.split_once(' ').map(|(_, text)| text.trim_start_matches(BLANKS)),
-                    None => Some(value),
-                };
-                once(&mut self.subject, name, text.unwrap_or_default().into())
-            }
+            "Subject" => once(&mut self.subject, name, subject(raw).into()),
+            MESSAGE_ID => once(&mut self.message_id, name, value.into()),
+            DISPOSITION_NOTIFICATION => once(&mut self.notification, name, value.into()),
             "Require" if self.required.is_empty() => {
                 self.required = value.split(',').map(|name| name.trim_matches(BLANKS).into()).collect();
                 Ok(())
@@ -240,22 +187,43 @@ impl Headers {
 
     /// `NS: [prefix] <URI>`
     fn take_namespace(&mut self, value: &str) -> Result<(), CpimError> {
-        let (prefix, uri) = value.split_once('<').ok_or(CpimError::BadHeader)?;
-        let uri = uri.trim_end_matches(BLANKS).strip_suffix('>').ok_or(CpimError::BadHeader)?;
-        self.prefixes.insert(prefix.trim_matches(BLANKS).into(), uri == CORE);
+        let (prefix, uri) = value.split_once('<').ok_or(MimeError::BadHeader)?;
+        let namespace = match uri.trim_end_matches(BLANKS).strip_suffix('>').ok_or(MimeError::BadHeader)? {
+            CORE => Namespace::Core,
+            imdn::CPIM_NAMESPACE => Namespace::Imdn,
+            _ => Namespace::Other,
+        };
+        self.prefixes.insert(prefix.trim_matches(BLANKS).into(), namespace);
         Ok(())
     }
 
-    /// The name of a header in the core namespace, in the spelling of RFC 3862, if it is one of those that we understand.
+    /// The name of a header in the spelling of its specification, if it is one of those that we understand.
     fn known(&self, name: &str) -> Option<&'static str> {
         let (prefix, name) = name.split_once('.').unwrap_or(("", name));
-        let is_core = self.prefixes.get(prefix).copied().unwrap_or(prefix.is_empty());
-        KNOWN.into_iter().find(|known| is_core && known.eq_ignore_ascii_case(name))
+        let unsaid = if prefix.is_empty() { Namespace::Core } else { Namespace::Other };
+        let namespace = self.prefixes.get(prefix).copied().unwrap_or(unsaid);
+        let belongs = |known: &str| match namespace {
+            Namespace::Core => !matches!(known, MESSAGE_ID | DISPOSITION_NOTIFICATION),
+            Namespace::Imdn => matches!(known, MESSAGE_ID | DISPOSITION_NOTIFICATION),
+            Namespace::Other => false,
+        };
+        KNOWN.into_iter().find(|known| belongs(known) && known.eq_ignore_ascii_case(name))
     }
 
     fn knows(&self, name: &str) -> bool {
         self.known(name).is_some()
     }
+}
+
+/// The text of a Subject. Parameters stand at the colon, before the blank: `Subject:;lang=fr Bonjour` (RFC 3862 §4.5, CPIM-15).
+/// Some write a blank there too; then only a language is taken for a parameter, since anything else may be the text.
+fn subject(raw: &str) -> &str {
+    let trimmed = raw.trim_matches(BLANKS);
+    let is_language = trimmed.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(";lang="));
+    if raw.starts_with(';') || is_language {
+        return trimmed.split_once(BLANKS).map(|(_, text)| text.trim_start_matches(BLANKS)).unwrap_or_default();
+    }
+    trimmed
 }
 
 fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), CpimError> {
@@ -265,28 +233,8 @@ fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), Cpi
     }
 }
 
-/// What we want to know of the headers of the MIME part. Content-Length and the like are not looked at (CPIM-14): the end of
-/// the MSRP message is the end of the content.
-#[derive(Default)]
-struct Mime {
-    content_type: Option<MediaType>,
-}
-
-impl Mime {
-    fn take(&mut self, name: &str, value: &str) -> Result<(), CpimError> {
-        let value = value.trim_matches(BLANKS);
-        if name.eq_ignore_ascii_case("Content-Type") {
-            let media = MediaType::parse(value).map_err(|_| CpimError::BadContentType)?;
-            return once(&mut self.content_type, "Content-Type", media);
-        }
-        let identity = ["7bit", "8bit", "binary"];
-        if name.eq_ignore_ascii_case("Content-Transfer-Encoding")
-            && !identity.iter().any(|known| known.eq_ignore_ascii_case(value))
-        {
-            return Err(CpimError::Encoded(value.into()));
-        }
-        Ok(())
-    }
+fn is_mime_header(name: &str) -> bool {
+    name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
 }
 
 #[cfg(test)]

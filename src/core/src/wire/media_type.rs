@@ -50,6 +50,18 @@ impl MediaType {
         format!("{}/{}", self.kind, self.subtype)
     }
 
+    /// The type, in lower case: `text`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The subtype, in lower case: `plain`.
+    #[must_use]
+    pub fn subtype(&self) -> &str {
+        &self.subtype
+    }
+
     /// Whether type and subtype are those of `essence`, in any case.
     #[must_use]
     pub fn is(&self, essence: &str) -> bool {

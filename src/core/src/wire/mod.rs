@@ -2,8 +2,11 @@
 
 pub mod conference_info;
 pub mod cpim;
+pub mod imdn;
 pub mod is_composing;
 pub mod media_type;
+pub mod mime;
 pub mod msrp;
+pub mod multipart;
 pub mod sdp;
 pub mod xml;

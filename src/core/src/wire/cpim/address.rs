@@ -3,7 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{BLANKS, CpimError};
+use super::CpimError;
+use crate::wire::mime::BLANKS;
 
 /// The value of From, To or cc.
 #[derive(Debug, Clone, PartialEq, Eq)]

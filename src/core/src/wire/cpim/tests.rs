@@ -78,9 +78,17 @@ fn headers_that_may_be_there_once_may_not_be_there_twice() {
         ("From: <sip:a@h>", "From"),
         ("Subject: a", "Subject"),
         ("Require: From", "Require"),
-        ("Content-Type: text/plain", "Content-Type"),
     ] {
         let text = format!("{header}\r\n{header}\r\n\r\n\r\nx");
+        assert_eq!(parse(&text), Err(CpimError::Repeated(name)));
+    }
+    for name in ["Content-Type", "Content-Transfer-Encoding"] {
+        let value = if name == "Content-Type" { "text/plain" } else { "8bit" };
+        let text = format!("{name}: {value}\r\n{name}: {value}\r\n\r\nx");
+        assert_eq!(parse(&text), Err(MimeError::Repeated(name).into()));
+    }
+    for name in ["Message-ID", "Disposition-Notification"] {
+        let text = format!("NS: i <urn:ietf:params:imdn>\r\ni.{name}: display\r\ni.{name}: display\r\n\r\n\r\nx");
         assert_eq!(parse(&text), Err(CpimError::Repeated(name)));
     }
     assert!(parse("NS: <urn:a>\r\nNS: b <urn:b>\r\n\r\n\r\nx").is_ok());
@@ -105,7 +113,81 @@ fn namespaces_decide_what_a_name_means() {
     let other = read("NS: x <http://example.com/x>\r\nx.To: anything\r\ny.To: anything\r\nTo: <sip:b@h>\r\n\r\n\r\nx");
     assert_eq!(other.to.len(), 1);
     assert!(read("NS: <http://example.com/x>\r\nTo: anything\r\n\r\n\r\nx").to.is_empty());
-    assert_eq!(parse("NS: x\r\n\r\n\r\nx"), Err(CpimError::BadHeader));
+    assert_eq!(parse("NS: x\r\n\r\n\r\nx"), Err(MimeError::BadHeader.into()));
+}
+
+#[test]
+fn the_name_of_a_message_and_what_is_asked_of_it_are_read_by_any_prefix() {
+    // IMDN-01, CPIM-09
+    let rest = "Disposition-Notification: positive-delivery, display\r\n\r\n\r\nx";
+    for prefix in ["imdn", "i", "x-y"] {
+        let cpim =
+            read(&format!("NS: {prefix} <urn:ietf:params:imdn>\r\n{prefix}.Message-ID: 34jk324j\r\n{prefix}.{rest}"));
+        assert_eq!(cpim.tracking.message_id.unwrap().as_str(), "34jk324j");
+        assert_eq!(cpim.tracking.asks, imdn::Asks { positive_delivery: true, negative_delivery: false, display: true });
+    }
+    for other in [
+        format!("imdn.Message-ID: 1\r\nimdn.{rest}"),
+        format!("NS: imdn <urn:x>\r\nimdn.Message-ID: 1\r\nimdn.{rest}"),
+        format!("Message-ID: 1\r\n{rest}"),
+        format!("NS: imdn <urn:ietf:params:imdn>\r\nimdn.To: 1\r\n\r\n{rest}"),
+    ] {
+        assert_eq!(read(&other).tracking, Tracking::default(), "{other}");
+    }
+    assert_eq!(read("NS: i <urn:ietf:params:imdn>\r\ni.Message-ID: a b\r\n\r\n\r\nx").tracking.message_id, None);
+    assert!(parse("NS: i <urn:ietf:params:imdn>\r\nRequire: i.Message-ID\r\n\r\n\r\nx").is_ok(), "CPIM-08");
+    assert!(parse("Require: i.Message-ID\r\n\r\n\r\nx").is_err());
+}
+
+#[test]
+fn the_name_of_a_message_is_written_and_left_out_of_its_parts() {
+    // IMDN-01
+    let room = Address::new(None, "sip:capulet@rooms.example.com");
+    let asks = imdn::Asks { positive_delivery: true, negative_delivery: false, display: true };
+    let tracking = Tracking { message_id: MessageId::new("x-1"), asks };
+    let extras = Extras { delayed: true, tracking: Some(&tracking), notification: false };
+    let written = encode_with(&room, &room, "2026-11-21T09:30:00Z", extras, "text/plain;charset=utf-8", "Hello");
+    let names = "NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: x-1\r\n\
+                 imdn.Disposition-Notification: positive-delivery, display\r\n";
+    let text = core::str::from_utf8(&written).unwrap();
+    assert!(text.contains(&format!("mucfocus.Delayed: true\r\n{names}\r\nContent-Type: ")), "{text}");
+    assert_eq!(Cpim::parse(&written).unwrap().tracking, tracking);
+    let head = text.strip_suffix("Hello").unwrap();
+    assert_eq!(String::from_utf8(without_tracking(head.as_bytes())).unwrap(), head.replace(names, ""));
+    let nameless = Tracking { message_id: None, asks };
+    let extras = Extras { tracking: Some(&nameless), ..Extras::default() };
+    let written = encode_with(&room, &room, "2026-11-21T09:30:00Z", extras, "text/plain;charset=utf-8", "Hello");
+    assert_eq!(written, encode(&room, &room, "2026-11-21T09:30:00Z", "text/plain;charset=utf-8", "Hello"));
+}
+
+#[test]
+fn a_subject_is_read_without_its_parameters_and_with_all_of_its_text() {
+    // CPIM-15
+    for (header, subject) in [
+        ("Subject: The feast", "The feast"),
+        ("Subject:;lang=fr La f\u{ea}te", "La f\u{ea}te"),
+        ("Subject:;lang=fr;x=y La f\u{ea}te", "La f\u{ea}te"),
+        ("Subject: ;) tonight", ";) tonight"),
+        ("Subject: ;lang=fr La f\u{ea}te", "La f\u{ea}te"),
+        ("Subject:  blanks ", "blanks"),
+        ("Subject:;lang=fr", ""),
+    ] {
+        assert_eq!(read(&format!("{header}\r\n\r\n\r\nx")).subject.as_deref(), Some(subject), "{header}");
+    }
+}
+
+#[test]
+fn content_that_was_encoded_for_transfer_is_decoded() {
+    // MS-SEND-17
+    let cpim = |encoding: &str, content: &str| {
+        read(&format!(
+            "{ADDRESSES}\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{content}"
+        ))
+    };
+    assert_eq!(cpim("base64", "SGVs\r\nbG8=\r\n").content, "Hello");
+    assert_eq!(cpim("Quoted-Printable", "Hel=\r\nlo=21").content, "Hello!");
+    let broken = parse("\r\nContent-Transfer-Encoding: base64\r\n\r\n?").unwrap_err();
+    assert_eq!((&broken, broken.msrp_code()), (&MimeError::BadEncoding("base64").into(), 400));
 }
 
 #[test]
@@ -160,27 +242,27 @@ fn a_formal_name_is_unescaped_and_never_read_as_a_uri() {
 #[test]
 fn what_is_no_cpim_is_refused_with_its_name() {
     for (text, error) in [
-        ("", CpimError::NoContent),
-        ("Hello", CpimError::NoContent),
-        ("To: <sip:a@h>\r\n", CpimError::NoContent),
-        ("To: <sip:a@h>\r\n\r\n", CpimError::NoContent),
-        ("To: <sip:a@h>\r\n\r\nContent-Type: text/plain\r\n", CpimError::NoContent),
-        ("Hello\r\n\r\n\r\nx", CpimError::BadHeader),
-        (": x\r\n\r\n\r\nx", CpimError::BadHeader),
-        ("T o: <sip:a@h>\r\n\r\n\r\nx", CpimError::BadHeader),
-        ("To: <sip:a@h>\r\n folded\r\n\r\n\r\nx", CpimError::BadHeader),
-        ("To: <sip:a@h>\rX: y\r\n\r\n\r\nx", CpimError::BadHeader),
-        ("To: <sip:a@h>\0\r\n\r\n\r\nx", CpimError::BadHeader),
-        ("To: <sip:a@h>\r\n\r\nHello\r\n\r\nx", CpimError::BadHeader),
-        ("\r\nContent-Type: text\r\n\r\nx", CpimError::BadContentType),
-        ("\r\nContent-Transfer-Encoding: base64\r\n\r\neA==", CpimError::Encoded("base64".into())),
+        ("", MimeError::NoContent),
+        ("Hello", MimeError::NoContent),
+        ("To: <sip:a@h>\r\n", MimeError::NoContent),
+        ("To: <sip:a@h>\r\n\r\n", MimeError::NoContent),
+        ("To: <sip:a@h>\r\n\r\nContent-Type: text/plain\r\n", MimeError::NoContent),
+        ("Hello\r\n\r\n\r\nx", MimeError::BadHeader),
+        (": x\r\n\r\n\r\nx", MimeError::BadHeader),
+        ("T o: <sip:a@h>\r\n\r\n\r\nx", MimeError::BadHeader),
+        ("To: <sip:a@h>\r\n folded\r\n\r\n\r\nx", MimeError::BadHeader),
+        ("To: <sip:a@h>\rX: y\r\n\r\n\r\nx", MimeError::BadHeader),
+        ("To: <sip:a@h>\0\r\n\r\n\r\nx", MimeError::BadHeader),
+        ("To: <sip:a@h>\r\n\r\nHello\r\n\r\nx", MimeError::BadHeader),
+        ("\r\nContent-Type: text\r\n\r\nx", MimeError::BadContentType),
+        ("\r\nContent-Transfer-Encoding: uuencode\r\n\r\nx", MimeError::UnknownEncoding("uuencode".into())),
     ] {
-        assert_eq!(parse(text), Err(error), "{text:?}");
+        assert_eq!(parse(text), Err(error.into()), "{text:?}");
     }
     let many = "X: y\r\n".repeat(Cpim::MAX_HEADERS + 1);
-    assert_eq!(parse(&format!("{many}\r\n\r\nx")), Err(CpimError::TooManyHeaders));
-    assert_eq!(Cpim::parse(&Bytes::from_static(b"To\xff: x\r\n\r\n\r\n")), Err(CpimError::BadHeader));
-    assert_eq!((CpimError::BadHeader.msrp_code(), CpimError::Encoded("x".into()).msrp_code()), (400, 415));
+    assert_eq!(parse(&format!("{many}\r\n\r\nx")), Err(MimeError::TooManyHeaders.into()));
+    assert_eq!(Cpim::parse(&Bytes::from_static(b"To\xff: x\r\n\r\n\r\n")), Err(MimeError::BadHeader.into()));
+    assert_eq!((MimeError::BadHeader.msrp_code(), MimeError::UnknownEncoding("x".into()).msrp_code()), (400, 415));
 }
 
 #[test]
