@@ -31,6 +31,10 @@ pub struct RoomRule {
     pub history: u32,
     /// Whether private messages are carried.
     pub private_messages: bool,
+    /// Whether MSRP without TLS is refused (SW-37).
+    pub tls_only: bool,
+    /// Whether what became of those is told across.
+    pub receipts: bool,
 }
 
 /// All room rules, in their order: the first match wins.
@@ -62,6 +66,10 @@ pub struct RoomMatch {
     pub history: u32,
     /// Whether private messages are carried.
     pub private_messages: bool,
+    /// Whether MSRP without TLS is refused (SW-37).
+    pub tls_only: bool,
+    /// Whether what became of those is told across.
+    pub receipts: bool,
 }
 
 impl RoomRules {
@@ -97,22 +105,19 @@ impl RoomRules {
     pub fn find(&self, uri: &SipUri) -> Option<RoomMatch> {
         let host = self.domain_of(uri.host())?;
         let user = uri.user_decoded()?;
-        let (index, rule, captures) = self
-            .rules
-            .iter()
-            .enumerate()
-            .find_map(|(index, rule)| Some((index, rule, rule.sip.matches_parts(&user, host, Folding::Room)?)))?;
-        let canonical_host = if rule.sip.has_open_host() { self.domains.first()? } else { host };
+        let (index, rule, muc) = self.muc(&user, host)?;
         Some(RoomMatch {
             rule: index,
             name: rule.name.clone(),
-            muc: rule.muc.expand(&captures).ok()?,
-            uri: SipUri::new(Some(&fold(&user)), canonical_host).ok()?,
+            uri: SipUri::new(Some(&fold(&user)), self.canonical_host(rule, &user, host, &muc)).ok()?,
+            muc,
             create: rule.create,
             nickname: rule.nickname.clone(),
             password: rule.password.clone(),
             history: rule.history,
             private_messages: rule.private_messages,
+            tls_only: rule.tls_only,
+            receipts: rule.receipts,
         })
     }
 
@@ -132,6 +137,24 @@ impl RoomRules {
         let is_contact = self.alias_hosts.iter().any(|host| host == uri.host())
             && uri.user_decoded().map(|user| fold(&user)).as_deref() == room.uri.user_decoded().as_deref();
         is_contact || self.find(uri).is_some_and(|found| found.muc == room.muc)
+    }
+
+    /// The first rule for `user` at one of the domains, its number, and the MUC that it gives.
+    fn muc(&self, user: &str, host: &str) -> Option<(usize, &RoomRule, BareJid)> {
+        let (index, rule, captures) = self
+            .rules
+            .iter()
+            .enumerate()
+            .find_map(|(index, rule)| Some((index, rule, rule.sip.matches_parts(user, host, Folding::Room)?)))?;
+        Some((index, rule, rule.muc.expand(&captures).ok()?))
+    }
+
+    /// In place of a captured host the first of the domains, or the first where `user` is the same room: at another one he may be
+    /// another room, or none, and the name of a room must lead to it.
+    fn canonical_host<'a>(&'a self, rule: &RoomRule, user: &str, host: &'a str, muc: &BareJid) -> &'a str {
+        let is_same = |domain: &&String| self.muc(user, domain).is_some_and(|(.., there)| there == *muc);
+        let first = rule.sip.has_open_host().then(|| self.domains.iter().find(is_same)).flatten();
+        first.map_or(host, String::as_str)
     }
 
     /// The domain that `host` is, or stands for.
@@ -166,6 +189,8 @@ mod tests {
             password: None,
             history: 20,
             private_messages: true,
+            tls_only: false,
+            receipts: true,
         }
     }
 
@@ -199,6 +224,31 @@ mod tests {
         assert_eq!(found("sip:%67arden@alias.example.com"), garden);
         assert_eq!(found("sip:o'malley@rooms.example.com").unwrap().1, "o\\27malley@muc.example.net");
         assert_eq!(found("sip:b%20c@rooms.example.com").unwrap().2, "sip:b%20c@rooms.example.com");
+    }
+
+    #[test]
+    fn the_name_of_a_room_leads_to_it_whatever_its_host_was_captured_as() {
+        // GC-JOIN-09
+        let domains = ["rooms.example.com", "a.example.org", "b.example.org"].map(ToString::to_string).to_vec();
+        let rules = RoomRules::new(
+            vec![
+                rule("sip:{room}@*.example.org", "{room}@muc.example.net"),
+                rule("sip:{room}@{host}", "{room}@{host}.example.net"),
+            ],
+            domains,
+        );
+        for (called, name) in [
+            ("sip:garden@b.example.org", "sip:garden@a.example.org"),
+            ("sip:garden@a.example.org", "sip:garden@a.example.org"),
+            ("sip:garden@rooms.example.com", "sip:garden@rooms.example.com"),
+        ] {
+            let room = rules.find(&uri(called)).unwrap();
+            assert_eq!(room.uri.to_string(), name, "{called}");
+            assert_eq!(rules.find(&room.uri), Some(room), "{called}");
+        }
+        let own_muc = RoomRules::new(vec![rule("sip:{room}@{host}", "{room}@{host}")], rules.domains.clone());
+        let room = own_muc.find(&uri("sip:garden@b.example.org")).unwrap();
+        assert_eq!(room.uri.to_string(), "sip:garden@b.example.org", "at the first domain it is another MUC");
     }
 
     #[test]
