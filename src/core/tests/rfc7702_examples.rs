@@ -16,7 +16,7 @@ use mucfocus_core::wire::media_type::MediaType;
 use mucfocus_core::wire::msrp::decode::{Decoder, Event};
 use mucfocus_core::wire::msrp::encode::response;
 use mucfocus_core::wire::msrp::frame::{Head, Method, Start};
-use mucfocus_core::wire::sdp::{Offer, RemoteAnswer, Setup};
+use mucfocus_core::wire::sdp::{Conditions, Offer, RemoteAnswer, Setup};
 
 const EXAMPLE_27: &str = include_str!("fixtures/rfc7702/example-27-invite-with-offer.sip");
 const EXAMPLE_28: &str = include_str!("fixtures/rfc7702/example-28-ok-with-answer.sip");
@@ -66,7 +66,7 @@ fn header<'a>(message: &'a str, name: &str) -> &'a str {
 #[test]
 fn the_offer_of_example_27_is_taken_though_half_of_its_lines_are_missing() {
     // GC-JOIN-01, E-04 (no v=, o=, s=, t=), E-15 (c= differs from the path: the path is followed)
-    let offer = Offer::parse(body(EXAMPLE_27).as_bytes()).unwrap();
+    let offer = Offer::parse(body(EXAMPLE_27).as_bytes(), &Conditions::default()).unwrap();
     assert_eq!(offer.path().next_hop().to_string(), "msrp://chat.example.org:7313/ansp71weztas;tcp");
     assert!(offer.accepts_cpim());
     assert_eq!(offer.setup(), Setup::Active);

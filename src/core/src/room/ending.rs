@@ -1,6 +1,7 @@
 //! How legs end, whoever ends them (GC-EXIT).
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::conference::Reason;
 use crate::env::Env;
 use crate::leg::LegId;
 use crate::leg::call::CallEnd;
+use crate::msrp::content::Content;
 use crate::muc::Removal;
 use crate::translate::errors::status::Watching;
 use crate::translate::{phrases, text};
@@ -25,16 +27,25 @@ impl Room {
         let Some(leg) = self.legs.get(&id).map(|p| &p.leg).filter(|leg| leg.is_answered()) else {
             return; // the leg ended meanwhile
         };
-        // Whom we connected to has to say something first: anything may listen at the address that he gave.
-        if !leg.is_active() {
-            self.timers.clear(Timer::LostLeg(id));
+        if leg.awaits_the_first_answer() {
+            // It is told again when there is an answer.
+            return self.with_leg(env, id, |leg, env, out| leg.bound(env, out));
         }
         self.trace(id, Trace::Connected);
         self.with_leg(env, id, |leg, env, out| leg.bound(env, out));
+        // Whom we connected to has to say something first: anything may listen at the address that he gave.
+        if !self.awaits_the_first_word(id) {
+            self.timers.clear(Timer::LostLeg(id));
+        }
         let introduced = self.legs.get_mut(&id).map(|p| core::mem::replace(&mut p.is_introduced, true));
         if introduced == Some(false) {
             self.bound_first(env, id);
         }
+    }
+
+    /// Whether we have connected to the client of this leg, and nobody has said anything there.
+    pub(super) fn awaits_the_first_word(&self, id: LegId) -> bool {
+        self.legs.get(&id).is_some_and(|p| p.leg.awaits_the_first_word())
     }
 
     /// The client took the MSRP stream out of the call: it has as long as for a lost connection to bring another.
@@ -45,13 +56,20 @@ impl Room {
     /// The leg stays for a while (`timeouts.lost_leg`), then leaves (GC-EXIT-04).
     ///
     /// The time counts from when the connection died, not from when that was noticed.
-    pub(super) fn session_lost(&mut self, env: &mut Env<'_>, id: LegId, why: String, ago: Duration) {
+    pub(super) fn session_lost(
+        &mut self,
+        env: &mut Env<'_>,
+        id: LegId,
+        why: String,
+        ago: Duration,
+        unsent: Vec<Arc<Content>>,
+    ) {
         if self.legs.get(&id).is_some_and(|p| p.leg.is_answered()) {
             let patience = self.settings.timeouts.lost_leg.saturating_sub(ago);
             self.timers.set(Timer::LostLeg(id), env.now + patience);
             self.trace(id, Trace::Disconnected { why });
         }
-        self.with_leg(env, id, |leg, _, _| leg.connection_lost());
+        self.with_leg(env, id, |leg, _, _| leg.connection_lost(unsent));
     }
 
     /// The caller withdrew: the driver has answered, the MUC is left (GC-JOIN-16).
@@ -86,7 +104,12 @@ impl Room {
 
     /// The room ends a leg for a reason of its own.
     pub(super) fn end_leg(&mut self, env: &mut Env<'_>, id: LegId, cause: EndCause, why: &str) {
-        if self.hang_up(env, id, 480, cause, why) {
+        self.end_leg_as(env, id, 480, cause, why);
+    }
+
+    /// The same with another status than 480.
+    pub(super) fn end_leg_as(&mut self, env: &mut Env<'_>, id: LegId, status: u16, cause: EndCause, why: &str) {
+        if self.hang_up(env, id, status, cause, why) {
             self.part(env, id, Some(why.into()), cause);
         }
     }

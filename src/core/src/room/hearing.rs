@@ -1,20 +1,23 @@
 //! What the legs of a membership hear (GC-MSG-10, GC-PM-08).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
-use super::io::{EndCause, MembershipId, Trace};
+use super::io::{MembershipId, Trace};
+use super::rendered::About;
 use super::{Member, Room, Timer};
 use crate::composing::Status;
 use crate::env::Env;
-use crate::leg::Delivery;
-use crate::leg::LegId;
-use crate::muc::{Heard, Utterance};
+use crate::leg::{Delivery, Leg, LegId};
+use crate::msrp::content::Content;
+use crate::msrp::transmitter::Outcome;
+use crate::muc::{Heard, Ids, Utterance};
 use crate::stanza::ChatState;
 use crate::translate::message;
 use crate::wire::is_composing::IsComposing;
 
+/// The type of what people say.
+pub(super) const TEXT: &str = "text/plain";
 /// In larger rooms nobody is told who is typing: every key of one would be a message to all (ISC-04).
 const SMALL_ROOM: usize = 20;
 
@@ -31,34 +34,47 @@ impl Room {
         }
         let Some(dial) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| p.leg.dial()) else { return };
         match heard.utterance {
-            Utterance::Public { body, earlier } => {
-                let cpim = match earlier {
-                    None => message::public(uri, heard.nickname.as_deref(), &body, env.wall),
-                    Some(stamp) => message::earlier(uri, heard.nickname.as_deref(), &body, stamp.unwrap_or(env.wall)),
-                };
+            Utterance::Public { body, earlier, ids } => {
                 if let Some(nickname) = &heard.nickname {
                     self.composing.done(nickname);
                 }
+                let about = About { room: uri.clone(), nickname: heard.nickname, name: self.named(&ids) };
+                let content = match earlier {
+                    None => self.said_to_all(env, member, about, &body),
+                    Some(stamp) => {
+                        let (nickname, stamp) = (about.nickname.as_deref(), stamp.unwrap_or(env.wall));
+                        Content::cpim(env, TEXT, message::earlier(uri, nickname, &about.name, &body, stamp))
+                    }
+                };
+                let Some(content) = content else { return };
                 for id in legs {
-                    self.deliver(env, id, &cpim);
+                    self.deliver(env, id, &content);
                 }
             }
-            Utterance::Private { body, from, id } => {
+            Utterance::Private { body, from, id, asks } => {
                 let Some(nickname) = heard.nickname else { return };
-                let cpim = message::private(uri, &nickname, &dial.caller, &body, env.wall);
-                let takes = |id: &LegId| {
-                    self.legs
-                        .get(id)
-                        .is_some_and(|p| p.leg.capabilities().private_messages && p.leg.dial().room.private_messages)
-                };
-                let legs: Vec<LegId> = legs.into_iter().filter(takes).collect();
+                let (reader, crosses) = (dial.caller.clone(), dial.room.receipts);
+                let legs: Vec<LegId> = legs.into_iter().filter(|id| self.takes_private(*id)).collect();
                 if legs.is_empty() {
                     return self.with_member(env, member, |m, _, out| {
                         m.bounce(from, id, "Private messages do not reach this occupant", out);
                     });
                 }
-                for id in legs {
-                    self.deliver(env, id, &cpim);
+                let tells = |id: &LegId| self.legs.get(id).is_some_and(|p| p.leg.capabilities().receipts);
+                let (telling, silent): (Vec<LegId>, Vec<LegId>) = legs.into_iter().partition(tells);
+                let is_understood = crosses && !telling.is_empty();
+                let (asking, plain) = self.tracking_for(env, member, &from, (id.as_deref(), asks), is_understood);
+                for (legs, tracking) in [(telling, asking), (silent, plain)] {
+                    let cpim = message::private(uri, &nickname, &reader, &tracking, &body, env.wall);
+                    let Some(content) = Content::cpim(env, TEXT, cpim) else { return };
+                    for id in legs {
+                        self.deliver(env, id, &content);
+                    }
+                }
+            }
+            Utterance::Receipts(receipts) => {
+                if let Some(nickname) = heard.nickname {
+                    self.receipts_heard(env, member, &nickname, &receipts);
                 }
             }
             Utterance::State(state) => {
@@ -69,26 +85,61 @@ impl Room {
         }
     }
 
+    /// What somebody says to everybody, rendered once for all who hear it.
+    fn said_to_all(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        about: About,
+        body: &str,
+    ) -> Option<Arc<Content>> {
+        let position = &mut self.members.get_mut(&member)?.position;
+        self.rendered.next(env.now, position, (about, body), |about| {
+            let cpim = message::public(&about.room, about.nickname.as_deref(), &about.name, body, env.wall);
+            Content::cpim(env, TEXT, cpim)
+        })
+    }
+
+    /// Whether private messages are shown on this leg.
+    fn takes_private(&self, id: LegId) -> bool {
+        let takes = |leg: &Leg| leg.capabilities().private_messages && leg.dial().room.private_messages;
+        self.legs.get(&id).is_some_and(|p| takes(&p.leg))
+    }
+
     /// What one device of a user said, as his other ones show it.
-    pub(super) fn show_to_other_devices(&mut self, env: &mut Env<'_>, member: MembershipId, author: LegId, body: &str) {
+    pub(super) fn show_to_other_devices(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        author: LegId,
+        (body, ids): (&str, &Ids),
+    ) {
         let Some(m) = self.members.get(&member).filter(|m| m.legs.len() > 1) else { return };
         let others: Vec<LegId> = m.legs.iter().copied().filter(|leg| *leg != author).collect();
         let Some(uri) = others.iter().find_map(|id| self.legs.get(id)).map(|p| &p.leg.dial().room.uri) else { return };
-        let cpim = message::public(uri, m.membership.nickname(), body, env.wall);
+        let cpim = message::public(uri, m.membership.nickname(), &self.named(ids), body, env.wall);
+        let Some(content) = Content::cpim(env, TEXT, cpim) else { return };
         for id in others {
-            self.deliver(env, id, &cpim);
+            self.deliver(env, id, &content);
         }
     }
 
     /// Shows a CPIM message with a text to the user of a leg.
-    pub(super) fn deliver(&mut self, env: &mut Env<'_>, id: LegId, cpim: &Bytes) {
-        let mut sent = Ok(Delivery::NoConnection);
-        self.with_leg(env, id, |leg, env, out| sent = leg.deliver(env, "text/plain", cpim, out));
+    pub(super) fn deliver(&mut self, env: &mut Env<'_>, id: LegId, text: &Arc<Content>) {
+        let mut sent = Delivery::NoConnection;
+        self.with_leg(env, id, |leg, env, out| sent = leg.deliver(env, text, out));
         match sent {
-            Ok(Delivery::Sent) => self.trace(id, Trace::MessageDelivered),
-            Ok(outcome) => self.trace(id, Trace::MessageNotDelivered(outcome)),
-            Err(overflow) => self.end_leg(env, id, EndCause::TooSlow, &alloc::format!("{overflow}")),
+            Delivery::Sent => self.trace(id, Trace::MessageDelivered),
+            outcome => self.trace(id, Trace::MessageNotDelivered(outcome)),
         }
+    }
+
+    /// What became of a message that was sent to a leg.
+    pub(super) fn delivered(&mut self, env: &mut Env<'_>, id: LegId, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Greeted | Outcome::Refused(..)) && self.awaits_the_first_word(id) {
+            self.timers.clear(Timer::LostLeg(id)); // somebody is there who speaks MSRP
+        }
+        self.with_leg(env, id, |leg, env, out| leg.concluded(env, outcome, out));
     }
 
     // --- who is typing ---
@@ -135,8 +186,9 @@ impl Room {
             let document = status.message.render();
             let cpim = message::composing(&leg.dial().room.uri, &status.nickname, &document, env.wall);
             // It is not worth waiting for a connection, nor ending a call.
+            let Some(content) = Content::trifle(env, "application/im-iscomposing+xml", cpim) else { continue };
             self.with_leg(env, id, |leg, env, out| {
-                let _ = leg.deliver(env, "application/im-iscomposing+xml", &cpim, out);
+                leg.deliver(env, &content, out);
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -10,16 +11,19 @@ use jid::{BareJid, FullJid};
 use super::referral::{ReferAnswer, ReferralId};
 use crate::address::mapping::RoomMatch;
 use crate::address::sip_uri::SipUri;
-use crate::conference::{Notification, Outcome, SubscriptionId};
+use crate::conference::{Notification, Outcome as Notified, SubscriptionId};
 use crate::leg::call::{CallCommand, CallEnd};
-use crate::leg::{Delivery, Dial, LegId};
+use crate::leg::{Delivery, Dial, Expectation, LegId, Target};
+use crate::msrp::content::Content;
+use crate::msrp::post::Post;
 use crate::msrp::session::PeerFault;
+use crate::msrp::transmitter::Outcome;
 use crate::muc::StreamEnd;
 use crate::stanza::{OutStanza, Stanza};
 use crate::time::Instant;
 use crate::wire::msrp::decode::BadFrame;
 use crate::wire::msrp::encode::WireFrame;
-use crate::wire::msrp::frame::{Frame, Path};
+use crate::wire::msrp::frame::Frame;
 
 /// Names a membership within its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,8 +71,10 @@ pub enum Input {
     },
     /// The caller withdrew his INVITE.
     Cancelled(LegId),
-    /// The ACK of our 200 came.
+    /// The ACK of our 200 came, without SDP.
     Confirmed(LegId),
+    /// The ACK of our 200 came with this SDP, the answer to our offer.
+    Answered(LegId, Bytes),
     /// A re-INVITE or UPDATE with this offer.
     Reoffered(LegId, Bytes),
     /// The dialog is over. Nothing comes of this leg after that.
@@ -96,7 +102,13 @@ pub enum Input {
         why: String,
         /// How long it had been dead when that was noticed.
         ago: Duration,
+        /// What was written to it and not answered, in order, and what still waited.
+        unsent: Vec<Arc<Content>>,
     },
+    /// What became of a message that was sent to the leg.
+    Concluded(LegId, Outcome),
+    /// What [`Output::TakeBack`] has brought, in order; the answer to it, before anything else of the leg's next connection.
+    Returned(LegId, Vec<Arc<Content>>),
     /// The connection of the leg's session does not take what is sent.
     SessionStalled(LegId),
     /// The membership's stream is up under this JID.
@@ -122,7 +134,7 @@ pub enum Input {
     /// A subscription was refreshed; zero ends it.
     Refreshed(SubscriptionId, Duration),
     /// What became of the notification that was put out last.
-    Notified(SubscriptionId, Outcome),
+    Notified(SubscriptionId, Notified),
     /// The dialog of a subscription is over. Nothing comes of it after that.
     SubscriptionEnded(SubscriptionId),
     /// Somebody wants somebody else invited.
@@ -165,12 +177,16 @@ pub struct Referral {
 pub enum Output {
     /// Say this to the call.
     Call(LegId, CallCommand),
-    /// Let connections bind to this session-id.
-    OpenSession(LegId, String),
+    /// Let connections that are as expected bind to this session-id.
+    OpenSession(LegId, String, Expectation),
     /// Make the connection of the session.
-    Connect(LegId, Path),
-    /// Write this to the session's connection.
+    Connect(LegId, Target),
+    /// Write this response or report to the session's connection, before all messages.
     Transmit(LegId, WireFrame),
+    /// Write this message to the session's connection.
+    Send(LegId, Post),
+    /// The session moves: [`Input::Returned`] follows at once, with what was sent on its connection and not answered.
+    TakeBack(LegId),
     /// One more SEND of this leg may come in (upstream credit).
     Credit(LegId),
     /// The session-id is void, its connection is not needed any more.
@@ -299,7 +315,7 @@ pub enum Trace {
     PrivateMessageSent,
     /// A message of the room was sent to this leg.
     MessageDelivered,
-    /// A message of the room was not sent to this leg: its client does not take it, or is not there.
+    /// A message of the room has not reached this leg: its client does not take it, is not there, or has not answered it.
     MessageNotDelivered(Delivery),
     /// The user has another nickname.
     Renamed {

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::io::{AccountKey, EndCause, MembershipId, Output, Trace};
+use super::receipts::Receipts;
+use super::rendered::Position;
 use super::talking::Recent;
 use super::{Member, Participant, Room, Timer};
 use crate::composing::Typing;
@@ -66,10 +68,12 @@ impl Room {
                 first_nickname: nickname,
                 called: String::new(),
                 recent,
+                receipts: Receipts::default(),
                 composing,
                 failures: 0,
                 lost_at: None,
                 next_name: Instant::ZERO,
+                position: Position::default(),
             },
         );
         self.out.push_back(Output::OpenStream(member, account));

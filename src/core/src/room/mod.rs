@@ -12,7 +12,9 @@ mod naming;
 mod noticing;
 mod observing;
 mod outage;
+mod receipts;
 pub mod referral;
+mod rendered;
 mod talking;
 mod watching;
 
@@ -26,7 +28,9 @@ use bytes::Bytes;
 use jid::BareJid;
 
 use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
+use self::receipts::Receipts;
 use self::referral::ReferralId;
+use self::rendered::{Position, Rendered};
 use self::talking::Recent;
 use crate::address::mapping::RoomRules;
 use crate::address::sip_uri::SipUri;
@@ -132,6 +136,10 @@ struct Member {
     called: String,
     /// What was said lately, so that a message that comes twice is said once (GC-MSG-13).
     recent: Recent,
+    /// Which messages somebody wants to hear more of.
+    receipts: Receipts,
+    /// What it heard last.
+    position: Position,
     /// What it is typing, as the room was told.
     composing: Typing,
     /// Streams that failed in a row.
@@ -169,6 +177,10 @@ pub struct Room {
     observer: Observer<MembershipId>,
     /// Who spoke and was not on the list, and who heard him.
     doubt: Option<(String, MembershipId)>,
+    /// What was said lately.
+    rendered: Rendered,
+    /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
+    gives_ids: bool,
     /// Nicknames that were given up lately, the latest last.
     released: VecDeque<(String, Instant)>,
     conference: Conference,
@@ -197,6 +209,8 @@ impl Room {
             roster: Roster::default(),
             observer: Observer::default(),
             doubt: None,
+            rendered: Rendered::default(),
+            gives_ids: false,
             released: VecDeque::new(),
             conference: Conference::new(),
             watches: BTreeMap::new(),
@@ -215,6 +229,7 @@ impl Room {
             Input::Dial { leg, account, nickname, dial } => self.dialled(env, leg, account, nickname, dial),
             Input::Cancelled(leg) => self.cancelled(env, leg),
             Input::Confirmed(leg) => self.with_leg(env, leg, |leg, _, out| leg.confirmed(out)),
+            Input::Answered(leg, answer) => self.with_leg(env, leg, |leg, env, out| leg.answered(env, &answer, out)),
             Input::Reoffered(leg, offer) => self.with_leg(env, leg, |leg, env, out| leg.reoffered(env, &offer, out)),
             Input::CallEnded(leg, end) => self.call_ended(env, leg, end),
             Input::Bound(leg) => self.session_bound(env, leg),
@@ -224,7 +239,9 @@ impl Room {
             Input::BadFrame(leg, bad) => self.with_leg(env, leg, |leg, env, out| {
                 leg.with_session(env, out, |session, _, events| session.receive_bad(&bad, events));
             }),
-            Input::SessionLost { leg, why, ago } => self.session_lost(env, leg, why, ago),
+            Input::SessionLost { leg, why, ago, unsent } => self.session_lost(env, leg, why, ago, unsent),
+            Input::Concluded(leg, outcome) => self.delivered(env, leg, &outcome),
+            Input::Returned(leg, unsent) => self.with_leg(env, leg, |leg, env, out| leg.returned(env, unsent, out)),
             Input::SessionStalled(leg) => {
                 self.end_leg(env, leg, EndCause::TooSlow, "The client does not read its MSRP connection");
             }
@@ -277,6 +294,20 @@ impl Room {
         self.publish(env);
     }
 
+    /// Octets that all legs of this process together have left for unfinished messages, as far as the frames of this one go that
+    /// come next.
+    pub fn grant(&mut self, leg: LegId, spare: usize) {
+        if let Some(participant) = self.legs.get_mut(&leg) {
+            participant.leg.grant(spare);
+        }
+    }
+
+    /// Octets of memory that unfinished messages of a leg hold.
+    #[must_use]
+    pub fn unfinished(&self, leg: LegId) -> usize {
+        self.legs.get(&leg).map_or(0, |participant| participant.leg.unfinished())
+    }
+
     /// The MUC that is mirrored.
     #[must_use]
     pub const fn muc(&self) -> &BareJid {
@@ -306,18 +337,23 @@ impl Room {
         for event in events {
             match event {
                 leg::Event::Call(command) => self.out.push_back(Output::Call(id, command)),
-                leg::Event::OpenSession(session) => {
+                leg::Event::OpenSession(session, expected) => {
                     self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
-                    self.out.push_back(Output::OpenSession(id, session));
+                    self.out.push_back(Output::OpenSession(id, session, expected));
                 }
-                leg::Event::Connect(path) => self.out.push_back(Output::Connect(id, path)),
+                leg::Event::Connect(target) => self.out.push_back(Output::Connect(id, target)),
                 leg::Event::Transmit(frame) => self.out.push_back(Output::Transmit(id, frame)),
+                leg::Event::Send(post) => self.out.push_back(Output::Send(id, post)),
+                leg::Event::Failed(delivery) => self.trace(id, Trace::MessageNotDelivered(delivery)),
+                leg::Event::TakeBack => self.out.push_back(Output::TakeBack(id)),
                 leg::Event::CloseSession(session) => self.out.push_back(Output::CloseSession(id, session)),
                 leg::Event::Credit => self.out.push_back(Output::Credit(id)),
                 leg::Event::Peer(fault) => self.trace(id, Trace::PeerFault(fault)),
                 leg::Event::Received(ticket, received) => self.received(env, id, ticket, &received),
                 leg::Event::Nickname(ticket, wanted) => self.nickname_wanted(env, id, ticket, wanted),
                 leg::Event::SessionRemoved => self.session_removed(env, id),
+                leg::Event::BoundBefore => self.session_bound(env, id),
+                leg::Event::NoAgreement(why) => self.end_leg_as(env, id, 488, EndCause::Fault, &why),
                 leg::Event::Missed(count) => self.notify_leg(env, id, &notices::missed(count)),
                 leg::Event::SessionRefused(code) => {
                     let why = alloc::format!("The client says that its MSRP session is over ({code})");
@@ -346,14 +382,14 @@ impl Room {
                 muc::Event::Removed(removal) => self.removed(env, id, &removal),
                 muc::Event::Returning => self.returning(id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),
-                muc::Event::Reflected(said, body) => self.reflected(env, id, said, &body),
+                muc::Event::Reflected(said, body, ids) => self.reflected(env, id, said, &body, &ids),
                 muc::Event::Concluded(said, result) => self.concluded(env, said, result),
                 muc::Event::FailedAfterAll(said, error) => self.failed_after_all(env, said, &error),
                 muc::Event::Overdue(said) => self.overdue(env, said),
                 muc::Event::NoSuchNickname(said) => self.no_such_nickname(env, &said),
                 muc::Event::Heard(heard) => self.heard_from_room(env, id, heard),
                 muc::Event::Seen(seen) => self.seen(env, id, &seen),
-                muc::Event::Subject(subject) => self.subject_changed(env, id, subject),
+                muc::Event::Subject(subject) => self.subject_changed(id, subject),
                 muc::Event::Codes(codes) => self.codes(env, id, &codes),
                 muc::Event::Described(info) => self.described(id, &info),
                 muc::Event::Declined(decline) => self.declined(env, id, &decline),

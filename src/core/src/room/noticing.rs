@@ -4,10 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::hearing::TEXT;
 use super::io::MembershipId;
 use super::{Room, Timer};
 use crate::env::Env;
 use crate::leg::LegId;
+use crate::msrp::content::Content;
 use crate::stanza::Decline;
 use crate::translate::{message, notices};
 
@@ -94,6 +96,8 @@ impl Room {
     pub(super) fn notify_leg(&mut self, env: &mut Env<'_>, id: LegId, text: &str) {
         let Some(dial) = self.legs.get(&id).map(|p| p.leg.dial()) else { return };
         let cpim = message::notice(&dial.room.uri, &dial.caller, text, env.wall);
-        self.deliver(env, id, &cpim);
+        if let Some(notice) = Content::cpim(env, TEXT, cpim) {
+            self.deliver(env, id, &notice);
+        }
     }
 }

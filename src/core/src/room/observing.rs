@@ -11,6 +11,8 @@ use crate::muc::Seen;
 use crate::roster::About;
 use crate::stanza::{DiscoInfo, Identity};
 
+/// What a room announces whose messages bear ids that it gave them (XEP-0359 §5).
+const STANZA_IDS: &str = "urn:xmpp:sid:0";
 /// How long a room goes unobserved before another membership asks for everybody. Where the room ends, or many leave, the others
 /// are gone within it, and nobody asks a room back into being.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -160,7 +162,7 @@ impl Room {
         self.members.get(&member).is_some_and(|m| m.membership.is_inside())
     }
 
-    pub(super) fn subject_changed(&mut self, _env: &mut Env<'_>, member: MembershipId, subject: String) {
+    pub(super) fn subject_changed(&mut self, member: MembershipId, subject: String) {
         // A room that never had one says so by an empty one.
         let is_news = !subject.is_empty() || self.roster.about().subject.is_some();
         if self.observer.eyes() == Some(member) && is_news {
@@ -176,6 +178,7 @@ impl Room {
             info.fields.iter().find(|(var, value)| var == name && !value.is_empty()).map(|(_, value)| value.clone())
         };
         let is_conference = |identity: &&Identity| identity.category == "conference";
+        self.gives_ids = info.features.iter().any(|feature| feature == STANZA_IDS);
         let name = info.identities.iter().find(is_conference).and_then(|identity| identity.name.clone());
         self.roster.describe(|about| {
             about.name = name.filter(|name| !name.is_empty());

@@ -14,7 +14,7 @@ use super::{Arrival, Room, Said, Timer};
 use crate::env::Env;
 use crate::leg::{LegId, Ticket, Utterance};
 use crate::msrp::session::{Received, Verdict};
-use crate::muc::Errand;
+use crate::muc::{Errand, Ids};
 use crate::stanza::StanzaError;
 use crate::switch::{self, Speaker, Wish};
 use crate::time::Instant;
@@ -32,7 +32,7 @@ const NO_PRIVATE_MESSAGES: Verdict =
 
 impl Room {
     pub(super) fn heard_from_leg(&mut self, env: &mut Env<'_>, id: LegId, frame: Frame, arrival: Arrival) {
-        if self.legs.get(&id).is_some_and(|p| p.leg.is_active()) {
+        if self.awaits_the_first_word(id) {
             self.timers.clear(Timer::LostLeg(id)); // it was waiting for the answer to our first SEND
         }
         self.arrival = Some(arrival);
@@ -63,6 +63,10 @@ impl Room {
             Ok(Wish::Composing(state)) => {
                 self.settle(env, (id, ticket), Verdict::Accepted, "");
                 return self.typed(env, member_id, &state);
+            }
+            Ok(Wish::Notification { to, imdn }) => {
+                self.settle(env, (id, ticket), Verdict::Accepted, "");
+                return self.notified_by_leg(env, member_id, &to, &imdn);
             }
             Ok(wish) => wish,
         };
@@ -141,17 +145,27 @@ impl Room {
         }
         let muc = self.settings.muc.clone();
         match wish {
-            Wish::Nothing | Wish::Composing(_) => {}
-            Wish::Public(body) => self.with_member(env, member, |m, env, out| {
-                m.say(env, Said::Message(id, ticket), body, deadline, out);
-            }),
+            Wish::Nothing | Wish::Composing(_) | Wish::Notification { .. } => {}
+            Wish::Public { body, request } => {
+                self.expect_fate(env, member, (id, ticket), request);
+                self.with_member(env, member, |m, env, out| {
+                    m.say(env, Said::Message(id, ticket), body, deadline, out);
+                });
+            }
             Wish::Subject(subject) => self.with_member(env, member, |m, env, out| {
                 m.set_subject(env, Said::Message(id, ticket), subject, deadline, out);
             }),
-            Wish::Private { to, body, headers } => match muc.with_resource_str(&to) {
-                Ok(to) => self.with_member(env, member, |m, env, out| {
-                    m.run(env, Said::Private(id, ticket, headers), Errand::Private { to, body }, deadline, out);
-                }),
+            Wish::Private { to: nickname, body, headers, request } => match muc.with_resource_str(&nickname) {
+                Ok(to) => {
+                    let stanza = env.token();
+                    let crosses = self.legs.get(&id).is_some_and(|p| p.leg.dial().room.receipts);
+                    let names = (nickname.as_str(), stanza.as_str());
+                    let asks = self.expect_receipts(env, (member, crosses), (id, ticket), request, names);
+                    let errand = Errand::Private { to, id: stanza, body, asks };
+                    self.with_member(env, member, |m, env, out| {
+                        m.run(env, Said::Private(id, ticket, headers), errand, deadline, out);
+                    });
+                }
                 Err(_) => self.settle(env, (id, ticket), switch::Objection::NobodyHere.verdict(), "no such occupant"),
             },
         }
@@ -197,10 +211,10 @@ impl Room {
     }
 
     /// The room has what was said: its author is told, and his other devices show it (GC-MSG-03).
-    pub(super) fn reflected(&mut self, env: &mut Env<'_>, member: MembershipId, said: Said, body: &str) {
+    pub(super) fn reflected(&mut self, env: &mut Env<'_>, member: MembershipId, said: Said, body: &str, ids: &Ids) {
         let Said::Message(author, _) = said else { return self.concluded(env, said, Ok(())) };
         self.concluded(env, said, Ok(()));
-        self.show_to_other_devices(env, member, author, body);
+        self.show_to_other_devices(env, member, author, (body, ids));
     }
 
     fn conclude(
@@ -211,12 +225,16 @@ impl Room {
         result: Result<(), (u16, StanzaError)>,
     ) {
         match result {
-            Ok(()) => self.settle_all(env, message, &Verdict::Accepted, headers.as_ref(), ""),
+            Ok(()) => {
+                self.settle_all(env, message, &Verdict::Accepted, headers.as_ref(), "");
+                self.tell_delivered(env, message);
+            }
             Err((code, error)) => {
                 let comment = phrases::explain_message(error.condition);
                 let why = error.text.clone().unwrap_or_else(|| comment.into());
                 let verdict = Verdict::Refused { code, comment: comment.into() };
                 self.settle_all(env, message, &verdict, headers.as_ref(), &why);
+                self.tell_failed(env, message);
             }
         }
     }
@@ -228,6 +246,7 @@ impl Room {
         let why = error.text.clone().unwrap_or_else(|| comment.into());
         self.trace(id, Trace::MessageRefused { code, why });
         self.with_leg(env, id, |leg, env, out| leg.failed_after_all(env, ticket, (code, comment), &headers, out));
+        self.tell_failed(env, (id, ticket));
     }
 
     pub(super) fn overdue(&mut self, env: &mut Env<'_>, said: Said) {
@@ -235,6 +254,7 @@ impl Room {
             Said::Nickname(id, ticket) => self.nickname_overdue(env, id, ticket),
             Said::Invitation(id) => self.invitation_concluded(id, Ok(())),
             Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
+                self.forget_fate((id, ticket));
                 self.settle_all(env, (id, ticket), &OVERDUE, None, "no reflection in time");
             }
         }

@@ -4,8 +4,11 @@ use bytes::{Bytes, BytesMut};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::env::Env;
 use mucfocus_core::leg::call::{CallCommand, Refusal};
-use mucfocus_core::leg::{Dial, Event, Leg, MsrpAddress, Ticket};
+use mucfocus_core::leg::{Dial, Event, Leg, MsrpAddresses, Policy, Ticket};
+use mucfocus_core::msrp::limits::Limits;
+use mucfocus_core::msrp::post::Post;
 use mucfocus_core::msrp::session::{PeerFault, Received};
+use mucfocus_core::msrp::transmitter::{Octets, Transmitter};
 use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 use mucfocus_core::wire::msrp::encode::WireFrame;
@@ -21,6 +24,7 @@ pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.
 pub struct Alone {
     pub leg: Leg,
     ids: Counting,
+    pub now: Instant,
     pub events: Vec<Event>,
     requests: u32,
 }
@@ -34,17 +38,27 @@ pub fn offer_with(what: &str, instead: &str) -> String {
 impl Alone {
     /// A leg whose call has this offer, in a room that carries private messages or not.
     pub fn rings(offer: &str, host: &str, private_messages: bool) -> Self {
-        let mut room = rules().find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
-        room.private_messages = private_messages;
-        let dial = Dial {
+        let rings = Self::calls(offer, |dial| {
+            dial.room.private_messages = private_messages;
+            dial.msrp.host = host.into();
+        });
+        rings.unwrap()
+    }
+
+    /// A leg whose call has this offer, at a node and in a room of another kind; or why there is none.
+    pub fn calls(offer: &str, change: impl FnOnce(&mut Dial)) -> Result<Self, Refusal> {
+        let mut dial = Dial {
             caller: SipUri::parse("sip:romeo@example.org").unwrap(),
             call_id: "call".into(),
-            room,
+            room: rules().find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap(),
             offer: Bytes::from(offer.to_owned()),
-            msrp: MsrpAddress { host: host.into(), port: 2855 },
-            max_message_size: 65_536,
+            msrp: MsrpAddresses { host: "node1.example.com".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            limits: Limits::default(),
+            policy: Policy::default(),
         };
-        Self { leg: Leg::new(dial).unwrap(), ids: Counting::default(), events: Vec::new(), requests: 0 }
+        change(&mut dial);
+        let now = Instant::from_micros(1);
+        Ok(Self { leg: Leg::new(dial)?, ids: Counting::default(), now, events: Vec::new(), requests: 0 })
     }
 
     /// A leg that was answered, and whose client has connected.
@@ -59,7 +73,7 @@ impl Alone {
 
     pub fn does<T>(&mut self, act: impl FnOnce(&mut Leg, &mut Env<'_>, &mut Vec<Event>) -> T) -> T {
         let wall = WallClock::from_unix_millis(1_795_253_400_123);
-        let mut env = Env { now: Instant::from_micros(1), wall, ids: &mut self.ids };
+        let mut env = Env { now: self.now, wall, ids: &mut self.ids };
         act(&mut self.leg, &mut env, &mut self.events)
     }
 
@@ -128,6 +142,7 @@ impl Alone {
     pub fn frames(&self) -> Vec<Frame> {
         let written = self.events.iter().filter_map(|event| match event {
             Event::Transmit(frame) => Some(read(frame)),
+            Event::Send(post) => Some(sent(post)),
             _ => None,
         });
         written.collect()
@@ -167,6 +182,19 @@ impl Alone {
         });
         received.collect()
     }
+}
+
+/// As a connection that has nothing else to write writes it.
+fn sent(post: &Post) -> Frame {
+    let now = Instant::from_micros(1);
+    let (mut line, mut octets) = (Transmitter::new(now, Limits::default(), false), Octets::new());
+    let share = line.attach();
+    line.post(now, share, post.clone()).unwrap();
+    while line.has_work() {
+        line.fill(now, &mut octets);
+    }
+    let whole: Vec<u8> = octets.into_parts().into_iter().flatten().collect();
+    read(&WireFrame { head: whole.into(), body: Bytes::new(), tail: Bytes::new() })
 }
 
 fn read(frame: &WireFrame) -> Frame {

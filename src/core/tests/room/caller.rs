@@ -6,10 +6,11 @@ use bytes::{Bytes, BytesMut};
 use jid::BareJid;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::{CallCommand, Refusal};
+use mucfocus_core::msrp::transmitter::Octets;
 use mucfocus_core::room::io::Trace;
 use mucfocus_core::wire::cpim::Cpim;
+use mucfocus_core::wire::imdn::{Imdn, Tracking};
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
-use mucfocus_core::wire::msrp::encode::WireFrame;
 use mucfocus_core::wire::msrp::frame::{Frame, Method, Start};
 
 /// What a client has seen of its call and its session.
@@ -19,6 +20,8 @@ pub struct Caller {
     pub account: BareJid,
     pub create: bool,
     pub setup: &'static str,
+    /// Whether he leaves the offer to the room, and answers it in his ACK.
+    pub is_silent: bool,
     /// Other words in his offer, each in place of those before it.
     pub offers_instead: Vec<(&'static str, String)>,
     /// How often he has moved to another path.
@@ -47,9 +50,18 @@ pub struct Caller {
     pub notices: Vec<String>,
     /// Who types, by document.
     pub composing: Vec<(String, String)>,
+    /// What was shown to him, and how it is called.
+    pub tracked: Vec<(String, Tracking)>,
+    /// What became of his messages, and the name of who tells.
+    pub told: Vec<(String, Imdn)>,
     pub greetings: usize,
+    shown: BTreeSet<String>,
+    /// Messages that came once more under the same Message-ID.
+    pub repeated: usize,
     /// The transaction of the last request of the room.
     pub last_request: String,
+    /// Its Message-ID.
+    pub last_message: String,
     /// Texts of his own, which he must not hear.
     pub spoke: BTreeSet<String>,
     /// Response codes by transaction.
@@ -74,6 +86,7 @@ impl Caller {
             account: BareJid::new(&format!("{}@example.org", name.to_lowercase())).unwrap(),
             create: false,
             setup: "active",
+            is_silent: false,
             offers_instead: Vec::new(),
             moved: 0,
             provisionals: 0,
@@ -93,8 +106,13 @@ impl Caller {
             whispered: Vec::new(),
             notices: Vec::new(),
             composing: Vec::new(),
+            tracked: Vec::new(),
+            told: Vec::new(),
             greetings: 0,
+            shown: BTreeSet::new(),
+            repeated: 0,
             last_request: String::new(),
+            last_message: String::new(),
             spoke: BTreeSet::new(),
             responses: BTreeMap::new(),
             comments: Vec::new(),
@@ -149,14 +167,19 @@ impl Caller {
         }
     }
 
+    /// A new connection begins between two messages.
+    pub fn reads_anew(&mut self) {
+        (self.collector, self.read) = (Collector::new(1 << 20), BytesMut::new());
+    }
+
     /// Reads what the room writes; gives the responses back as octets.
-    pub fn reads(&mut self, frame: &WireFrame) -> Vec<String> {
+    pub fn reads(&mut self, octets: Octets) -> Vec<String> {
         if self.lost_once && !self.is_bound {
             return Vec::new(); // the room has not heard of it yet
         }
         assert!(self.is_bound, "something is written to {} although there is no connection", self.name);
-        for chunk in frame.chunks() {
-            self.read.extend_from_slice(chunk);
+        for part in octets.into_parts() {
+            self.read.extend_from_slice(&part);
         }
         let mut written = Vec::new();
         while let Some(incoming) = self.collector.next(&mut self.read).expect("the room writes MSRP") {
@@ -165,7 +188,6 @@ impl Caller {
                 Incoming::Bad(bad) => panic!("the room wrote {bad:?}"),
             }
         }
-        assert!(self.read.is_empty(), "the room wrote half a message");
         written
     }
 
@@ -187,9 +209,10 @@ impl Caller {
                 let own = frame.head.from_path.endpoint().as_str();
                 assert_eq!(own.split('/').nth(3).and_then(|s| s.strip_suffix(";tcp")), self.session.as_deref());
                 self.last_request.clone_from(&transaction);
+                self.last_message = frame.head.message_id.clone().unwrap_or_default();
                 match &frame.head.content_type {
                     None => self.greetings += 1,
-                    Some(_) => self.shows(&frame.body),
+                    Some(_) => self.shows(frame.head.message_id.as_deref().unwrap_or_default(), &frame.body),
                 }
                 let (path, own) = (self.path(), own.to_string());
                 self.responds.then(|| {
@@ -202,7 +225,12 @@ impl Caller {
         }
     }
 
-    fn shows(&mut self, body: &Bytes) {
+    /// What comes twice is shown once (MS-CONN-08).
+    fn shows(&mut self, message_id: &str, body: &Bytes) {
+        if !self.shown.insert(message_id.to_owned()) {
+            self.repeated += 1;
+            return;
+        }
         let cpim = Cpim::parse(body).expect("the room writes CPIM");
         let from = cpim.from.as_ref().unwrap();
         let text = String::from_utf8(cpim.content.to_vec()).unwrap();
@@ -215,6 +243,13 @@ impl Caller {
         if cpim.content_type.is("application/im-iscomposing+xml") {
             return self.composing.push((name, text));
         }
+        if cpim.content_type.is("message/imdn+xml") {
+            assert_eq!(cpim.to[0].uri, self.uri());
+            assert!(cpim.tracking.message_id.is_some() && !cpim.tracking.asks.anything(), "IMDN-03: {cpim:?}");
+            assert!(std::str::from_utf8(body).unwrap().contains("\r\nContent-Disposition: notification\r\n"));
+            return self.told.push((name, Imdn::parse(&cpim.content).unwrap()));
+        }
+        self.tracked.push((text.clone(), cpim.tracking.clone()));
         assert_eq!(cpim.content_type.charset(), Some("utf-8"), "CPIM-12");
         let is_delayed = body.windows(22).any(|octets| octets == b"mucfocus.Delayed: true");
         match cpim.to[0].uri.as_str() {

@@ -117,7 +117,7 @@ fn chunks_that_cannot_be_are_refused_by_name() {
     chunk(&romeo, "b", "61-*/*", "end", '$');
     refused(chunk(&romeo, "b", "64-*/*", "more", '+'), 400, "beyond-end");
     chunk(&romeo, "c", "61-*/*", "middle", '+');
-    refused(chunk(&romeo, "c", "1-*/*", "short", '$'), 400, "beyond-end");
+    refused(chunk(&romeo, "c", "2-*/*", "short", '$'), 400, "beyond-end");
     // MS-SEND-12
     refused(chunk(&romeo, "d", "1-*/9223372036854775807", "x", '+'), 413, "too-large");
     refused(chunk(&romeo, "e", "9223372036854775807-*/*", "x", '$'), 413, "too-large");
@@ -144,8 +144,21 @@ fn four_messages_may_be_unfinished_and_not_for_ever() {
     romeo.gets_response(&send, 413);
     let send = romeo.says("but whole ones go");
     romeo.gets_response(&send, 200);
-    story.seconds_pass(61);
+    story.seconds_pass(541);
     let send = chunk(&romeo, "e", "1-*/*", "From: ", '+');
     romeo.gets_response(&send, 200);
+    story.everybody_leaves();
+}
+
+/// SW-10: what all legs together may not hold, none of them can.
+#[test]
+fn a_message_for_which_there_is_no_room_is_refused_until_there_is_some() {
+    let (story, romeo) = Story::with_romeo();
+    story.world().room.grant(romeo.leg, 5);
+    romeo.gets_response(&chunk(&romeo, "a", "1-10/100", "0123456789", '+'), 413);
+    assert_eq!(story.world().room.unfinished(romeo.leg), 0);
+    story.world().room.grant(romeo.leg, 10_000);
+    romeo.gets_response(&chunk(&romeo, "b", "1-10/100", "0123456789", '+'), 200);
+    assert!((10..=10_000).contains(&story.world().room.unfinished(romeo.leg)));
     story.everybody_leaves();
 }

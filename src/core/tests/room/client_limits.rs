@@ -1,7 +1,10 @@
 //! What a client says that it takes and can do, and what it gets (MS-SEND-16, MS-SEND-18, MS-SDP-06, SW-31, SW-36).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mucfocus_core::leg::{Capabilities, Delivery, Event, Leg};
+use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::session::{MAX_WAITING, MAX_WAITING_OCTETS, PeerFault, Verdict};
 use mucfocus_core::wire::cpim::{Address, Cpim, encode};
 use mucfocus_core::wire::msrp::frame::{Method, Start};
@@ -13,8 +16,13 @@ fn cpim(text: &str) -> Bytes {
     encode(&room, &room, "2026-11-21T09:30:00Z", "text/plain;charset=utf-8", text)
 }
 
+fn content(kind: &str, cpim: Bytes) -> Arc<Content> {
+    Arc::new(Content::new("m", "message/cpim", kind, cpim).unwrap())
+}
+
 fn hears(romeo: &mut Alone, text: &str) -> Delivery {
-    romeo.does(|leg, env, out| leg.deliver(env, "text/plain;charset=utf-8", &cpim(text), out)).unwrap()
+    let text = content("text/plain;charset=utf-8", cpim(text));
+    romeo.does(|leg, env, out| leg.deliver(env, &text, out))
 }
 
 fn texts(romeo: &Alone) -> Vec<String> {
@@ -38,9 +46,9 @@ fn a_message_is_never_larger_than_the_client_takes() {
     let markup = romeo.does(|leg, env, out| {
         leg.reoffered(env, format!("{OFFER}a=max-size:{limit}\r\n").replace("text/plain", "*").as_bytes(), out);
         out.clear();
-        leg.deliver(env, "text/html", &cpim("<b>Rosaline</b>"), out)
+        leg.deliver(env, &content("text/html", cpim("<b>Rosaline</b>")), out)
     });
-    assert_eq!((markup, romeo.takes_events()), (Ok(Delivery::TooLarge), vec![]), "markup is not cut in pieces");
+    assert_eq!((markup, romeo.takes_events()), (Delivery::TooLarge, vec![]), "markup is not cut in pieces");
     for limit in [0, 10] {
         let mut romeo = Alone::talks(&format!("{OFFER}a=max-size:{limit}\r\n"));
         assert_eq!((hears(&mut romeo, "x"), romeo.takes_events()), (Delivery::TooLarge, vec![]));
@@ -62,7 +70,7 @@ fn a_type_that_the_client_did_not_list_is_not_sent() {
         let mut romeo =
             Alone::talks(&offer_with("a=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain", types));
         for (wrapped, accepted) in [("text/plain;charset=utf-8", plain), ("text/html", html), ("junk", false)] {
-            let sent = romeo.does(|leg, env, out| leg.deliver(env, wrapped, &cpim("x"), out)).unwrap();
+            let sent = romeo.does(|leg, env, out| leg.deliver(env, &content(wrapped, cpim("x")), out));
             assert_eq!(sent, if accepted { Delivery::Sent } else { Delivery::TypeRefused }, "{wrapped} to {types}");
             assert_eq!(romeo.takes_events().len(), usize::from(accepted));
         }
@@ -73,7 +81,14 @@ fn a_type_that_the_client_did_not_list_is_not_sent() {
 /// SW-31, SW-36: what counts is the last offer.
 #[test]
 fn what_a_client_can_do_follows_its_offers() {
-    let all = Capabilities { aware: true, nickname: true, private_messages: true, composing: false, text: true };
+    let all = Capabilities {
+        aware: true,
+        nickname: true,
+        private_messages: true,
+        composing: false,
+        receipts: false,
+        text: true,
+    };
     let mut romeo = Alone::talks(OFFER);
     assert_eq!(romeo.leg.capabilities(), all);
     let unaware = offer_with("a=chatroom:nickname private-messages\r\n", "");
@@ -87,7 +102,7 @@ fn what_a_client_can_do_follows_its_offers() {
     assert_eq!(romeo.responses(), [(asked, 403)]);
     romeo.offers(&offer_with("private-messages", "NICKNAMES com.example.x")).unwrap();
     assert_eq!(romeo.leg.capabilities(), Capabilities { private_messages: false, ..all });
-    assert!(!romeo.takes_events().iter().any(|e| matches!(e, Event::OpenSession(_) | Event::CloseSession(_))));
+    assert!(!romeo.takes_events().iter().any(|e| matches!(e, Event::OpenSession(..) | Event::CloseSession(_))));
     for (types, composing) in
         [("types:text/plain application/im-iscomposing+xml", true), ("types:*", false), ("types:application/*", false)]
     {
@@ -104,7 +119,9 @@ fn the_answer_has_each_token_of_the_room_once() {
         let answer = Alone::rings(&offer, "node1.example.com", private).is_answered();
         assert!(answer.contains(tokens), "{answer}");
         assert!(answer.contains("a=accept-types:message/cpim\r\n"), "{answer}");
-        assert!(answer.contains("a=accept-wrapped-types:text/plain text/html application/im-iscomposing+xml\r\n"));
+        assert!(answer.contains(
+            "a=accept-wrapped-types:text/plain text/html application/im-iscomposing+xml message/imdn+xml\r\n"
+        ));
     }
 }
 
@@ -146,7 +163,7 @@ fn what_is_said_during_a_hold_comes_afterwards() {
         }
         assert_eq!((romeo.takes_events(), romeo.leg.missed()), (vec![], 3));
         romeo.offers(OFFER).unwrap();
-        assert!(matches!(romeo.events[..3], [Event::Call(_), Event::Missed(3), Event::Transmit(_)]), "{direction}");
+        assert!(matches!(romeo.events[..3], [Event::Call(_), Event::Missed(3), Event::Send(_)]), "{direction}");
         let expected: Vec<String> = (3..MAX_WAITING + 3).map(|n| n.to_string()).collect();
         assert_eq!(texts(&romeo), expected);
         assert_eq!(romeo.leg.missed(), 0, "it was said");

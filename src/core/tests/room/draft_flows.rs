@@ -37,7 +37,7 @@ fn f35_to_f41_romeo_dials_and_is_in_the_room() {
     for line in [
         "m=message 2855 TCP/MSRP *\r\n",
         "a=accept-types:message/cpim\r\n",
-        "a=accept-wrapped-types:text/plain text/html application/im-iscomposing+xml\r\n",
+        "a=accept-wrapped-types:text/plain text/html application/im-iscomposing+xml message/imdn+xml\r\n",
         "a=chatroom:nickname private-messages\r\n",
         "a=setup:passive\r\n",
         "a=path:msrp://node1.example.com:2855/",

@@ -93,3 +93,26 @@ fn a_strange_nickname_and_a_strange_text_arrive_as_they_are() {
     romeo.has_heard(&[(nick, text)]);
     story.everybody_leaves();
 }
+
+/// Each membership hears its own copy; what they send on is one message. What is said twice is two.
+#[test]
+fn a_message_is_rendered_once_for_all_who_hear_it() {
+    let (story, romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.dials();
+    let ids = || (romeo.sees().last_message.clone(), tybalt.sees().last_message.clone());
+    let long = "long ".repeat(2000);
+    let mut seen = Vec::new();
+    // A long one is kept only as long as somebody has it to send.
+    (romeo.client().responds, tybalt.client().responds) = (false, false);
+    for text in ["Peace", "Peace", &long, &long] {
+        story.in_the_room("JuliC", text);
+        let (his, the_others) = ids();
+        assert_eq!(his, the_others, "{text:.10}");
+        assert!(!seen.contains(&his), "{text:.10}");
+        seen.push(his);
+    }
+    assert_eq!(romeo.sees().heard.len(), 4);
+    assert_eq!(tybalt.sees().heard.len(), 4);
+    story.everybody_leaves();
+}

@@ -148,8 +148,10 @@ fn what_is_said_before_the_session_is_connected_waits() {
         story.muc().says("JuliC", None, &format!("line {n}"));
     }
     story.settles();
-    romeo.gets_bye(480, "too much");
-    assert_eq!(ended_by(&romeo), [EndCause::TooSlow]);
+    romeo.connects();
+    let heard = romeo.sees().heard.clone();
+    assert_eq!((heard.len(), heard[0].1.as_str(), heard[255].1.as_str()), (256, "line 44", "line 299"));
+    assert!(romeo.sees().notices.last().unwrap().contains("44"), "{:?}", romeo.sees().notices);
     story.everybody_leaves();
 }
 
@@ -191,7 +193,7 @@ fn late_inputs_for_a_leg_that_is_gone_are_nothing() {
         Input::Confirmed(romeo.leg),
         Input::Bound(romeo.leg),
         Input::Cancelled(romeo.leg),
-        Input::SessionLost { leg: romeo.leg, why: "late".into(), ago: Duration::ZERO },
+        Input::SessionLost { leg: romeo.leg, why: "late".into(), ago: Duration::ZERO, unsent: vec![] },
         Input::SessionStalled(romeo.leg),
         Input::CallEnded(romeo.leg, CallEnd::NoAck),
     ] {
@@ -205,7 +207,8 @@ fn late_inputs_for_a_leg_that_is_gone_are_nothing() {
 #[test]
 fn a_connection_that_died_long_ago_is_not_waited_for_as_long() {
     let (story, romeo) = Story::with_romeo();
-    let lost = Input::SessionLost { leg: romeo.leg, why: "timed out".into(), ago: Duration::from_secs(30) };
+    let lost =
+        Input::SessionLost { leg: romeo.leg, why: "timed out".into(), ago: Duration::from_secs(30), unsent: vec![] };
     romeo.input(lost);
     story.seconds_pass(14);
     romeo.is_called("Romeo");

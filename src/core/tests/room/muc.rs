@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jid::{BareJid, FullJid, Jid};
 use mucfocus_core::stanza::{
-    Condition, Delay, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser, OutStanza,
-    Password, Presence, PresenceKind, Stanza, StanzaError,
+    Asks, Condition, Delay, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser,
+    OutStanza, Password, Presence, PresenceKind, Receipt, ReceiptKind, Stanza, StanzaError,
 };
 use mucfocus_core::time::WallClock;
 
@@ -57,6 +57,10 @@ pub struct Muc {
     pub refuses_invitations: Option<StanzaError>,
     /// From whom, to whom, and what.
     pub whispered: Vec<(String, String, String)>,
+    /// From whom, to whom, and what became of which message.
+    pub receipts: Vec<(String, String, Receipt)>,
+    /// Whether it gives its messages ids of its own, and announces that.
+    pub gives_ids: bool,
     pub invited: Vec<BareJid>,
 }
 
@@ -98,6 +102,8 @@ impl Muc {
             refuses_private: None,
             refuses_invitations: None,
             whispered: Vec::new(),
+            receipts: Vec::new(),
+            gives_ids: false,
             invited: Vec::new(),
         }
     }
@@ -182,6 +188,7 @@ impl Muc {
                     None if self.exists => IqAnswer::Result(DiscoInfo {
                         features: std::iter::once("http://jabber.org/protocol/muc")
                             .chain(self.is_members_only.then_some("muc_membersonly"))
+                            .chain(self.gives_ids.then_some("urn:xmpp:sid:0"))
                             .map(Into::into)
                             .collect(),
                         ..DiscoInfo::default()
@@ -191,7 +198,8 @@ impl Muc {
                 self.iq(account, id, answer);
             }
             OutStanza::Rename { occupant, id } => self.rename(account, &occupant, id),
-            OutStanza::Private { to, id, body } => self.private(account, &to, id, body),
+            OutStanza::Private { to, id, body, asks } => self.private(account, &to, id, &body, asks),
+            OutStanza::Receipt { to, id, receipt } => self.receipt(&account, &to, id, receipt),
             OutStanza::ChatState { id, state, .. } => {
                 if let Some(nick) = self.nickname_of(&account) {
                     let state = Message { body: None, chat_state: Some(state), ..self.message(&nick, Some(id), "") };
@@ -312,7 +320,7 @@ impl Muc {
         }
     }
 
-    fn private(&mut self, account: BareJid, to: &FullJid, id: String, body: String) {
+    fn private(&mut self, account: BareJid, to: &FullJid, id: String, body: &str, asks: Asks) {
         let refused = self.refuses_private.clone();
         let whom = self.occupants.get(to.resource().as_str()).cloned();
         match (refused, whom, self.nickname_of(&account)) {
@@ -320,9 +328,9 @@ impl Muc {
             (None, None, _) => self.bounces(account, id, error(Condition::ItemNotFound, ErrorKind::Cancel)),
             (None, _, None) => self.bounces(account, id, error(Condition::NotAcceptable, ErrorKind::Cancel)),
             (None, Some(whom), Some(nick)) => {
-                self.whispered.push((nick.clone(), to.resource().as_str().into(), body.clone()));
+                self.whispered.push((nick.clone(), to.resource().as_str().into(), body.into()));
                 if let Some(account) = whom {
-                    self.whispers(&account, &nick, Some(id), &body);
+                    self.asks(&account, &nick, Some(id), body, asks);
                 }
             }
         }
@@ -330,8 +338,29 @@ impl Muc {
 
     /// Somebody speaks to one occupant alone.
     pub fn whispers(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str) {
-        let message = Message { kind: MessageKind::Chat, ..self.message(nick, id, body) };
+        self.asks(to, nick, id, body, Asks::default());
+    }
+
+    /// The same, and wants to hear what becomes of it.
+    pub fn asks(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str, asks: Asks) {
+        let message = Message { kind: MessageKind::Chat, asks, ..self.message(nick, id, body) };
         self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    /// Somebody tells one occupant what became of his message.
+    pub fn tells(&mut self, to: &BareJid, nick: &str, id: &str, kind: ReceiptKind) {
+        let receipts = vec![Receipt { id: id.into(), kind }];
+        let message = Message { kind: MessageKind::Chat, body: None, receipts, ..self.message(nick, None, "") };
+        self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    fn receipt(&mut self, account: &BareJid, to: &FullJid, id: String, receipt: Receipt) {
+        assert_ne!(id, receipt.id);
+        let nick = self.nickname_of(account).unwrap();
+        self.receipts.push((nick.clone(), to.resource().as_str().into(), receipt.clone()));
+        if let Some(Some(account)) = self.occupants.get(to.resource().as_str()).cloned() {
+            self.tells(&account, &nick, &receipt.id, receipt.kind);
+        }
     }
 
     fn leave(&mut self, account: &BareJid) {
@@ -372,10 +401,13 @@ impl Muc {
             kind: MessageKind::Groupchat,
             origin_id: id.clone(),
             id,
+            stanza_id: None,
             body: Some(body.into()),
             subject: None,
             delay: None,
             chat_state: None,
+            asks: Asks::default(),
+            receipts: Vec::new(),
             muc: None,
         }
     }

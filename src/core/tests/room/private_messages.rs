@@ -101,25 +101,33 @@ fn a_client_that_takes_none_gets_none_and_the_sender_hears_why() {
 
 #[test]
 fn what_its_addressees_server_sends_back_later_is_reported() {
-    // GC-PM-06
-    let (story, romeo) = Story::with_romeo();
-    let request = romeo.whispers_to("JuliC", "wherefore");
-    romeo.gets_response(&request, 200);
-    let (account, id) = story
-        .muc()
-        .log
-        .iter()
-        .find_map(|(account, stanza)| match stanza {
+    // GC-PM-06, MS-REP-03
+    for (header, response, expected) in [
+        ("", Some(200), &[403][..]),
+        ("Failure-Report: yes\r\n", Some(200), &[403]),
+        ("Failure-Report: partial\r\n", None, &[]),
+        ("Failure-Report: no\r\n", None, &[]),
+    ] {
+        let (story, romeo) = Story::with_romeo();
+        let to_juliet = "sip:capulet@rooms.example.com;gr=JuliC>\r\nDateTime";
+        let cpim = romeo.cpim("wherefore").replace("sip:capulet@rooms.example.com>\r\nDateTime", to_juliet);
+        let request = romeo.sends(header, &cpim);
+        story.settles();
+        assert_eq!(romeo.sees().responses.get(&request).copied(), response, "{header:?}");
+        let sent = story.muc().log.iter().find_map(|(account, stanza)| match stanza {
             OutStanza::Private { id, .. } => Some((account.clone(), id.clone())),
             _ => None,
-        })
-        .unwrap();
-    for _ in 0..2 {
-        story.muc().bounces(account.clone(), id.clone(), error(Condition::ServiceUnavailable, ErrorKind::Cancel));
-        story.settles();
+        });
+        let (account, id) = sent.unwrap();
+        for _ in 0..2 {
+            story.muc().bounces(account.clone(), id.clone(), error(Condition::ServiceUnavailable, ErrorKind::Cancel));
+            story.settles();
+        }
+        let sees = romeo.sees();
+        let reports: Vec<u16> = sees.reports.iter().map(|r| r.head.status.as_ref().unwrap().code).collect();
+        assert_eq!(reports, expected, "{header:?}: once, and to who wants to hear of it");
+        assert!(sees.reports.iter().all(|r| r.head.byte_range.unwrap().end == u64::try_from(cpim.len()).ok()));
     }
-    let reports: Vec<u16> = romeo.sees().reports.iter().map(|r| r.head.status.as_ref().unwrap().code).collect();
-    assert_eq!(reports, [403], "once");
 }
 
 #[test]

@@ -199,7 +199,10 @@ impl Play {
             Operation::LoseConnection if call.sees().is_bound => {
                 (call.client().is_bound, call.client().lost_once) = (false, true);
                 self.story.world().mail.remove(&Source::Msrp(leg));
-                self.post(Source::Msrp(leg), Input::SessionLost { leg, why: "reset".into(), ago: Duration::ZERO });
+                self.post(
+                    Source::Msrp(leg),
+                    Input::SessionLost { leg, why: "reset".into(), ago: Duration::ZERO, unsent: vec![] },
+                );
             }
             Operation::Reinvite(kind) => {
                 let (what, instead) = match kind {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mucfocus_core::room::io::Input;
+use mucfocus_core::leg::Delivery;
+use mucfocus_core::msrp::session::MAX_WAITING;
+use mucfocus_core::room::io::{Input, Trace};
 
-use crate::story::Story;
+use crate::story::{SipUser, Story};
+use crate::world::{Mail, Source};
 
 /// MS-SDP-04, SIP-11: a refresh gets the same answer, nonsense 488, and the session goes on.
 #[test]
@@ -179,40 +182,135 @@ fn a_client_that_cannot_be_connected_to_is_out_after_a_while() {
     romeo.client().setup = "passive";
     romeo.dials();
     romeo.input(Input::Confirmed(romeo.leg));
-    romeo.input(Input::SessionLost { leg: romeo.leg, why: "connection refused".into(), ago: Duration::ZERO });
+    romeo.input(Input::SessionLost {
+        leg: romeo.leg,
+        why: "connection refused".into(),
+        ago: Duration::ZERO,
+        unsent: vec![],
+    });
     story.seconds_pass(46);
     romeo.gets_bye(480, "MSRP");
     story.everybody_leaves();
 }
 
+/// The client answers a request of the room.
+fn answers(romeo: &SipUser, transaction: &str, code: u16) {
+    let path = romeo.sees().path();
+    let octets = format!(
+        "MSRP {transaction} {code} No\r\nTo-Path: msrp://node1.example.com:2855/x;tcp\r\n\
+         From-Path: {path}\r\n-------{transaction}$\r\n"
+    );
+    romeo.story.world().post(Source::Msrp(romeo.leg), Mail::Octets(romeo.leg, octets));
+    romeo.story.settles();
+}
+
+/// The client answers the last request of the room.
+fn answers_last(romeo: &SipUser, code: u16) {
+    let transaction = romeo.sees().last_request.clone();
+    answers(romeo, &transaction, code);
+}
+
 /// MS-RSP-07: who answers 481 has no session any more; MS-RSP-10: answers to nothing are nothing.
 #[test]
 fn a_client_that_ended_its_session_is_out() {
+    let (story, romeo) = Story::with_romeo();
     for code in [481, 506] {
+        answers(&romeo, "unknown1", code);
+    }
+    assert_eq!(romeo.sees().bye, None);
+    assert!(romeo.sees().is_bound);
+    romeo.client().responds = false;
+    story.in_the_room("JuliC", "Romeo?");
+    answers_last(&romeo, 481);
+    romeo.gets_bye(480, "481");
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
+/// MS-RSP-07: whose session is on another connection gets nothing more on this one; what he has not taken waits for the next.
+#[test]
+fn a_session_that_the_client_has_elsewhere_waits_for_a_new_offer() {
+    for comes_back in [true, false] {
         let (story, romeo) = Story::with_romeo();
-        let response = |transaction: &str| {
-            let path = romeo.sees().path();
-            let octets = format!(
-                "MSRP {transaction} {code} No\r\nTo-Path: msrp://node1.example.com:2855/x;tcp\r\n\
-                 From-Path: {path}\r\n-------{transaction}$\r\n"
-            );
-            let mail = crate::world::Mail::Octets(romeo.leg, octets);
-            story.world().post(crate::world::Source::Msrp(romeo.leg), mail);
-            story.settles();
-        };
-        response("unknown1");
-        assert_eq!(romeo.sees().bye, None);
         romeo.client().responds = false;
-        story.in_the_room("JuliC", "Romeo?");
-        let transaction = romeo.sees().last_request.clone();
-        response(&transaction);
-        romeo.gets_bye(480, &code.to_string());
-        romeo.is_not_in_the_room();
+        story.in_the_room("JuliC", "one");
+        let first = romeo.sees().last_request.clone();
+        story.in_the_room("JuliC", "two");
+        answers(&romeo, &first, 506);
+        assert_eq!((romeo.sees().bye.clone(), romeo.sees().is_bound), (None, false));
+        story.in_the_room("JuliC", "three");
+        romeo.client().responds = true;
+        story.seconds_pass(44);
+        romeo.is_called("Romeo");
+        if comes_back {
+            romeo.reoffers();
+            romeo.connects();
+            romeo.has_heard(&[("JuliC", "one"), ("JuliC", "two"), ("JuliC", "three")]);
+            assert_eq!(romeo.sees().repeated, 2);
+            story.seconds_pass(60);
+            romeo.is_called("Romeo");
+        } else {
+            story.seconds_pass(2);
+            romeo.gets_bye(480, "MSRP");
+            romeo.is_not_in_the_room();
+        }
         story.everybody_leaves();
     }
 }
 
-/// A client that reads and never answers is not ended for it, and nothing piles up.
+/// MS-CONN-11, MS-SDP-08: what listens where an offer has us connect may know nothing of MSRP. It gets one SEND, in which nobody
+/// says anything, until it answers that or asks something itself.
+#[test]
+fn whom_we_connect_to_hears_nothing_before_he_has_spoken() {
+    for word in ["200", "501", "a keep-alive", "a message", "a nickname"] {
+        let story = Story::begins();
+        story.in_the_room("JuliC", "before");
+        let romeo = story.sip_user("Romeo");
+        (romeo.client().setup, romeo.client().responds) = ("passive", false);
+        romeo.dials();
+        romeo.input(Input::Confirmed(romeo.leg));
+        story.in_the_room("JuliC", "after");
+        story.seconds_pass(20);
+        assert_eq!((romeo.sees().greetings, romeo.sees().heard.len(), romeo.sees().earlier.len()), (1, 0, 0), "{word}");
+        romeo.client().responds = true;
+        match word {
+            "200" => answers_last(&romeo, 200),
+            "501" => answers_last(&romeo, 501),
+            "a keep-alive" => drop(romeo.writes("SEND", "Message-ID: alive\r\n", None, '$')),
+            "a message" => drop(romeo.says("Hello")),
+            _ => drop(romeo.wants_to_be("Mercutio")),
+        }
+        story.settles();
+        romeo.has_heard(&[("JuliC", "after")]);
+        story.in_the_room("JuliC", "later");
+        romeo.has_heard(&[("JuliC", "after"), ("JuliC", "later")]);
+        story.seconds_pass(60);
+        assert_eq!(romeo.sees().bye, None, "{word}");
+        assert_eq!(romeo.sees().greetings, 1);
+        story.everybody_leaves();
+    }
+}
+
+/// MS-CONN-11: who lets us connect and then calls himself active has said nothing all the same.
+#[test]
+fn a_new_offer_is_no_word_on_the_connection() {
+    let story = Story::begins();
+    story.world().connects_sessions = false;
+    let romeo = story.sip_user("Romeo");
+    (romeo.client().setup, romeo.client().responds) = ("passive", false);
+    romeo.dials();
+    romeo.input(Input::Confirmed(romeo.leg));
+    romeo.client().setup = "active";
+    romeo.reoffers();
+    romeo.connects();
+    story.in_the_room("JuliC", "Romeo?");
+    assert_eq!((romeo.sees().greetings, romeo.sees().heard.len()), (1, 0));
+    story.seconds_pass(46);
+    romeo.gets_bye(480, "MSRP");
+    story.everybody_leaves();
+}
+
+/// MS-RSP-04: a client that is alive and never answers is not ended for it, nothing piles up, and the operator can see it.
 #[test]
 fn a_client_that_never_answers_goes_on_hearing() {
     let (story, romeo) = Story::with_romeo();
@@ -220,11 +318,130 @@ fn a_client_that_never_answers_goes_on_hearing() {
     for n in 0..600 {
         story.in_the_room("JuliC", &format!("line {n}"));
         story.milliseconds_pass(100);
+        if n % 50 == 0 {
+            romeo.writes("SEND", "Message-ID: alive\r\n", None, '$');
+            story.settles();
+        }
     }
     assert_eq!(romeo.sees().heard.len(), 600);
     assert_eq!(romeo.sees().bye, None);
-    story.seconds_pass(60);
+    let unanswered = Trace::MessageNotDelivered(Delivery::Unanswered);
+    assert!(romeo.sees().traces.contains(&unanswered));
     story.everybody_leaves();
+}
+
+/// MS-RSP-04: where nothing at all comes back, nobody is there.
+#[test]
+fn a_client_that_says_nothing_at_all_is_out_after_a_while() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.client().responds = false;
+    story.seconds_pass(600);
+    romeo.is_called("Romeo");
+    story.in_the_room("JuliC", "Romeo?");
+    story.seconds_pass(29);
+    assert!(romeo.sees().is_bound);
+    story.seconds_pass(1);
+    assert!(!romeo.sees().is_bound, "the connection is given up");
+    story.seconds_pass(16);
+    romeo.gets_bye(480, "MSRP");
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
+/// MS-CONN-08: what was written and not answered is said again on the next connection, in order and under the same Message-ID, and
+/// what the room said meanwhile follows.
+#[test]
+fn what_a_lost_connection_took_along_comes_on_the_next() {
+    let (story, romeo) = Story::with_romeo();
+    story.in_the_room("JuliC", "one");
+    romeo.client().responds = false;
+    story.in_the_room("JuliC", "two");
+    story.in_the_room("JuliC", "three");
+    romeo.client().lost_once = true;
+    romeo.loses_connection();
+    story.in_the_room("JuliC", "four");
+    romeo.client().responds = true;
+    story.seconds_pass(10);
+    romeo.reoffers();
+    romeo.connects();
+    romeo.has_heard(&[("JuliC", "one"), ("JuliC", "two"), ("JuliC", "three"), ("JuliC", "four")]);
+    assert_eq!(romeo.sees().repeated, 2, "two and three came again");
+    assert!(!romeo.sees().notices.iter().any(|notice| notice.contains("missed")), "{:?}", romeo.sees().notices);
+    story.seconds_pass(60);
+    romeo.is_called("Romeo");
+    story.everybody_leaves();
+}
+
+/// MS-CONN-08, GC-JOIN-18: the same when the client moves while its old connection stands.
+#[test]
+fn what_was_not_answered_moves_along() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.client().responds = false;
+    story.in_the_room("JuliC", "one");
+    romeo.client().moved = 1;
+    romeo.reoffers();
+    story.in_the_room("JuliC", "two");
+    romeo.client().responds = true;
+    romeo.connects();
+    romeo.has_heard(&[("JuliC", "one"), ("JuliC", "two")]);
+    assert_eq!(romeo.sees().repeated, 1);
+    story.everybody_leaves();
+}
+
+/// MS-CONN-08: what waits for a connection that may come is bounded; the user is told how much he missed.
+#[test]
+fn what_waits_for_the_next_connection_is_bounded() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.loses_connection();
+    for n in 0..MAX_WAITING + 3 {
+        story.in_the_room("JuliC", &n.to_string());
+    }
+    romeo.reoffers();
+    romeo.connects();
+    assert_eq!(romeo.sees().heard.len(), MAX_WAITING);
+    assert_eq!(romeo.sees().heard[0].1, "3");
+    assert!(romeo.sees().notices.last().unwrap().contains('3'), "{:?}", romeo.sees().notices);
+    story.everybody_leaves();
+}
+
+/// MS-SEND-15, MS-REP-04, MS-RSP-09: a type that the client does not understand is not sent again; other refusals are about one
+/// message.
+#[test]
+fn a_refused_type_is_not_sent_again() {
+    for (code, again) in [(415, false), (413, true), (400, true), (403, true)] {
+        for by_report in [false, true] {
+            let (story, romeo) = Story::with_romeo();
+            romeo.client().responds = false;
+            story.in_the_room("JuliC", "one");
+            let (transaction, id) = (romeo.sees().last_request.clone(), romeo.sees().last_message.clone());
+            let path = romeo.sees().path();
+            let to = "msrp://node1.example.com:2855/x;tcp";
+            for (namespace, counts) in [(1, false), (0, true)] {
+                let octets = if by_report {
+                    format!(
+                        "MSRP rep12345 REPORT\r\nTo-Path: {to}\r\nFrom-Path: {path}\r\nMessage-ID: {id}\r\n\
+                         Byte-Range: 1-1/1\r\nStatus: 00{namespace} {code} No\r\n-------rep12345$\r\n"
+                    )
+                } else if counts {
+                    format!(
+                        "MSRP {transaction} {code} No\r\nTo-Path: {to}\r\nFrom-Path: {path}\r\n-------{transaction}$\r\n"
+                    )
+                } else {
+                    continue;
+                };
+                let mail = Mail::Octets(romeo.leg, octets);
+                story.world().post(Source::Msrp(romeo.leg), mail);
+                story.settles();
+                let refused = Trace::MessageNotDelivered(Delivery::Refused(code));
+                assert_eq!(romeo.sees().traces.contains(&refused), counts, "namespace {namespace}");
+            }
+            romeo.client().responds = true;
+            story.in_the_room("JuliC", "two");
+            assert_eq!(romeo.sees().heard.len(), 1 + usize::from(again), "{code}");
+            assert_eq!(romeo.sees().bye, None);
+            story.everybody_leaves();
+        }
+    }
 }
 
 /// An `a=path` that no To-Path can hold would lose every message without a word.

@@ -181,7 +181,12 @@ impl SipUser {
     pub fn loses_connection(&self) {
         self.client().is_bound = false;
         self.story.world().mail.remove(&Source::Msrp(self.leg));
-        self.input(Input::SessionLost { leg: self.leg, why: "reset by peer".into(), ago: Duration::ZERO });
+        self.input(Input::SessionLost {
+            leg: self.leg,
+            why: "reset by peer".into(),
+            ago: Duration::ZERO,
+            unsent: vec![],
+        });
     }
 
     pub fn loses_stream(&self, end: StreamEnd) {

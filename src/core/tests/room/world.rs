@@ -13,7 +13,10 @@ use mucfocus_core::address::template::{NicknameTemplate, Template};
 use mucfocus_core::conference::{Outcome, SubscriptionId};
 use mucfocus_core::env::{Env, IdSource};
 use mucfocus_core::leg::call::{CallCommand, CallEnd};
-use mucfocus_core::leg::{Dial, LegId, MsrpAddress};
+use mucfocus_core::leg::{Dial, LegId, MsrpAddresses, Policy};
+use mucfocus_core::msrp::content::Content;
+use mucfocus_core::msrp::limits::Limits;
+use mucfocus_core::msrp::transmitter::{Heard, Octets, RESPONSE_TIME, Share, Transmitter};
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
@@ -27,7 +30,7 @@ use crate::watcher::Watcher;
 
 /// Counts. What is drawn looks different at both ends, since ids are cut from both.
 #[derive(Default)]
-pub struct Counting(u128);
+pub struct Counting(pub u128);
 
 impl IdSource for Counting {
     fn next(&mut self) -> u128 {
@@ -75,7 +78,12 @@ pub struct World {
     pub connects_sessions: bool,
     /// Stanzas with a body longer than this cannot be sent.
     pub max_body: usize,
+    receipts: bool,
+    private_messages: bool,
     pub turn: Option<Instant>,
+    /// The sending halves of connections.
+    lines: BTreeMap<LegId, (Transmitter, Share)>,
+    backlog: VecDeque<Input>,
     /// How long frames waited in front of the room.
     pub queued_for: Duration,
 }
@@ -91,6 +99,8 @@ pub fn rules() -> RoomRules {
         password: None,
         history: 20,
         private_messages: true,
+        tls_only: false,
+        receipts: true,
     };
     RoomRules::new(vec![rule], vec!["rooms.example.com".into()]).with_alias_hosts(["node1.example.com".to_string()])
 }
@@ -114,7 +124,11 @@ impl World {
             connects_streams: true,
             connects_sessions: true,
             max_body: 1 << 20,
+            receipts: true,
+            private_messages: true,
             turn: None,
+            lines: BTreeMap::new(),
+            backlog: VecDeque::new(),
             queued_for: Duration::ZERO,
         }
     }
@@ -123,17 +137,29 @@ impl World {
         self.mail.entry(source).or_default().push_back(mail);
     }
 
+    /// The rule of the room says so from now on.
+    pub fn keeps_receipts_back(&mut self) {
+        self.receipts = false;
+    }
+
+    /// And this.
+    pub fn carries_no_private_messages(&mut self) {
+        self.private_messages = false;
+    }
+
     pub fn dial(&mut self, leg: LegId) {
         let caller = &self.callers[&leg];
         let mut room = self.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
         room.create = caller.create;
+        (room.receipts, room.private_messages) = (self.receipts, self.private_messages);
         let dial = Dial {
             caller: SipUri::parse(&caller.uri()).unwrap(),
             call_id: format!("call-{}", leg.0),
             room,
-            offer: Bytes::from(caller.offer()),
-            msrp: MsrpAddress { host: "node1.example.com".into(), port: 2855 },
-            max_message_size: 65_536,
+            offer: Bytes::from(if caller.is_silent { String::new() } else { caller.offer() }),
+            msrp: MsrpAddresses { host: "node1.example.com".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            limits: Limits::default(),
+            policy: Policy::default(),
         };
         let (account, nickname) = (caller.account.clone(), caller.name.clone());
         self.post(
@@ -185,6 +211,16 @@ impl World {
         let turn = self.turn;
         match incoming {
             Incoming::Frame(frame) => {
+                match self.lines.get_mut(&leg).map(|(line, share)| line.hear(self.now, *share, &frame)) {
+                    None | Some(Heard::Request) => {}
+                    Some(Heard::Answer(None)) => return,
+                    Some(Heard::Answer(Some(outcome))) => return self.feed(Input::Concluded(leg, outcome)),
+                    Some(Heard::Elsewhere) => {
+                        self.callers.get_mut(&leg).unwrap().is_bound = false;
+                        let (why, unsent) = ("506".into(), Vec::new());
+                        return self.feed(Input::SessionLost { leg, why, ago: Duration::ZERO, unsent });
+                    }
+                }
                 self.callers.get_mut(&leg).unwrap().taken += usize::from(frame.ends_a_send());
                 let arrived = Instant::ZERO + (self.now - Instant::ZERO).saturating_sub(self.queued_for);
                 self.feed(Input::Frame { leg, frame, arrived, turn });
@@ -194,16 +230,67 @@ impl World {
     }
 
     pub fn feed(&mut self, input: Input) {
+        let input = match input {
+            Input::SessionLost { leg, why, ago, .. } => {
+                let unsent = self.takes_back(leg);
+                self.lines.remove(&leg);
+                Input::SessionLost { leg, why, ago, unsent }
+            }
+            other => other,
+        };
+        self.handle(input);
+        self.drain();
+    }
+
+    fn handle(&mut self, input: Input) {
         let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
         self.room.handle(&mut env, input);
-        self.drain();
+    }
+
+    fn takes_back(&mut self, leg: LegId) -> Vec<Arc<Content>> {
+        self.lines.get_mut(&leg).map(|(line, share)| line.take_back(*share)).unwrap_or_default()
+    }
+
+    /// The connection takes what there is to write, unless it is gone and the room has not heard of it.
+    fn write(&mut self, leg: LegId) {
+        let Some((line, _)) = self.lines.get_mut(&leg).filter(|_| self.callers[&leg].is_bound) else { return };
+        while line.has_work() {
+            let mut octets = Octets::new();
+            line.fill(self.now, &mut octets);
+            line.written(self.now);
+            for response in self.callers.get_mut(&leg).unwrap().reads(octets) {
+                self.mail.entry(Source::Msrp(leg)).or_default().push_back(Mail::Octets(leg, response));
+            }
+        }
+    }
+
+    /// Connections whose clients owe answers.
+    fn lines_time_out(&mut self) {
+        for leg in self.lines.keys().copied().collect::<Vec<_>>() {
+            let Some((line, _)) = self.lines.get_mut(&leg) else { continue };
+            let mut outcomes = Vec::new();
+            let mute = line.handle_timeout(self.now, &mut outcomes).err();
+            for (_, outcome) in outcomes {
+                self.feed(Input::Concluded(leg, outcome));
+            }
+            if let Some(mute) = mute {
+                self.callers.get_mut(&leg).unwrap().is_bound = false;
+                self.feed(Input::SessionLost { leg, why: mute.to_string(), ago: RESPONSE_TIME, unsent: Vec::new() });
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let lines = self.lines.values().filter_map(|(line, _)| line.next_timeout());
+        self.room.next_timeout().into_iter().chain(lines).min()
     }
 
     /// Lets `time` pass; timers fire one by one, each at its moment.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.room.next_timeout().filter(|at| *at <= end) {
+        while let Some(at) = self.next_timeout().filter(|at| *at <= end) {
             self.now = at.max(self.now);
+            self.lines_time_out();
             self.fire();
             self.settle();
         }
@@ -218,8 +305,12 @@ impl World {
     }
 
     fn drain(&mut self) {
-        while let Some(output) = self.room.poll() {
-            self.perform(output);
+        loop {
+            while let Some(output) = self.room.poll() {
+                self.perform(output);
+            }
+            let Some(input) = self.backlog.pop_front() else { break };
+            self.handle(input);
         }
         for (account, stanza) in std::mem::take(&mut self.muc.outbox) {
             self.post(Source::Streams, Mail::Stanza(account, stanza));
@@ -230,25 +321,42 @@ impl World {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Call(leg, command) => self.command(leg, command),
-            Output::OpenSession(leg, id) => self.caller(leg).session = Some(id),
-            Output::Connect(leg, path) => {
+            Output::OpenSession(leg, id, _) => self.caller(leg).session = Some(id),
+            Output::Connect(leg, target) => {
                 let caller = self.caller(leg);
-                assert_eq!(path.next_hop().as_str(), caller.path());
+                let address = format!("{}:{}", target.host, target.port);
+                assert!(caller.path().contains(&address), "{address}");
                 caller.connects += 1;
                 if self.connects_sessions {
                     self.bind(leg);
                 }
             }
             Output::Transmit(leg, frame) => {
-                for response in self.caller(leg).reads(&frame) {
-                    self.post(Source::Msrp(leg), Mail::Octets(leg, response));
+                let now = self.now;
+                if let Some((line, share)) = self.lines.get_mut(&leg) {
+                    line.put(now, *share, frame).unwrap();
                 }
+                self.write(leg);
+            }
+            Output::Send(leg, post) => {
+                let now = self.now;
+                let line = self.lines.get_mut(&leg);
+                if line.is_some_and(|(line, share)| line.post(now, *share, post).is_err()) {
+                    self.backlog.push_back(Input::SessionStalled(leg));
+                }
+                self.write(leg);
+            }
+            Output::TakeBack(leg) => {
+                let unsent = self.takes_back(leg);
+                self.backlog.push_back(Input::Returned(leg, unsent));
             }
             Output::Credit(leg) => self.caller(leg).credited += 1,
             Output::CloseSession(leg, id) => {
                 let caller = self.caller(leg);
                 assert_eq!(caller.session.take(), Some(id));
                 caller.is_bound = false;
+                caller.expects.clear(); // nobody answers on a session that is over (MS-REP-06)
+                self.lines.remove(&leg);
                 // What the connection had to say was about that session.
                 self.mail.remove(&Source::Msrp(leg));
             }
@@ -293,7 +401,9 @@ impl World {
             self.post(Source::Call(leg), Mail::Input(Input::CallEnded(leg, CallEnd::ByUs)));
         }
         if is_accept && self.connects_sessions {
-            self.post(Source::Call(leg), Mail::Input(Input::Confirmed(leg)));
+            let caller = &self.callers[&leg];
+            let answer = caller.is_silent.then(|| Input::Answered(leg, caller.offer().into()));
+            self.post(Source::Call(leg), Mail::Input(answer.unwrap_or(Input::Confirmed(leg))));
             if self.callers[&leg].setup == "active" {
                 self.bind(leg);
             }
@@ -303,7 +413,12 @@ impl World {
     /// The connection of the session comes about; the client sends its first SEND on it.
     pub fn bind(&mut self, leg: LegId) {
         // Whatever is written from now on can be read, also what the room writes in the same moment.
-        self.caller(leg).is_bound = true;
+        let caller = self.caller(leg);
+        caller.is_bound = true;
+        caller.reads_anew();
+        let mut line = Transmitter::new(self.now, Limits::default(), false);
+        let share = line.attach();
+        self.lines.insert(leg, (line, share));
         self.post(Source::Msrp(leg), Mail::Input(Input::Bound(leg)));
     }
 
