@@ -26,4 +26,5 @@ pub mod msrp_net;
 pub mod observe;
 pub mod sip;
 pub mod sockets;
+pub mod tls;
 pub mod xmpp;

@@ -1,43 +1,39 @@
 //! One MSRP connection: reads frames and hands them to the rooms of its sessions, writes what the rooms put in its outbox.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
+use mucfocus_core::msrp::limits::Limits;
+use mucfocus_core::msrp::transmitter::{Heard, Mute, RESPONSE_TIME};
 use mucfocus_core::wire::msrp::decode::{BadFrame, Violation};
 use mucfocus_core::wire::msrp::encode;
 use mucfocus_core::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::credit::Credit;
+use super::input::{Came, Input};
 use super::link::SessionLink;
-use super::outbox::{Outbox, PATIENCE, Share};
+use super::outbox::Outbox;
+use super::sessions::{Held, Session, Sessions};
 use super::table::{ClaimError, SessionTable};
+use super::transport::{Inlet, Outlet, Shown, Transport};
 use crate::hub::clock;
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
 use crate::observe::metrics::Metrics;
 use crate::sockets;
+use crate::tls::Tls;
 
-/// How long a connection may be without a session (MS-CONN-10), also after its last one ended.
-pub const UNBOUND_TIME: Duration = Duration::from_secs(30);
-/// Sessions that may share one connection.
-pub const MAX_SESSIONS: usize = 1024;
-/// Octets read at once.
-const READ: usize = 4096;
 /// Frames of one session that wait here for credit. Responses behind them are still read, and the time until their answers is
 /// known to run; with more, the reader pauses.
 const MAX_HELD: usize = 256;
 /// Octets of them.
 const MAX_HELD_OCTETS: usize = 256 * 1024;
-/// How often a connection looks whether anybody still needs it.
+/// How long the goodbye of TLS or WebSocket may take to be written.
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
+/// How often a connection looks whether anybody still needs it, and whether an answer is overdue.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// What a connection needs to know.
@@ -45,10 +41,12 @@ const ROUND: Duration = Duration::from_secs(5);
 pub struct Context {
     /// Where sessions wait.
     pub sessions: Arc<SessionTable>,
-    /// The largest message, in octets.
-    pub max_message_size: usize,
+    /// What a connection and its sessions may cost.
+    pub limits: Arc<Limits>,
     /// Counts what peers do wrong.
     pub metrics: Arc<Metrics>,
+    /// TLS of this node, where it has a certificate.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Why a connection ended.
@@ -62,8 +60,14 @@ enum Closed {
     Broken(#[from] io::Error),
     #[error("what came is not MSRP: {0}")]
     Violation(#[from] Violation),
+    #[error("a request came whose paths cannot be read")]
+    Unanswerable,
     #[error("the client reads nothing")]
-    Stalled,
+    Stalled(Duration),
+    #[error("the client has said nothing for too long")]
+    Idle,
+    #[error(transparent)]
+    Mute(#[from] Mute),
 }
 
 impl Closed {
@@ -71,92 +75,104 @@ impl Closed {
     fn ago(&self) -> Duration {
         match self {
             Self::Broken(error) if error.kind() == io::ErrorKind::TimedOut => sockets::DEAD_AFTER,
-            Self::Stalled => PATIENCE,
+            Self::Stalled(since) => *since,
+            Self::Mute(_) => RESPONSE_TIME,
             _ => Duration::ZERO,
         }
     }
 }
 
 /// Serves a connection until it ends. `claimed` is the session that it was made for, where we are the active side.
-pub async fn serve(stream: TcpStream, context: Context, claimed: Option<(String, Source)>) {
-    let _ = sockets::prepare(&stream); // without it everything works, slower
+pub async fn serve<T: Transport>(transport: T, context: Context, claimed: Option<(String, Source)>) {
     let metrics = Arc::clone(&context.metrics);
     metrics.msrp_connections.inc();
-    let (read, write) = stream.into_split();
-    let outbox = Arc::new(Outbox::default());
+    let shown = transport.shown();
+    let (inlet, mut outlet) = transport.split();
+    let outbox = Arc::new(Outbox::new(*context.limits, T::Outlet::WHOLE_CHUNKS));
     let mut reader = Reader {
         context,
+        shown,
         outbox: Arc::clone(&outbox),
-        sessions: BTreeMap::new(),
+        sessions: Sessions::default(),
         returned: Arc::new(Notify::new()),
         needed: Instant::now(),
+        heard: Instant::now(),
     };
+    let patience = reader.context.limits.queue_patience;
     if let Some((id, source)) = claimed {
-        reader.bind(id, source).await;
+        reader.bind(&id, source).await;
     }
     let closed = tokio::select! {
-        closed = reader.run(read) => closed,
-        closed = write_all(write, &outbox) => closed,
+        closed = reader.run(inlet) => closed,
+        closed = write_all(&mut outlet, &outbox, patience) => closed,
     };
-    outbox.close();
     for session in reader.sessions.into_values() {
         session.source.finish(Mail::Session(SessionMail::Lost { why: closed.to_string(), ago: closed.ago() }));
     }
+    let _ = timeout(GOODBYE_TIME, outlet.close()).await; // a peer who is gone hears none
     metrics.msrp_connections.dec();
 }
 
-async fn write_all(mut socket: OwnedWriteHalf, outbox: &Outbox) -> Closed {
+async fn write_all(outlet: &mut impl Outlet, outbox: &Outbox, patience: Duration) -> Closed {
     loop {
         let mut batch = outbox.take().await;
-        match timeout(PATIENCE, socket.write_all_buf(&mut batch)).await {
-            Ok(Ok(())) => outbox.written(&batch),
+        match timeout(patience, outlet.write(&mut batch)).await {
+            Ok(Ok(())) => outbox.written(),
             Ok(Err(error)) => return error.into(),
-            Err(_) => return Closed::Stalled,
+            Err(_) => return Closed::Stalled(patience),
         }
     }
 }
 
 struct Reader {
     context: Context,
+    shown: Shown,
     outbox: Arc<Outbox>,
-    sessions: BTreeMap<String, Session>,
+    sessions: Sessions,
     returned: Arc<Notify>,
+    /// When somebody needed the connection last.
     needed: Instant,
-}
-
-struct Session {
-    source: Source,
-    share: Share,
-    credit: Arc<Credit>,
-    held: VecDeque<Held>,
-    held_octets: usize,
+    /// When something came last.
+    heard: Instant,
 }
 
 impl Reader {
-    async fn run(&mut self, mut socket: OwnedReadHalf) -> Closed {
-        let mut collector = Collector::new(self.context.max_message_size);
-        let mut buffer = BytesMut::new();
-        let mut rounds = interval(ROUND);
+    async fn run(&mut self, mut inlet: impl Inlet) -> Closed {
+        let mut input = Input::default();
+        let mut look = Instant::now() + ROUND;
         let returned = Arc::clone(&self.returned);
         loop {
             self.release_held().await;
             while !self.is_paused() {
-                match collector.next(&mut buffer) {
-                    Ok(Some(incoming)) => self.route(incoming).await,
+                match input.next(&self.context.limits) {
+                    Ok(Some(came)) => {
+                        if let Err(closed) = self.route(came).await {
+                            return closed;
+                        }
+                        // What is refused or dropped here awaits nothing else, and the next read is ready at once: others
+                        // want their turn.
+                        tokio::task::coop::consume_budget().await;
+                    }
                     Ok(None) => break,
                     Err(violation) => return self.violation(violation),
                 }
             }
+            input.shrink();
             let paused = self.is_paused();
-            buffer.reserve(READ);
             tokio::select! {
-                result = socket.read_buf(&mut buffer), if !paused => match result {
+                result = inlet.read(&mut input.buffer), if !paused => match result {
                     Ok(0) => return Closed::ByPeer,
-                    Ok(_) => {}
+                    Ok(_) => {
+                        self.heard = Instant::now();
+                        self.outbox.heard();
+                    }
                     Err(error) => return error.into(),
                 },
                 () = returned.notified() => self.forget_ended(),
-                _ = rounds.tick() => if !self.is_needed() { return Closed::Unneeded },
+                () = sleep_until(look) => match self.look_after().await {
+                    Ok(next) => look = next,
+                    Err(closed) => return closed,
+                },
             }
         }
     }
@@ -168,55 +184,79 @@ impl Reader {
 
     /// The room of a session that has this much waiting is slower than its client.
     fn is_paused(&self) -> bool {
-        self.sessions.values().any(|s| s.held.len() >= MAX_HELD || s.held_octets >= MAX_HELD_OCTETS)
+        self.sessions.iter().any(|s| s.held.len() >= MAX_HELD || s.held_octets >= MAX_HELD_OCTETS)
     }
 
     async fn release_held(&mut self) {
         let mut gone = Vec::new();
-        for (id, session) in &mut self.sessions {
+        for session in self.sessions.iter_mut() {
             while let Some(Held { frame, .. }) = session.held.front() {
                 if frame.ends_a_send() && !session.credit.take(frame.body.len()) {
                     break;
                 }
                 let Some(Held { frame, arrived }) = session.held.pop_front() else { break };
                 session.held_octets = session.held_octets.saturating_sub(frame.body.len());
-                if session.hand_over(SessionMail::Frame { frame: Box::new(frame), arrived }).await.is_err() {
-                    gone.push(id.clone());
+                if session.hand_over(SessionMail::Frame { frame, arrived }).await.is_err() {
+                    gone.push(session.share);
                     break;
                 }
             }
         }
-        for id in gone {
-            self.sessions.remove(&id);
+        if !gone.is_empty() {
+            self.sessions.retain(|session| !gone.contains(&session.share));
         }
     }
 
     /// Lets go of sessions that their rooms have ended: a room waits for all its sources.
     fn forget_ended(&mut self) {
         let outbox = &self.outbox;
-        self.sessions.retain(|_, session| outbox.is_attached(session.share));
+        self.sessions.retain(|session| outbox.is_attached(session.share));
     }
 
     fn is_needed(&mut self) -> bool {
         if !self.sessions.is_empty() || !self.outbox.is_deserted() {
             self.needed = Instant::now();
         }
-        self.needed.elapsed() < UNBOUND_TIME
+        self.needed.elapsed() < self.context.limits.unbound_time // MS-CONN-10
     }
 
-    async fn route(&mut self, incoming: Incoming) {
-        match incoming {
-            Incoming::Frame(frame) => self.route_frame(frame).await,
-            Incoming::Bad(bad) => self.route_bad(bad).await,
+    /// Whether the connection goes on, and when to look again: at the latest when the next answer is overdue.
+    async fn look_after(&mut self) -> Result<Instant, Closed> {
+        if !self.is_needed() {
+            return Err(Closed::Unneeded);
         }
+        if self.context.limits.idle_time.is_some_and(|limit| self.heard.elapsed() >= limit) {
+            return Err(Closed::Idle);
+        }
+        let mut outcomes = Vec::new();
+        let mute = self.outbox.handle_timeout(&mut outcomes);
+        for (share, outcome) in outcomes {
+            if let Some(session) = self.sessions.of_share(share) {
+                let _ = session.hand_over(SessionMail::Concluded(outcome)).await; // a room that is gone asks for nothing
+            }
+        }
+        mute?;
+        let round = Instant::now() + ROUND;
+        Ok(self.outbox.next_timeout().map_or(round, |at| round.min(clock::to_tokio(at))))
     }
 
-    async fn route_frame(&mut self, frame: Frame) {
+    async fn route(&mut self, came: Came) -> Result<(), Closed> {
+        match came {
+            Came::Frame(frame) => self.route_frame(frame).await,
+            Came::Bad(bad) if is_unanswerable(&bad) => {
+                self.context.metrics.msrp_violation("no-paths");
+                return Err(Closed::Unanswerable);
+            }
+            Came::Bad(bad) => self.route_bad(bad).await,
+        }
+        Ok(())
+    }
+
+    async fn route_frame(&mut self, frame: Box<Frame>) {
         let id = frame.head.to_path.endpoint().session_id().unwrap_or_default().to_owned();
-        let is_request = matches!(frame.head.start, Start::Request(_));
         if !self.is_bound(&id) {
-            if !is_request {
-                return; // a response to nothing (MS-RSP-10)
+            if matches!(frame.head.start, Start::Response { .. } | Start::Request(Method::Report)) {
+                return; // an answer to nothing (MS-RSP-10, SW-39)
             }
             match self.claim(&id).await {
                 Ok(()) => {}
@@ -224,18 +264,37 @@ impl Reader {
             }
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let waits = !session.held.is_empty() && is_request;
+        match self.outbox.hear(session.share, &frame) {
+            Heard::Request => {}
+            Heard::Answer(None) => return,
+            Heard::Answer(Some(outcome)) => {
+                if session.hand_over(SessionMail::Concluded(outcome)).await.is_err() {
+                    self.sessions.remove(&id);
+                }
+                return;
+            }
+            Heard::Elsewhere => return self.lose(&id),
+        }
         let arrived = clock::now();
-        if waits || (frame.ends_a_send() && !session.credit.take(frame.body.len())) {
+        if !session.held.is_empty() || (frame.ends_a_send() && !session.credit.take(frame.body.len())) {
             session.held_octets += frame.body.len();
             return session.held.push_back(Held { frame, arrived });
         }
-        if session.hand_over(SessionMail::Frame { frame: Box::new(frame), arrived }).await.is_err() {
+        if session.hand_over(SessionMail::Frame { frame, arrived }).await.is_err() {
             self.sessions.remove(&id);
         }
     }
 
-    async fn route_bad(&mut self, bad: BadFrame) {
+    /// The client says that the session is not on this connection (MS-RSP-07): to the room it is as lost as if the whole
+    /// connection were.
+    fn lose(&mut self, id: &str) {
+        if let Some(session) = self.sessions.remove(id) {
+            let why = "the client says that the session is on another connection (506)".to_owned();
+            session.source.finish(Mail::Session(SessionMail::Lost { why, ago: Duration::ZERO }));
+        }
+    }
+
+    async fn route_bad(&mut self, bad: Box<BadFrame>) {
         self.context.metrics.msrp_violation("bad-frame");
         let id = bad.paths.as_ref().and_then(|(to, _)| to.endpoint().session_id()).unwrap_or_default().to_owned();
         let Some(session) = self.sessions.get_mut(&id) else {
@@ -246,30 +305,31 @@ impl Reader {
             }
             return;
         };
-        if session.hand_over(SessionMail::Bad(Box::new(bad))).await.is_err() {
+        if session.hand_over(SessionMail::Bad(bad)).await.is_err() {
             self.sessions.remove(&id);
         }
     }
 
-    fn is_bound(&self, id: &str) -> bool {
-        self.sessions.get(id).is_some_and(|session| self.outbox.is_attached(session.share))
+    fn is_bound(&mut self, id: &str) -> bool {
+        let outbox = &self.outbox;
+        self.sessions.get_mut(id).is_some_and(|session| outbox.is_attached(session.share))
     }
 
     /// The first request for a session binds the connection to it (RFC 4975 §5.4).
     async fn claim(&mut self, id: &str) -> Result<(), ClaimError> {
         self.sessions.remove(id);
-        if self.sessions.len() >= MAX_SESSIONS {
+        if self.sessions.len() >= self.context.limits.sessions {
             return Err(ClaimError::Unknown);
         }
-        let source = self.context.sessions.claim(id)?;
-        self.bind(id.to_owned(), source).await;
+        let source = self.context.sessions.claim(id, &self.shown)?;
+        self.bind(id, source).await;
         Ok(())
     }
 
-    async fn bind(&mut self, id: String, source: Source) {
+    async fn bind(&mut self, id: &str, source: Source) {
         let credit = Arc::new(Credit::new(Arc::clone(&self.returned)));
         let link = SessionLink::new(Arc::clone(&self.outbox), Arc::clone(&credit));
-        let session = Session { source, share: link.share(), credit, held: VecDeque::new(), held_octets: 0 };
+        let session = Session { source, share: link.share(), credit, held: Default::default(), held_octets: 0 };
         if session.hand_over(SessionMail::Bound(link)).await.is_ok() {
             self.sessions.insert(id, session);
         }
@@ -284,8 +344,13 @@ impl Reader {
         let (code, comment) = match error {
             ClaimError::Unknown => (481, "No such session here"),
             ClaimError::Taken => (506, "The session is on another connection"),
+            ClaimError::Unfit => (403, "The session is for another kind of connection, or another certificate"),
         };
-        self.context.metrics.msrp_violation(if code == 481 { "unknown-session" } else { "session-taken" });
+        self.context.metrics.msrp_violation(match error {
+            ClaimError::Unknown => "unknown-session",
+            ClaimError::Taken => "session-taken",
+            ClaimError::Unfit => "unfit-connection",
+        });
         let own = Path::endpoint(&request.to_path);
         if let Ok(response) = encode::response(request, own, code, comment) {
             // A peer that provokes refusals and does not read them fills this share only; what does not fit is not said.
@@ -294,20 +359,9 @@ impl Reader {
     }
 }
 
-/// A frame that waits for credit.
-struct Held {
-    frame: Frame,
-    arrived: mucfocus_core::time::Instant,
-}
-
-impl Session {
-    async fn hand_over(&self, mail: SessionMail) -> Result<(), crate::hub::mailbox::RoomGone> {
-        let weight = match &mail {
-            SessionMail::Frame { frame, .. } => frame.body.len() + 256,
-            _ => 256,
-        };
-        self.source.send(Mail::Session(mail), weight).await
-    }
+/// Whether it deserves a 400 that nobody can be sent (MS-FRAME-14). A REPORT deserves none.
+fn is_unanswerable(bad: &BadFrame) -> bool {
+    bad.is_request && bad.paths.is_none() && bad.method != Some(Method::Report)
 }
 
 const fn violation_name(violation: Violation) -> &'static str {

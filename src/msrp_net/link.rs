@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mucfocus_core::msrp::content::Content;
+use mucfocus_core::msrp::post::Post;
 use mucfocus_core::wire::msrp::encode::WireFrame;
 
 use super::credit::Credit;
@@ -25,13 +27,28 @@ impl SessionLink {
         self.share
     }
 
-    /// Has a frame written.
+    /// Has a response or a report written, before all messages.
     ///
     /// # Errors
     ///
     /// [`Stalled`] when the peer does not read.
-    pub fn send(&self, frame: WireFrame) -> Result<(), Stalled> {
+    pub fn put(&self, frame: WireFrame) -> Result<(), Stalled> {
         self.outbox.put(self.share, frame)
+    }
+
+    /// Has a message written.
+    ///
+    /// # Errors
+    ///
+    /// [`Stalled`] when the peer does not read.
+    pub fn send(&self, post: Post) -> Result<(), Stalled> {
+        self.outbox.post(self.share, post)
+    }
+
+    /// What was put in and not answered, in order (MS-CONN-08); also when the connection is gone.
+    #[must_use]
+    pub fn take_back(&self) -> Vec<Arc<Content>> {
+        self.outbox.take_back(self.share)
     }
 
     /// One message that came in is done with.

@@ -1,46 +1,164 @@
 //! Where MSRP connections come from: accepted from clients, or made by us where we are the active side.
+//!
+//! A connection is served once it is what its listener is for: under TLS, or a WebSocket. Getting there is bounded in time and in
+//! number, and happens in a task of its own, so that nobody waits for a client who takes his time.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mucfocus_core::wire::msrp::frame::Path;
+use mucfocus_core::leg::Target;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Context, serve};
+use super::per_source::{Allowance, PerSource};
+use super::plain::Plain;
+use super::settings::Kind;
+use super::tls::Secure;
+use super::ws::{self, Origins};
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
-use crate::sockets::source_of;
+use crate::observe::sparing::Sparing;
+use crate::sockets;
+use crate::tls::HandshakeFault;
 
 /// How long making a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long a client may take at most from connecting to the end of the handshakes: some round trips, on a slow network. A
+/// connection has no session meanwhile, so `unbound_time` bounds it too.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Connections whose handshakes go on at a time: each has some 20 KiB of our memory before it has said anything of use.
+const HANDSHAKES: usize = 1024;
 /// The pause after an accept that failed, which it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections per source address (an address, or a /64).
-#[derive(Default)]
-struct PerSource {
-    open: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// One connection's share of its source's allowance.
-struct Allowance {
-    of: Arc<PerSource>,
-    source: IpAddr,
-}
-
-/// Accepts connections on `listener` for ever. `limit` is the most of one source; sources for which `trusted` says yes have
-/// none.
-pub async fn accept(
-    listener: TcpListener,
+/// Who is let in, and how.
+pub struct Door {
     context: Context,
+    origins: Origins,
     limit: Option<usize>,
-    trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
-) {
-    let per_source = Arc::new(PerSource::default());
+    trusted: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    per_source: Arc<PerSource>,
+    handshakes: Semaphore,
+}
+
+/// Why a connection is not served.
+#[derive(Debug, thiserror::Error)]
+enum Unwelcome {
+    #[error("too many connections of this source")]
+    TooMany,
+    #[error("too many handshakes at a time")]
+    TooManyHandshakes,
+    #[error("the handshake took too long")]
+    TooSlow,
+    #[error("what came is not TLS: the client takes this port for one without")]
+    NotTls,
+    #[error("TLS: {0}")]
+    Tls(io::Error),
+    #[error("WebSocket: {0}")]
+    WebSocket(#[from] ws::Unfit),
+    #[error("there is no certificate")]
+    NoCertificate,
+}
+
+/// Anybody can cause them, the log need not grow with it.
+static REFUSALS: Sparing = Sparing::new(5);
+
+impl Door {
+    /// Of each source `limit` connections are let in; sources for which `trusted` says yes have no limit.
+    #[must_use]
+    pub fn new(
+        context: Context,
+        origins: Origins,
+        limit: Option<usize>,
+        trusted: impl Fn(IpAddr) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let trusted = Box::new(trusted);
+        let handshakes = Semaphore::new(HANDSHAKES);
+        Arc::new(Self { context, origins, limit, trusted, per_source: Arc::default(), handshakes })
+    }
+
+    fn allow(&self, peer: IpAddr) -> Result<Allowance, Unwelcome> {
+        let limit = self.limit.filter(|_| !(self.trusted)(peer.to_canonical()));
+        PerSource::allow(&self.per_source, peer, limit).ok_or(Unwelcome::TooMany)
+    }
+
+    fn refuse(&self, peer: SocketAddr, why: &Unwelcome) {
+        self.context.metrics.msrp_violation(why.name());
+        if let Some(kept_back) = REFUSALS.line() {
+            tracing::info!(%peer, kept_back, "MSRP connection refused: {why}");
+        }
+    }
+
+    /// Makes of what came in what the listener is for, and serves it. What it awaits is boxed: else each connection would take as much
+    /// memory as one of the costliest kind.
+    async fn welcome(&self, stream: TcpStream, kind: Kind) -> Result<(), Unwelcome> {
+        let context = self.context.clone();
+        match kind {
+            Kind::Tcp => Box::pin(serve(Plain::new(stream, Arc::clone(&context.metrics)), context, None)).await,
+            Kind::Tls => {
+                let secure = Box::pin(self.in_time(self.secure(stream, kind))).await?;
+                Box::pin(serve(secure, context, None)).await;
+            }
+            Kind::Ws => {
+                let upgraded = async { Ok(ws::upgrade(stream, &self.origins, &self.context.limits).await?) };
+                let upgraded = Box::pin(self.in_time(upgraded)).await?;
+                Box::pin(serve(upgraded, context, None)).await;
+            }
+            Kind::Wss => {
+                let upgraded = async {
+                    let Secure { stream, shown } = self.secure(stream, kind).await?;
+                    let upgraded = ws::upgrade(stream, &self.origins, &self.context.limits).await?;
+                    Ok(upgraded.showing(shown))
+                };
+                let upgraded = Box::pin(self.in_time(upgraded)).await?;
+                Box::pin(serve(upgraded, context, None)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn secure(&self, stream: TcpStream, kind: Kind) -> Result<Secure, Unwelcome> {
+        let tls = self.context.tls.as_ref().ok_or(Unwelcome::NoCertificate)?;
+        let accepted = if kind.is_web() { tls.accept_browser(stream).await } else { tls.accept(stream).await };
+        let stream = accepted.map_err(|error| match HandshakeFault::of(&error) {
+            HandshakeFault::Plain => Unwelcome::NotTls,
+            _ => Unwelcome::Tls(error),
+        })?;
+        Ok(Secure::new(stream.into()))
+    }
+
+    async fn in_time<T>(&self, made: impl Future<Output = Result<T, Unwelcome>>) -> Result<T, Unwelcome> {
+        let _place = self.handshakes.try_acquire().map_err(|_| Unwelcome::TooManyHandshakes)?;
+        let time = HANDSHAKE_TIME.min(self.context.limits.unbound_time);
+        timeout(time, made).await.map_err(|_| Unwelcome::TooSlow)?
+    }
+}
+
+impl Unwelcome {
+    /// For the metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::TooMany => "too-many-connections",
+            Self::TooManyHandshakes => "too-many-handshakes",
+            Self::TooSlow => "handshake-timeout",
+            Self::NotTls => "plain-text-on-tls-port",
+            Self::Tls(error) => match HandshakeFault::of(error) {
+                HandshakeFault::Certificate => "tls-client-certificate",
+                HandshakeFault::Refused => "tls-refused",
+                HandshakeFault::Plain | HandshakeFault::Broken => "tls-handshake",
+            },
+            Self::WebSocket(unfit) => unfit.name(),
+            Self::NoCertificate => "no-certificate",
+        }
+    }
+}
+
+/// Accepts connections on `listener`, which is for those of this kind, for ever.
+pub async fn accept(listener: TcpListener, kind: Kind, door: Arc<Door>) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -50,34 +168,57 @@ pub async fn accept(
                 continue;
             }
         };
-        let limit = limit.filter(|_| !trusted(peer.ip().to_canonical()));
-        let Some(allowance) = PerSource::allow(&per_source, peer.ip(), limit) else {
-            context.metrics.msrp_violation("too-many-connections");
-            tracing::debug!(%peer, "MSRP connection refused: too many from this source");
-            continue;
+        let allowance = match door.allow(peer.ip()) {
+            Ok(allowance) => allowance,
+            Err(why) => {
+                door.refuse(peer, &why);
+                continue;
+            }
         };
-        let context = context.clone();
+        let door = Arc::clone(&door);
+        let _ = sockets::prepare(&stream); // without it everything works, slower
         tokio::spawn(async move {
-            serve(stream, context, None).await;
+            if let Err(why) = door.welcome(stream, kind).await {
+                door.refuse(peer, &why);
+            }
             drop(allowance);
         });
     }
 }
 
-/// Makes the connection of a session whose active side we are (ACM-04): to the first URI of the peer's path.
-pub async fn connect(path: Path, session: String, source: Source, context: Context) {
-    let hop = path.next_hop();
-    let host = hop.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = hop.port().unwrap_or(DEFAULT_PORT);
-    match timeout(CONNECT_TIME, TcpStream::connect((host, port))).await {
-        Ok(Ok(stream)) => serve(stream, context, Some((session, source))).await,
+/// Makes the connection of a session whose active side we are (ACM-04, ACM-08).
+pub async fn connect(target: Target, session: String, source: Source, context: Context) {
+    match timeout(CONNECT_TIME, reach(&target, &context)).await {
+        Ok(Ok(Reached::Plain(stream))) => serve(stream, context, Some((session, source))).await,
+        Ok(Ok(Reached::Secure(secure))) => serve(*secure, context, Some((session, source))).await,
         Ok(Err(error)) => fail(source, format!("cannot connect to the client: {error}")),
         Err(_) => fail(source, "cannot connect to the client: no answer".to_owned()),
     }
 }
 
-/// RFC 4975 §15.4.
-const DEFAULT_PORT: u16 = 2855;
+enum Reached {
+    Plain(TcpStream),
+    Secure(Box<Secure>),
+}
+
+/// There is no way back from TLS to plain text (RFC 4975 §14.2).
+async fn reach(target: &Target, context: &Context) -> io::Result<Reached> {
+    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+    let _ = sockets::prepare(&stream); // without it everything works, slower
+    if !target.secure {
+        return Ok(Reached::Plain(stream));
+    }
+    let tls = context.tls.as_ref().ok_or_else(|| io::Error::other("this node has no certificate: see [tls]"))?;
+    match tls.connect(stream, &target.name, &target.fingerprints).await {
+        Ok(stream) => Ok(Reached::Secure(Box::new(Secure::new(stream.into())))),
+        Err(error) if HandshakeFault::of(&error) == HandshakeFault::Certificate => {
+            context.metrics.msrp_violation("tls-server-certificate");
+            let whose = if target.fingerprints.is_empty() { "of its name" } else { "that the offer announced" };
+            Err(io::Error::other(format!("its certificate is not the one {whose}: {error}")))
+        }
+        Err(error) => Err(io::Error::other(format!("TLS: {error}"))),
+    }
+}
 
 fn fail(source: Source, why: String) {
     source.finish(Mail::Session(SessionMail::Lost { why, ago: Duration::ZERO }));
@@ -92,30 +233,4 @@ pub async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> 
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
-}
-
-impl PerSource {
-    fn allow(this: &Arc<Self>, address: IpAddr, limit: Option<usize>) -> Option<Allowance> {
-        let source = source_of(address);
-        let mut open = this.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(source).or_default();
-        if limit.is_some_and(|limit| *count >= limit) {
-            return None;
-        }
-        *count += 1;
-        drop(open);
-        Some(Allowance { of: Arc::clone(this), source })
-    }
-}
-
-impl Drop for Allowance {
-    fn drop(&mut self) {
-        let mut open = self.of.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.source);
-            }
-        }
-    }
 }

@@ -6,8 +6,15 @@
 
 pub mod connection;
 pub mod credit;
+mod input;
 pub mod link;
 pub mod listener;
 pub mod outbox;
+mod per_source;
+mod plain;
+mod sessions;
 pub mod settings;
 pub mod table;
+mod tls;
+pub mod transport;
+pub mod ws;

@@ -6,18 +6,20 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use mucfocus_core::leg::Expectation;
 
+use super::transport::Shown;
 use crate::hub::mailbox::Source;
 
 /// All sessions of this process.
 #[derive(Default)]
 pub struct SessionTable {
-    slots: DashMap<String, Slot>,
+    slots: DashMap<Arc<str>, Slot>,
 }
 
 enum Slot {
-    /// Nobody has connected yet. What the connection says goes here.
-    Waiting(Source),
+    /// Nobody has connected yet. What the connection says goes to the source, if it is as expected.
+    Waiting(Box<(Source, Expectation)>),
     /// A connection has it.
     Bound,
 }
@@ -31,33 +33,46 @@ pub enum ClaimError {
     /// Another connection has it, or had it: 506 (MS-CONN-04).
     #[error("the session is bound to another connection")]
     Taken,
+    /// It is not the connection that offer and answer spoke of (MS-TLS-01).
+    #[error("the session was agreed upon for another kind of connection, or another certificate")]
+    Unfit,
 }
 
 /// A session that connections may bind to until this is dropped.
 pub struct OpenSession {
     table: Arc<SessionTable>,
-    id: String,
+    id: Arc<str>,
 }
 
 impl SessionTable {
-    /// Lets connections bind to the session `id`; whoever does gets `source`.
+    /// Lets connections that are as `expected` bind to the session `id`; whoever does gets `source`.
     #[must_use]
-    pub fn open(self: &Arc<Self>, id: String, source: Source) -> OpenSession {
-        self.slots.insert(id.clone(), Slot::Waiting(source));
+    pub fn open(self: &Arc<Self>, id: String, source: Source, expected: Expectation) -> OpenSession {
+        let id: Arc<str> = id.into();
+        self.slots.insert(Arc::clone(&id), Slot::Waiting(Box::new((source, expected))));
         OpenSession { table: Arc::clone(self), id }
     }
 
-    /// Binds a connection to the session `id`.
+    /// Binds a connection to the session `id`, whose peer has `shown` this of himself.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] when there is no such session, somebody has it, or it is meant for somebody else.
+    pub fn claim(&self, id: &str, shown: &Shown) -> Result<Source, ClaimError> {
+        let mut slot = self.slots.get_mut(id).ok_or(ClaimError::Unknown)?;
+        match slot.value() {
+            Slot::Waiting(awaited) if !shown.meets(&awaited.1) => Err(ClaimError::Unfit),
+            _ => take(&mut slot),
+        }
+    }
+
+    /// The same for a connection that we make, which is checked when it is made.
     ///
     /// # Errors
     ///
     /// [`ClaimError`] when there is no such session, or somebody has it.
-    pub fn claim(&self, id: &str) -> Result<Source, ClaimError> {
-        let mut slot = self.slots.get_mut(id).ok_or(ClaimError::Unknown)?;
-        match std::mem::replace(slot.value_mut(), Slot::Bound) {
-            Slot::Waiting(source) => Ok(source),
-            Slot::Bound => Err(ClaimError::Taken),
-        }
+    pub fn claim_for_us(&self, id: &str) -> Result<Source, ClaimError> {
+        take(&mut *self.slots.get_mut(id).ok_or(ClaimError::Unknown)?)
     }
 
     /// Sessions that exist.
@@ -70,6 +85,13 @@ impl SessionTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+}
+
+fn take(slot: &mut Slot) -> Result<Source, ClaimError> {
+    match std::mem::replace(slot, Slot::Bound) {
+        Slot::Waiting(awaited) => Ok(awaited.0),
+        Slot::Bound => Err(ClaimError::Taken),
     }
 }
 
