@@ -15,6 +15,7 @@ use super::mailbox::{Address, Mailbox, Source};
 use super::reception::Reception;
 pub use super::reception::{AccountFor, Settings};
 use super::room_task::RoomTask;
+use super::unfinished::Unfinished;
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::table::SessionTable;
 use crate::observe::metrics::Metrics;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) timeouts: Timeouts,
     pub(super) sessions: Arc<SessionTable>,
     pub(super) msrp: Context,
+    pub(super) unfinished: Arc<Unfinished>,
     pub(super) pool: Arc<Pool>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: watch::Sender<bool>,
@@ -57,6 +59,7 @@ impl Directory {
         let shared = Shared {
             timeouts: settings.timeouts,
             sessions: Arc::clone(&msrp.sessions),
+            unfinished: Unfinished::new(msrp.limits.unfinished_octets_total),
             msrp,
             pool,
             metrics,
@@ -64,11 +67,7 @@ impl Directory {
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };
-        Arc::new(Self {
-            reception: Reception::new(settings, shared.msrp.max_message_size),
-            shared: Arc::new(shared),
-            last_room: AtomicU64::new(0),
-        })
+        Arc::new(Self { reception: Reception::new(settings), shared: Arc::new(shared), last_room: AtomicU64::new(0) })
     }
 
     /// Ends every leg: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls get 503.

@@ -115,15 +115,12 @@ impl LegLog {
             Trace::MessageDelivered => metrics.message(Direction::XmppToSip),
             Trace::MessageRefused { code, .. } => metrics.message_refused(*code),
             Trace::PeerFault(fault) => metrics.msrp_violation(fault.name()),
+            Trace::MessageNotDelivered(why) => metrics.message_not_delivered(*why),
             Trace::NicknameRefused { code, .. } => metrics.nickname_refused(*code),
             Trace::Stranded { is_first: true, .. } => {
                 metrics.muc_outages.inc();
             }
-            Trace::Connected
-            | Trace::Disconnected { .. }
-            | Trace::Renamed { .. }
-            | Trace::MessageNotDelivered(_)
-            | Trace::Stranded { .. } => {}
+            Trace::Connected | Trace::Disconnected { .. } | Trace::Renamed { .. } | Trace::Stranded { .. } => {}
         }
     }
 
@@ -152,7 +149,8 @@ mod tests {
     use mucfocus_core::address::mapping::RoomMatch;
     use mucfocus_core::address::sip_uri::SipUri;
     use mucfocus_core::address::template::NicknameTemplate;
-    use mucfocus_core::leg::MsrpAddress;
+    use mucfocus_core::leg::{MsrpAddresses, Policy};
+    use mucfocus_core::msrp::limits::Limits;
 
     use super::*;
 
@@ -182,14 +180,17 @@ mod tests {
             password: None,
             history: 0,
             private_messages: true,
+            tls_only: false,
+            receipts: true,
         };
         Dial {
             caller: uri("sip:romeo@example.org"),
             call_id: "a1".to_owned(),
             room,
             offer: Vec::new().into(),
-            msrp: MsrpAddress { host: "127.0.0.1".into(), port: 2855 },
-            max_message_size: 1024,
+            msrp: MsrpAddresses { host: "127.0.0.1".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            limits: Limits::default(),
+            policy: Policy::default(),
         }
     }
 

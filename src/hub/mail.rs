@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jid::FullJid;
 pub use mucfocus_core::conference::Outcome;
 pub use mucfocus_core::leg::call::CallEnd;
+use mucfocus_core::msrp::transmitter::Outcome as Fate;
 pub use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::decode::BadFrame;
@@ -75,6 +76,8 @@ pub enum SessionMail {
         /// When it came in.
         arrived: Instant,
     },
+    /// What became of a message that was sent.
+    Concluded(Fate),
     /// A message for this session that could be delimited but not understood: it deserves a 400.
     Bad(Box<BadFrame>),
     /// The connection is gone, or could not be made. The last that comes from this connection.
@@ -91,8 +94,13 @@ pub enum SessionMail {
 pub enum CallMail {
     /// The caller withdrew his INVITE; the driver has answered 487 already.
     Cancelled,
-    /// The caller has our last answer: the ACK of our 2xx came, or the 2xx of an UPDATE went out, which gets none.
+    /// The caller has our last answer: the ACK of our 2xx came without SDP, or the 2xx of an UPDATE went out, which gets none.
     Confirmed,
+    /// The ACK of our 2xx came with this SDP, which is the answer if our 2xx made an offer.
+    Answered {
+        /// The SDP.
+        answer: Bytes,
+    },
     /// A re-INVITE or UPDATE with this offer, empty when it has none; the room answers with
     /// [`CallCommand::AnswerReinvite`](crate::sip::port::CallCommand::AnswerReinvite).
     Reinvite {

@@ -14,4 +14,5 @@ pub mod mailbox;
 pub mod quota;
 mod reception;
 mod room_task;
+mod unfinished;
 mod watchers;

@@ -39,6 +39,10 @@ impl Pace {
         if due.len() >= MAX_USERS {
             due.retain(|_, at| *at > now);
         }
+        // Rather one user with a fresh start than memory without end.
+        if due.len() >= MAX_USERS && !due.contains_key(user) {
+            due.pop_first();
+        }
         let base = due.get(user).copied().unwrap_or(now).max(now);
         let wait = base.since(now).saturating_sub(burst);
         if wait > Duration::ZERO {

@@ -12,7 +12,8 @@ use mucfocus_core::address::mapping::{AccountError, RoomMatch, RoomRules};
 use mucfocus_core::address::nickname;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::conference::SubscriptionId;
-use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddress};
+use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddresses, Policy};
+use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use mucfocus_core::room::io::{AccountKey, Referral, Watch};
 use mucfocus_core::room::referral::ReferralId;
@@ -24,6 +25,7 @@ use super::quota::{Pace, Places};
 use crate::sip::port::{Caller, Dial, Invitee, Refer, Refusal, Subscribe};
 use crate::sip::settings::Rate;
 use crate::sockets::literal;
+use crate::tls::Tls;
 use crate::xmpp::settings::{Account, Login};
 
 /// Who a SIP user is on the XMPP side, or why he is nobody there.
@@ -49,16 +51,19 @@ pub struct Settings {
     pub subscriptions_per_user: Option<usize>,
     /// Invitations of one SIP user; `None` lifts the limit.
     pub invitations_per_user: Option<Rate>,
-    /// Host of `a=path`; `None`: the address that the call came to.
-    pub msrp_host: Option<String>,
-    /// Port of `a=path`.
-    pub msrp_port: u16,
+    /// Where MSRP connections reach this node; an empty host: the address that the call came to.
+    pub msrp: MsrpAddresses,
+    /// What an MSRP session may cost.
+    pub msrp_limits: Limits,
+    /// What the operator leaves open.
+    pub policy: Policy,
+    /// The certificate of this node, where it has one: its fingerprint stands in answers.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Looks at what comes in.
 pub(super) struct Reception {
     pub(super) settings: Settings,
-    max_message_size: usize,
     accounts: Arc<Accounts>,
     joins: Pace,
     invitations: Pace,
@@ -67,7 +72,7 @@ pub(super) struct Reception {
 }
 
 impl Reception {
-    pub(super) fn new(settings: Settings, max_message_size: usize) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
             joins: Pace::new(settings.joins_per_user),
             invitations: Pace::new(settings.invitations_per_user),
@@ -75,7 +80,6 @@ impl Reception {
             accounts: Arc::default(),
             last: AtomicU64::new(0),
             settings,
-            max_message_size,
         }
     }
 
@@ -99,7 +103,11 @@ impl Reception {
         let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
-        let msrp = MsrpAddress { host: self.msrp_host(dial.local), port: self.settings.msrp_port };
+        let msrp = MsrpAddresses {
+            host: self.msrp_host(dial.local),
+            certificate: self.settings.tls.as_ref().map(|tls| tls.fingerprint()),
+            ..self.settings.msrp.clone()
+        };
         Ok(NewLeg {
             leg,
             account,
@@ -112,7 +120,8 @@ impl Reception {
                 room,
                 offer: dial.offer,
                 msrp,
-                max_message_size: self.max_message_size,
+                limits: self.settings.msrp_limits,
+                policy: self.settings.policy,
             },
         })
     }
@@ -181,7 +190,10 @@ impl Reception {
     }
 
     fn msrp_host(&self, local: IpAddr) -> String {
-        self.settings.msrp_host.clone().unwrap_or_else(|| literal(local.to_canonical()))
+        match self.settings.msrp.host.as_str() {
+            "" => literal(local.to_canonical()),
+            host => host.to_owned(),
+        }
     }
 
     fn number(&self) -> u64 {

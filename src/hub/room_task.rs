@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mucfocus_core::conference::SubscriptionId;
-use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallCommand;
+use mucfocus_core::leg::{Expectation, LegId, Target};
+use mucfocus_core::msrp::content::Content;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
@@ -25,9 +26,11 @@ use super::directory::Shared;
 use super::leg_log::LegLog;
 use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail, SubscriptionMail};
 use super::mailbox::{Address, Letter, Mailbox, SourceId};
+use super::unfinished::Part;
 use super::watchers::Watchers;
 use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::listener;
+use crate::msrp_net::outbox::Stalled;
 use crate::msrp_net::table::OpenSession;
 use crate::xmpp::attachment::Attachment;
 use crate::xmpp::settings::Account;
@@ -68,6 +71,7 @@ struct LegHandles {
     hold: Hold,
     session: Option<OpenSession>,
     link: Option<SessionLink>,
+    unfinished: Part,
     log: LegLog,
 }
 
@@ -121,12 +125,19 @@ impl RoomTask {
     fn timeout(&mut self) {
         let Self { room, ids, .. } = self;
         room.handle_timeout(&mut clock::env(ids));
+        for (leg, handles) in self.legs.iter_mut().filter(|(_, handles)| handles.unfinished.held() > 0) {
+            handles.unfinished.set(self.room.unfinished(*leg));
+        }
         self.carry_out();
     }
 
     fn input(&mut self, input: Input) {
         let Self { room, ids, .. } = self;
+        let speaks = if let Input::Frame { leg, .. } = &input { Some(*leg) } else { None };
         room.handle(&mut clock::env(ids), input);
+        if let Some(handles) = speaks.and_then(|leg| self.legs.get_mut(&leg)) {
+            handles.unfinished.set(speaks.map_or(0, |leg| self.room.unfinished(leg)));
+        }
         self.carry_out();
     }
 
@@ -156,7 +167,8 @@ impl RoomTask {
         let log = LegLog::new(&dial, &account.jid);
         self.sources.insert(from, Speaker::Call(leg));
         let key = account.key.clone();
-        self.legs.insert(leg, LegHandles { commands, account, hold, session: None, link: None, log });
+        let unfinished = self.shared.unfinished.part();
+        self.legs.insert(leg, LegHandles { commands, account, hold, session: None, link: None, unfinished, log });
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
             self.input(Input::Drain);
@@ -168,6 +180,7 @@ impl RoomTask {
         Some(match mail {
             CallMail::Cancelled => Input::Cancelled(leg),
             CallMail::Confirmed => Input::Confirmed(leg),
+            CallMail::Answered { answer } => Input::Answered(leg, answer),
             CallMail::Reinvite { offer } => Input::Reoffered(leg, offer),
             CallMail::Ended(end) => {
                 self.sources.remove(&from);
@@ -217,15 +230,20 @@ impl RoomTask {
             }
             SessionMail::Frame { frame, arrived } => {
                 let turn = frame.ends_a_send().then(|| self.turn_of(leg)).flatten();
+                if let Some(handles) = self.legs.get(&leg) {
+                    self.room.grant(leg, handles.unfinished.spare());
+                }
                 Input::Frame { leg, frame: *frame, arrived, turn }
             }
+            SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
             SessionMail::Bad(bad) => Input::BadFrame(leg, *bad),
             SessionMail::Lost { why, ago } => {
                 self.sources.remove(&from);
+                let unsent = self.take_back(leg);
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     handles.link = None;
                 }
-                Input::SessionLost { leg, why, ago }
+                Input::SessionLost { leg, why, ago, unsent }
             }
         })
     }
@@ -269,14 +287,13 @@ impl RoomTask {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Call(leg, command) => self.command(leg, command),
-            Output::OpenSession(leg, id) => self.open_session(leg, id),
-            Output::Connect(leg, path) => self.connect(leg, path),
-            Output::Transmit(leg, frame) => {
-                let link = self.legs.get(&leg).and_then(|handles| handles.link.as_ref());
-                if link.is_some_and(|link| link.send(frame).is_err()) {
-                    self.shared.metrics.peers_stalled.inc();
-                    self.backlog.push_back(Input::SessionStalled(leg));
-                }
+            Output::OpenSession(leg, id, expected) => self.open_session(leg, id, expected),
+            Output::Connect(leg, target) => self.connect(leg, target),
+            Output::Transmit(leg, frame) => self.write(leg, |link| link.put(frame)),
+            Output::Send(leg, post) => self.write(leg, |link| link.send(post)),
+            Output::TakeBack(leg) => {
+                let unsent = self.take_back(leg);
+                self.backlog.push_back(Input::Returned(leg, unsent));
             }
             Output::Credit(leg) => {
                 if let Some(link) = self.legs.get(&leg).and_then(|handles| handles.link.as_ref()) {
@@ -286,6 +303,7 @@ impl RoomTask {
             Output::CloseSession(leg, _) => {
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     (handles.session, handles.link) = (None, None);
+                    handles.unfinished.set(self.room.unfinished(leg));
                 }
                 // What its connection still has to say is not about the session that may follow.
                 self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Session(l) if *l == leg));
@@ -315,6 +333,19 @@ impl RoomTask {
         }
     }
 
+    fn write(&mut self, leg: LegId, write: impl FnOnce(&SessionLink) -> Result<(), Stalled>) {
+        let link = self.legs.get(&leg).and_then(|handles| handles.link.as_ref());
+        if link.is_some_and(|link| write(link).is_err()) {
+            self.shared.metrics.peers_stalled.inc();
+            self.backlog.push_back(Input::SessionStalled(leg));
+        }
+    }
+
+    fn take_back(&self, leg: LegId) -> Vec<Arc<Content>> {
+        let link = self.legs.get(&leg).and_then(|handles| handles.link.as_ref());
+        link.map(SessionLink::take_back).unwrap_or_default()
+    }
+
     fn leg_gone(&mut self, leg: LegId) {
         self.legs.remove(&leg);
         self.sources.retain(|_, s| !matches!(s, Speaker::Call(l) | Speaker::Session(l) if *l == leg));
@@ -329,20 +360,20 @@ impl RoomTask {
         }
     }
 
-    fn open_session(&mut self, leg: LegId, id: String) {
+    fn open_session(&mut self, leg: LegId, id: String, expected: Expectation) {
         let ended = SessionMail::Lost { why: "the connection ended".into(), ago: Duration::ZERO };
         let (source_id, source) = self.address.source(Mail::Session(ended));
         self.sources.insert(source_id, Speaker::Session(leg));
         if let Some(handles) = self.legs.get_mut(&leg) {
-            handles.session = Some(self.shared.sessions.open(id, source));
+            handles.session = Some(self.shared.sessions.open(id, source, expected));
         }
     }
 
-    fn connect(&mut self, leg: LegId, path: mucfocus_core::wire::msrp::frame::Path) {
+    fn connect(&mut self, leg: LegId, target: Target) {
         let Some(session) = self.legs.get(&leg).and_then(|handles| handles.session.as_ref()) else { return };
         let id = session.id().to_owned();
-        if let Ok(source) = self.shared.sessions.claim(&id) {
-            tokio::spawn(listener::connect(path, id, source, self.shared.msrp.clone()));
+        if let Ok(source) = self.shared.sessions.claim_for_us(&id) {
+            tokio::spawn(listener::connect(target, id, source, self.shared.msrp.clone()));
         }
     }
 

@@ -202,6 +202,7 @@ impl Call {
 
     /// Notes that a 2xx goes out, and sends it: in this order, for the ACK may be quick.
     fn accept(&mut self, invite: Invite, response: Response) {
+        self.handle.take_acknowledgement();
         self.handle.unacknowledged.store(invite.number, Ordering::Release);
         self.ack_deadline = Some(self.ack_time());
         invite.finish(response, &self.shared);
@@ -235,7 +236,11 @@ impl Call {
         self.repeating = None;
         self.ack_deadline = None;
         self.handle.unacknowledged.store(0, Ordering::Release);
-        self.tell(CallMail::Confirmed, 0).await;
+        let answer = self.handle.take_acknowledgement();
+        match answer.len() {
+            0 => self.tell(CallMail::Confirmed, 0).await,
+            weight => self.tell(CallMail::Answered { answer }, weight).await,
+        }
         let (cause, text) = self.wanted_bye.take()?;
         self.on_bye_wanted(cause, text)
     }

@@ -306,7 +306,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
     }
     // Known before the room hears of it, so that what the caller says next finds it.
     let (events, from_stack) = mpsc::channel(call::EVENTS);
-    let handle = CallHandle { events, unacknowledged: Arc::default() };
+    let handle = CallHandle { events, unacknowledged: Arc::default(), acknowledgement: Arc::default() };
     let dialog = Usage::call(&shared, dialog, caller.clone(), room.clone(), &tx.original);
     shared.calls.insert(dialog.id().clone(), handle.clone());
     let dial = Dial {

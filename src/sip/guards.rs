@@ -1,7 +1,7 @@
 //! Watches what the stack takes from its queue, so that its one dispatch loop never waits for a peer.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rsipstack::sip::{Header, Method, Request, SipMessage};
@@ -10,6 +10,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::{SipConnection, TransportEvent};
 
 use super::dialog::cseq;
+use super::dispatch::offer;
 use super::head::parameter;
 use super::reply::field;
 use super::shared::{DialogId, Shared};
@@ -74,11 +75,13 @@ impl Guard {
     /// ACKs).
     fn lead_ack_home(&self, ack: &mut Request) {
         let Some(id) = dialog_id(ack) else { return };
-        let Some(unacknowledged) = self.0.calls.get(&id).map(|call| Arc::clone(&call.unacknowledged)) else { return };
-        let expected = unacknowledged.load(Ordering::Acquire);
+        let Some(call) = self.0.calls.get(&id).map(|call| call.clone()) else { return };
+        let expected = call.unacknowledged.load(Ordering::Acquire);
         // A lower one is the late ACK of an INVITE before.
         let Some(number) = cseq(ack).filter(|number| expected != 0 && *number >= expected) else { return };
-        let _ = unacknowledged.compare_exchange(expected, 0, Ordering::AcqRel, Ordering::Acquire);
+        // The answer to an offer of ours, for the call to find when it hears of the ACK. There is no way to refuse another body.
+        *call.acknowledgement.lock().unwrap_or_else(PoisonError::into_inner) = offer(ack).unwrap_or_default();
+        let _ = call.unacknowledged.compare_exchange(expected, 0, Ordering::AcqRel, Ordering::Acquire);
         if number == expected {
             return;
         }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use rand::Rng as _;
 use rsipstack::transaction::endpoint::EndpointInner;
@@ -54,6 +55,15 @@ pub(super) struct CallHandle {
     pub(super) events: mpsc::Sender<Event>,
     /// CSeq number of the INVITE whose 2xx waits for its ACK; 0 when there is none.
     pub(super) unacknowledged: Arc<AtomicU32>,
+    /// What its ACK brought, until the call looks at it.
+    pub(super) acknowledgement: Arc<Mutex<Bytes>>,
+}
+
+impl CallHandle {
+    /// The SDP of the last ACK, once; empty when it had none.
+    pub(super) fn take_acknowledgement(&self) -> Bytes {
+        std::mem::take(&mut *self.acknowledgement.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A stream connection.

@@ -2,7 +2,9 @@
 //! makes a stanza useless is an error.
 
 use jid::Jid;
-use mucfocus_core::stanza::{ChatState, Delay, Iq, IqAnswer, Message, MessageKind, Presence, PresenceKind, Stanza};
+use mucfocus_core::stanza::{
+    Asks, ChatState, Delay, Iq, IqAnswer, Message, MessageKind, Presence, PresenceKind, Receipt, ReceiptKind, Stanza,
+};
 use mucfocus_core::time::WallClock;
 use xmpp_parsers::minidom::Element;
 
@@ -17,6 +19,8 @@ const CLIENT: &str = "jabber:client";
 const STANZA_IDS: &str = "urn:xmpp:sid:0";
 const DELAY: &str = "urn:xmpp:delay";
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+const RECEIPTS: &str = "urn:xmpp:receipts";
+const MARKERS: &str = "urn:xmpp:chat-markers:0";
 const NICK: &str = "http://jabber.org/protocol/nick";
 /// The longest display name in octets, which is the longest nickname (RFC 7622 §3.4). What is longer is none.
 const MAX_DISPLAY_NAME: usize = 1023;
@@ -92,10 +96,13 @@ fn message(root: &Element) -> Result<Message, DecodeError> {
         kind,
         id: attribute(root, "id"),
         origin_id: root.get_child("origin-id", STANZA_IDS).and_then(|e| attribute(e, "id")),
+        stanza_id: stanza_id(root, &from),
         body: text(root, "body"),
         subject: text(root, "subject"),
         delay: delay(root, &from),
         chat_state: chat_state(root),
+        asks: Asks { received: root.has_child("request", RECEIPTS), displayed: root.has_child("markable", MARKERS) },
+        receipts: receipts(root),
         muc: muc_user(root, &from),
         from,
     })
@@ -136,6 +143,23 @@ fn delay(root: &Element, from: &Jid) -> Option<Delay> {
     let rooms = stamps().find(|c| c.attr("from") == Some(from.to_bare().as_str()));
     let stamp = rooms.or_else(|| stamps().next())?;
     Some(Delay { stamp: stamp.attr("stamp").and_then(WallClock::parse_rfc3339) })
+}
+
+/// The id that says it is the room's (XEP-0359 §3.1). Of several nobody knows which one is.
+fn stanza_id(root: &Element, from: &Jid) -> Option<String> {
+    let by_room = |c: &&Element| c.is("stanza-id", STANZA_IDS) && c.attr("by") == Some(from.to_bare().as_str());
+    let mut ids = root.children().filter(by_room);
+    let id = ids.next().and_then(|id| attribute(id, "id"))?;
+    ids.next().is_none().then_some(id)
+}
+
+/// What it says of other messages: each thing once (XEP-0184 §5.4, XEP-0333 §4).
+fn receipts(root: &Element) -> Vec<Receipt> {
+    let kinds = [("received", RECEIPTS, ReceiptKind::Received), ("displayed", MARKERS, ReceiptKind::Displayed)];
+    let said = |(name, ns, kind): (&str, &str, ReceiptKind)| {
+        Some(Receipt { id: attribute(root.get_child(name, ns)?, "id")?, kind })
+    };
+    kinds.into_iter().filter_map(said).collect()
 }
 
 /// XEP-0085 §4.

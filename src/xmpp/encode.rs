@@ -2,7 +2,7 @@
 //! before it ends the stream.
 
 use bytes::Bytes;
-use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza};
+use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza, ReceiptKind};
 use mucfocus_core::xmpp_stream::xml;
 
 /// The longest stanza that is sent, in octets. Stock servers end the whole stream, with everything else that it carries, at
@@ -59,10 +59,23 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             // The reflection is known by these two, which are equal (GC-MSG-12).
             out.origin_id(id)?.raw("</message>");
         }
-        OutStanza::Private { to, id, body } => {
+        OutStanza::Private { to, id, body, asks } => {
             out.message("chat", to.as_str(), id)?.raw("<body>").text(body)?.raw("</body>");
+            if asks.received {
+                out.raw("<request xmlns='urn:xmpp:receipts'/>");
+            }
+            if asks.displayed {
+                out.raw("<markable xmlns='urn:xmpp:chat-markers:0'/>");
+            }
             // The empty payload tells other clients of the account that it is no message to a contact (XEP-0045 §7.5).
             out.origin_id(id)?.raw("<x xmlns='http://jabber.org/protocol/muc#user'/></message>");
+        }
+        OutStanza::Receipt { to, id, receipt } => {
+            out.message("chat", to.as_str(), id)?.raw(match receipt.kind {
+                ReceiptKind::Received => "<received xmlns='urn:xmpp:receipts'",
+                ReceiptKind::Displayed => "<displayed xmlns='urn:xmpp:chat-markers:0'",
+            });
+            out.attribute("id", &receipt.id)?.raw("/><x xmlns='http://jabber.org/protocol/muc#user'/></message>");
         }
         OutStanza::ChatState { room, id, state } => {
             out.message("groupchat", room.as_str(), id)?.raw("<").raw(chat_state_name(*state));

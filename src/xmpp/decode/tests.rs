@@ -330,3 +330,35 @@ fn what_is_no_stanza_for_a_room_is_refused_by_name() {
         assert!(matches!(decode(bytes), Err(DecodeError::Xml(_))), "{bytes:?}");
     }
 }
+
+/// IMDN-02.
+#[test]
+fn what_is_asked_of_a_message_and_what_it_says_of_others_is_read() {
+    let message = message_of(
+        "<message from='r@m/Juliet' type='chat' id='1'><body>psst</body><request xmlns='urn:xmpp:receipts'/>\
+         <markable xmlns='urn:xmpp:chat-markers:0'/></message>",
+    );
+    assert_eq!((message.asks, message.receipts), (Asks { received: true, displayed: true }, vec![]));
+    let receipt = |id: &str, kind| Receipt { id: id.to_owned(), kind };
+    let message = message_of(
+        "<message from='r@m/Juliet' type='chat'><received xmlns='urn:xmpp:receipts' id='a'/>\
+         <displayed xmlns='urn:xmpp:chat-markers:0' id='b'/><displayed xmlns='urn:xmpp:chat-markers:0' id='c'/></message>",
+    );
+    let expected = vec![receipt("a", ReceiptKind::Received), receipt("b", ReceiptKind::Displayed)];
+    assert_eq!((message.asks, message.receipts), (Asks::default(), expected), "each once");
+    for nothing in ["<received xmlns='urn:xmpp:receipts'/>", "<received id='a'/>", "<received xmlns='urn:x' id='a'/>"] {
+        assert_eq!(message_of(&format!("<message from='r@m/Juliet'>{nothing}</message>")).receipts, vec![]);
+    }
+}
+
+/// IMDN-01: an occupant can write ids too, and say that they are the room's.
+#[test]
+fn the_id_that_the_room_gave_is_the_only_one_that_says_so() {
+    let id = |ids: &str| message_of(&format!("<message from='r@m/Juliet' type='groupchat'>{ids}</message>")).stanza_id;
+    let by = |id: &str, by: &str| format!("<stanza-id xmlns='urn:xmpp:sid:0' id='{id}' by='{by}'/>");
+    assert_eq!(id(&by("1", "r@m")).as_deref(), Some("1"));
+    assert_eq!(id(&(by("1", "juliet@x") + &by("2", "r@m"))).as_deref(), Some("2"));
+    assert_eq!(id(&(by("1", "r@m") + &by("2", "r@m"))), None);
+    assert_eq!(id(&by("1", "r@m/Juliet")), None);
+    assert_eq!(id(""), None);
+}

@@ -1,10 +1,11 @@
 use jid::{BareJid, FullJid, Jid};
-use mucfocus_core::stanza::Password;
+use mucfocus_core::stanza::{Asks, Password, Receipt};
 use xmpp_parsers::minidom::Element;
 
 use super::*;
 
 const MUC: &str = "http://jabber.org/protocol/muc";
+const MARKERS: &str = "urn:xmpp:chat-markers:0";
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 
 fn room() -> BareJid {
@@ -80,7 +81,8 @@ fn a_message_to_the_room_has_an_id_and_the_same_origin_id() {
 /// GC-PM-03.
 #[test]
 fn a_private_message_is_marked_as_one_of_the_room() {
-    let message = parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "<psst>".into() });
+    let message =
+        parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "<psst>".into(), asks: Asks::default() });
     assert_eq!(
         (message.attr("type"), message.attr("to"), message.attr("id")),
         (Some("chat"), Some(occupant().as_str()), Some("p1"))
@@ -89,6 +91,25 @@ fn a_private_message_is_marked_as_one_of_the_room() {
     assert_eq!(message.get_child("body", "jabber:client").map(Element::text).as_deref(), Some("<psst>"));
     assert_eq!(message.get_child("origin-id", "urn:xmpp:sid:0").and_then(|o| o.attr("id")), Some("p1"));
     assert_eq!(message.get_child("x", MUC_USER).map(|x| x.children().count()), Some(0));
+    assert!(!message.has_child("request", "urn:xmpp:receipts") && !message.has_child("markable", MARKERS));
+}
+
+/// IMDN-02.
+#[test]
+fn what_is_asked_of_a_private_message_and_what_became_of_one_are_written() {
+    let asks = Asks { received: true, displayed: true };
+    let message = parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "psst".into(), asks });
+    assert!(message.has_child("request", "urn:xmpp:receipts") && message.has_child("markable", MARKERS));
+    for (kind, name, ns) in
+        [(ReceiptKind::Received, "received", "urn:xmpp:receipts"), (ReceiptKind::Displayed, "displayed", MARKERS)]
+    {
+        let receipt = Receipt { id: "it's <1>".into(), kind };
+        let message = parsed(&OutStanza::Receipt { to: occupant(), id: "r1".into(), receipt });
+        assert_eq!((message.attr("type"), message.attr("to")), (Some("chat"), Some(occupant().as_str())));
+        assert_eq!(message.get_child(name, ns).and_then(|r| r.attr("id")), Some("it's <1>"));
+        assert_eq!(message.children().count(), 2, "XEP-0184 §5.4, and whose occupant he is");
+        assert!(message.has_child("x", MUC_USER));
+    }
 }
 
 #[test]
