@@ -16,8 +16,9 @@ use super::{FAILED, WRONG, draw, wrong_configuration};
 use crate::config::{Config, ConfigErrors, Finding, Findings, Level};
 
 /// Sections in the order of the documentation.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "node",
+    "tls",
     "sip",
     "sip.auth",
     "msrp",

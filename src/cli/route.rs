@@ -58,6 +58,8 @@ struct Room {
     password: bool,
     history: u32,
     private_messages: bool,
+    tls_only: bool,
+    receipts: bool,
 }
 
 /// How the caller can show who he is.
@@ -159,6 +161,8 @@ fn route(config: &Config, uri: &SipUri, from: &SipUri, display: Option<&str>) ->
             password: found.password.is_some(),
             history: found.history,
             private_messages: found.private_messages,
+            tls_only: found.tls_only,
+            receipts: found.receipts,
         });
         if !allows {
             let at = at(allow);

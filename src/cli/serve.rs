@@ -1,11 +1,12 @@
 //! `mucfocus serve`: puts the parts together, says what it listens on, and takes them apart again.
 
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mucfocus_core::leg::MsrpAddresses;
 use mucfocus_core::room::Timeouts;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,13 +16,15 @@ use super::FAILED;
 use crate::config::Config;
 use crate::hub::directory::{self, Directory};
 use crate::msrp_net::connection::Context;
-use crate::msrp_net::listener;
+use crate::msrp_net::listener::{self, Door};
+use crate::msrp_net::settings::{Kind, Listen};
 use crate::observe::http::Endpoints;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::Focus as _;
 use crate::sip::settings::Transport;
 use crate::sip::{Driver, GateObserver};
 use crate::sockets::literal;
+use crate::tls::Tls;
 use crate::xmpp::pool::Pool;
 
 /// What a stack frame of a worker may need: XML is nested, and its decoder recurses (the framer allows a depth of 64).
@@ -107,16 +110,19 @@ impl Running {
     async fn start(config: Config) -> Result<Self, String> {
         let metrics = Arc::new(Metrics::new().with_legs_limit(config.limits.legs));
         let pool = Pool::observed(config.xmpp.clone(), Arc::clone(&metrics));
+        let tls = config.tls.clone().map(Tls::new).transpose().map_err(|error| error.to_string())?;
         let context = Context {
             sessions: Arc::default(),
-            max_message_size: config.msrp.max_message_size,
+            limits: Arc::new(config.msrp.limits),
             metrics: Arc::clone(&metrics),
+            tls: tls.clone(),
         };
-        let (msrp, msrp_addresses) = bind_msrp(&config.msrp.listen).await?;
+        let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
+        let origins = config.msrp.allowed_origins.clone();
         let drain = config.timeouts.drain;
         let (sip_settings, http) = (config.sip.clone(), config.http);
         let focus = Directory::new(
-            focus_settings(config, &msrp_addresses),
+            focus_settings(config, &bound, tls.clone()),
             Arc::clone(&pool),
             context.clone(),
             Arc::clone(&metrics),
@@ -133,12 +139,14 @@ impl Running {
             })
             .collect();
         let trusted = sip_settings.trusted_peers;
-        let is_trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync> =
-            Arc::new(move |ip| trusted.iter().any(|peer| peer.network.contains(&ip)));
-        for (listener, address) in msrp.into_iter().zip(&msrp_addresses) {
-            listening.push(format!("msrp:tcp:{address}"));
-            let limit = sip_settings.sources.connections;
-            tokio::spawn(listener::accept(listener, context.clone(), limit, Arc::clone(&is_trusted)));
+        let is_trusted = move |ip| trusted.iter().any(|peer| peer.network.contains(&ip));
+        let door = Door::new(context, origins, sip_settings.sources.connections, is_trusted);
+        for (listener, listen) in msrp.into_iter().zip(&bound) {
+            listening.push(format!("msrp:{listen}"));
+            tokio::spawn(listener::accept(listener, listen.kind, Arc::clone(&door)));
+        }
+        if let Some(tls) = tls {
+            tokio::spawn(tls.follow_files());
         }
         if let Some(address) = http {
             listening.push(format!("http:{}", serve_http(address, metrics, &focus).await?));
@@ -159,11 +167,16 @@ impl Running {
     }
 }
 
-fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
+fn focus_settings(config: Config, msrp: &[Listen], tls: Option<Arc<Tls>>) -> directory::Settings {
     let rooms = Arc::new(config.rooms_of_calls());
     let advertised = config.msrp.advertise.clone();
-    let concrete = msrp.iter().map(SocketAddr::ip).find(|ip| !ip.is_unspecified());
-    let port = advertised.as_ref().and_then(|(_, port)| *port).or_else(|| msrp.first().map(SocketAddr::port));
+    let concrete = msrp.iter().map(|listen| listen.address.ip()).find(|ip| !ip.is_unspecified());
+    // All listeners are of one kind where a port is advertised.
+    let advertised_port = advertised.as_ref().and_then(|(_, port)| *port);
+    let port = |kind: Kind| {
+        let listen = msrp.iter().find(|listen| listen.kind == kind)?;
+        Some(advertised_port.unwrap_or(listen.address.port()))
+    };
     directory::Settings {
         rooms,
         timeouts: Timeouts {
@@ -178,19 +191,29 @@ fn focus_settings(config: Config, msrp: &[SocketAddr]) -> directory::Settings {
         messages_per_user: config.limits.messages_per_user,
         subscriptions_per_user: config.limits.subscriptions_per_user,
         invitations_per_user: config.limits.invitations_per_user,
-        msrp_host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)),
-        msrp_port: port.unwrap_or_default(),
+        msrp: MsrpAddresses {
+            host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)).unwrap_or_default(),
+            tcp: port(Kind::Tcp),
+            tls: port(Kind::Tls),
+            ws: port(Kind::Ws),
+            wss: port(Kind::Wss),
+            certificate: None,
+        },
+        tls,
+        msrp_limits: config.msrp.limits,
+        policy: config.msrp.policy,
         account_for: Box::new(move |user| config.account_for(user)),
     }
 }
 
-async fn bind_msrp(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), String> {
+async fn bind_msrp(listen: &[Listen]) -> Result<(Vec<TcpListener>, Vec<Listen>), String> {
     let (mut listeners, mut bound) = (Vec::new(), Vec::new());
-    for address in addresses {
-        let (listener, at) =
-            listener::bind(*address).await.map_err(|error| format!("cannot listen for MSRP on {address}: {error}"))?;
+    for wanted in listen {
+        let (listener, address) = listener::bind(wanted.address)
+            .await
+            .map_err(|error| format!("cannot listen for MSRP on {wanted}: {error}"))?;
         listeners.push(listener);
-        bound.push(at);
+        bound.push(Listen { address, ..*wanted });
     }
     Ok((listeners, bound))
 }

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::finding::{Finding, Findings, Level, Place};
 use super::raw::At;
 use super::units::Wrong;
-use super::{Config, Places, accounts, auth, finding, keys, network, raw, rooms, running, xmpp};
+use super::{Config, Places, accounts, auth, finding, keys, msrp, network, raw, rooms, running, tls, xmpp};
 use crate::sip::settings::MIN_SESSION;
 
 /// Checks `text`. Relative paths in it are relative to `folder`. All findings come back either way.
@@ -45,14 +45,18 @@ fn read(text: &str, report: &mut Report<'_>) -> Option<raw::File> {
 fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     let running::Node { name: node, nonce_key } = running::node(&file.node, report.section("node"));
     let limits = running::limits(&file.limits, report.section("limits"));
+    let tls_wanted = file.tls.is_some();
+    let tls = file.tls.and_then(|section| tls::tls(&section, report.section("tls")));
     let sip = network::sip(file.sip, report);
     let msrp_place = file.msrp.as_ref().map(At::span);
-    let msrp = network::msrp(file.msrp, report.section("msrp"));
+    let msrp = msrp::msrp(file.msrp, tls_wanted, report.section("msrp"));
+    tls::is_for_us(tls.as_ref(), msrp.as_ref(), report.section("tls"));
     network::no_address_twice(&sip.listen, msrp.as_ref(), msrp_place, report);
     let auth = auth::auth(&sip, nonce_key, report.section("sip.auth"));
     let (default_server, servers) = xmpp::servers(file.xmpp, report.section("xmpp"));
     let accounts = accounts::accounts(&file.accounts, report.section("accounts"));
     let rooms = rooms::rooms(&file.room_defaults, &file.rooms, &sip.domains, report);
+    rooms::can_be_reached(&rooms, msrp.as_ref(), report.section("rooms"));
     let timeouts = running::timeouts(&file.timeouts, report.section("timeouts"));
     let log = running::log(&file.log, report.section("log"));
     let http = running::http(file.http.as_ref(), report.section("http"));
@@ -71,6 +75,7 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
         },
         node,
         msrp: msrp?,
+        tls: tls.map(|tls| tls.settings),
         accounts: accounts.rules,
         logins: accounts.logins,
         rooms: rooms.rules,

@@ -12,6 +12,7 @@ mod check;
 mod example;
 mod finding;
 mod keys;
+mod msrp;
 mod network;
 mod patterns;
 mod raw;
@@ -21,6 +22,7 @@ mod schema;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod units;
 mod xmpp;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub sip: crate::sip::settings::Settings,
     /// For the MSRP driver.
     pub msrp: crate::msrp_net::settings::Settings,
+    /// Certificate and key, where there are some.
+    pub tls: Option<crate::tls::Settings>,
     /// For all XMPP streams; the server of one domain is [`Config::server_for`].
     pub xmpp: crate::xmpp::settings::Settings,
     /// Who a SIP user is on the XMPP side; with passwords and servers: [`Config::account_for`].

@@ -1,4 +1,4 @@
-//! `[sip]`, `[msrp]`: where we listen.
+//! `[sip]`, and what it has in common with `[msrp]`: where we listen.
 
 use std::hash::Hash;
 use std::net::SocketAddr;
@@ -11,13 +11,6 @@ use super::running::choice;
 use super::units::{self, Wrong};
 use crate::msrp_net;
 use crate::sip::settings::{Listen, Transport};
-
-/// Largest message when nothing is said.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-/// What XMPP servers take as they ship, of a whole stanza (c2s_stanza_size_limit of Prosody, max_stanza_size of ejabberd).
-const MAX_STANZA: usize = 256 * 1024;
-/// Least that may be said: RFC 4975 §8.6 sets none, but below this a sentence of a chat does not fit its wrapping.
-const MIN_MESSAGE_SIZE: usize = 1024;
 
 /// `[sip]`, as far as it was understood: what is wrong is absent, and said.
 pub(super) struct Sip {
@@ -46,40 +39,14 @@ pub(super) fn no_address_twice(
 ) {
     let Some(msrp) = msrp else { return };
     let tcp = sip.iter().filter(|l| l.transport == Transport::Tcp && l.address.port() != 0);
-    for taken in tcp.filter(|l| msrp.listen.contains(&l.address)) {
+    for taken in tcp.filter(|l| msrp.listen.iter().any(|m| m.address == l.address)) {
         let message = format!("{} is in sip.listen too", taken.address);
         report.section("msrp").error(place.clone(), message, "give MSRP a port of its own, like 2855");
     }
 }
 
-pub(super) fn msrp(msrp: Option<At<raw::Msrp>>, report: &mut Report<'_>) -> Option<msrp_net::settings::Settings> {
-    let (place, msrp) = section(msrp);
-    let listen = listen(msrp.listen.as_ref(), place, "msrp", r#"["tcp:10.0.0.5:2855"]"#, report, msrp_listen);
-    let advertise = report.optional(msrp.advertise.as_ref(), units::host_and_port);
-    let size = report.optional(msrp.max_message_size.as_ref(), |text| match units::size(text)? {
-        size if size < MIN_MESSAGE_SIZE => {
-            Err(Wrong::new("no message of a chat fits this size", "write at least \"1KiB\""))
-        }
-        size => Ok(size),
-    });
-    if let Some(key) = msrp.max_message_size.as_ref().filter(|_| size.is_some_and(|size| size > MAX_STANZA)) {
-        let help =
-            "write 256KiB at most, or raise the server's limit as `mucfocus print prosody` and `print ejabberd` show";
-        report.warning(
-            Some(key.span()),
-            "XMPP servers take stanzas of 256 KiB as they ship: longer messages fail",
-            help,
-        );
-    }
-    Some(msrp_net::settings::Settings {
-        listen: listen?,
-        advertise,
-        max_message_size: size.unwrap_or(MAX_MESSAGE_SIZE),
-    })
-}
-
 /// Where a section begins, if it is there at all, and what is in it.
-fn section<T: Default>(section: Option<At<T>>) -> (Option<Range<usize>>, T) {
+pub(super) fn section<T: Default>(section: Option<At<T>>) -> (Option<Range<usize>>, T) {
     section.map_or_else(|| (None, T::default()), |s| (Some(s.span()), s.into_inner()))
 }
 
@@ -92,7 +59,7 @@ fn is_said(place: Option<&Range<usize>>, section: &str, key: &str, report: &Repo
 }
 
 /// A list of addresses to listen on; must not be empty nor name one twice.
-fn listen<T: Copy + Eq + Hash>(
+pub(super) fn listen<T: Copy + Eq + Hash>(
     list: Option<&At<Vec<raw::Text>>>,
     place: Option<Range<usize>>,
     section: &str,
@@ -135,14 +102,13 @@ fn sip_listen(text: &str) -> Result<(Listen, SocketAddr), Wrong> {
     Ok((Listen { transport, address }, address))
 }
 
-fn msrp_listen(text: &str) -> Result<(SocketAddr, SocketAddr), Wrong> {
-    let (transport, rest) = transport(text, &["tcp"], &["tls", "ws", "wss"], 2855)?;
-    let address = units::socket_address(rest, 2855).map_err(|wrong| prefixed(wrong, transport))?;
-    Ok((address, address))
-}
-
 /// Splits `tcp:ADDRESS` at the name of the transport.
-fn transport<'a>(text: &'a str, known: &[&str], later: &[&str], port: u16) -> Result<(&'a str, &'a str), Wrong> {
+pub(super) fn transport<'a>(
+    text: &'a str,
+    known: &[&str],
+    later: &[&str],
+    port: u16,
+) -> Result<(&'a str, &'a str), Wrong> {
     let first = known.first().copied().unwrap_or("tcp");
     // An address alone: of the name of a transport only letters are made.
     let (name, rest) = match text.split_once(':') {
@@ -164,7 +130,7 @@ fn transport<'a>(text: &'a str, known: &[&str], later: &[&str], port: u16) -> Re
 }
 
 /// The same help, with the transport before the address.
-fn prefixed(wrong: Wrong, transport: &str) -> Wrong {
+pub(super) fn prefixed(wrong: Wrong, transport: &str) -> Wrong {
     Wrong { help: wrong.help.replacen("write ", &format!("write {transport}: and then "), 1), ..wrong }
 }
 

@@ -23,6 +23,7 @@ pub(super) type Text = At<String>;
 #[schemars(extend("required" = ["sip", "msrp"]))]
 pub(super) struct File {
     pub(super) node: Node,
+    pub(super) tls: Option<At<Tls>>,
     pub(super) sip: Option<At<Sip>>,
     pub(super) msrp: Option<At<Msrp>>,
     pub(super) xmpp: Xmpp,
@@ -49,6 +50,26 @@ pub(super) struct Node {
     /// The same from systemd (LoadCredential=NAME:PATH).
     #[schemars(extend("examples" = ["nonce.key"]))]
     pub(super) nonce_key_credential: Option<Text>,
+}
+
+/// The certificate of this node, for tls: and wss:. Its files are read again when they change; connections go on.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["certificate_file"]))]
+pub(super) struct Tls {
+    /// PEM file with the certificate, and behind it those of who signed it.
+    #[schemars(extend("examples" = ["/etc/mucfocus/tls/fullchain.pem"]))]
+    pub(super) certificate_file: Option<Text>,
+    /// PEM file with its key, without a pass phrase, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/tls/key.pem"]))]
+    pub(super) key_file: Option<Text>,
+    /// The key from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["tls.key"]))]
+    pub(super) key_credential: Option<Text>,
+    /// File with the certificates to trust where we connect to an MSRP client that names no fingerprint. Default: those that this
+    /// machine trusts.
+    #[schemars(extend("examples" = ["/etc/mucfocus/tls/ca.pem"]))]
+    pub(super) ca_file: Option<Text>,
 }
 
 /// Where SIP comes in, and which addresses are rooms.
@@ -112,20 +133,64 @@ pub(super) struct SipUser {
     pub(super) password_credential: Option<Text>,
 }
 
-/// Where MSRP comes in.
+/// Where MSRP comes in, and what a session may cost: a client that goes beyond loses the message or its leg, nobody else.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(extend("required" = ["listen"]))]
 pub(super) struct Msrp {
-    /// Where to listen: tcp:ADDRESS:PORT. Port 0 asks the system for one.
+    /// Where to listen: TRANSPORT:ADDRESS:PORT, the transport tcp, tls, ws or wss (WebSocket, for browsers). tls and wss need
+    /// [tls]. Port 0 asks the system for one.
     #[schemars(extend("examples" = [["tcp:10.0.0.5:2855"]]))]
     pub(super) listen: Option<At<Vec<Text>>>,
-    /// HOST or HOST:PORT in a=path. Default: where the call came in.
+    /// HOST or HOST:PORT in a=path; a port only where all listeners are of one transport. Default: where the call came in.
     #[schemars(extend("examples" = ["focus1.example.com"]))]
     pub(super) advertise: Option<Text>,
-    /// Largest message.
+    /// Origins of the pages whose browsers may connect by ws and wss; "*" lets in all. Clients that are no browsers need none.
+    #[schemars(extend("default" = [], "examples" = [["https://chat.example.com"]]))]
+    pub(super) allowed_origins: Option<At<Vec<Text>>>,
+    /// Largest message, all its chunks together: what XMPP servers take in one stanza is the bound.
     #[schemars(extend("default" = "64KiB"))]
     pub(super) max_message_size: Option<Text>,
+    /// Start line and headers of one request or response: a peer has this much of our memory before it has said which session it
+    /// wants.
+    #[schemars(extend("default" = "16KiB"))]
+    pub(super) max_head_size: Option<Text>,
+    /// URIs in a path: a client and its relays. Each is written into everything that is sent along the path.
+    #[schemars(extend("default" = 8, "minimum" = 1))]
+    pub(super) max_path_length: Option<At<u32>>,
+    /// Messages of one session that may be unfinished at a time: clients interleave a file and a text.
+    #[schemars(extend("default" = 4, "minimum" = 1))]
+    pub(super) unfinished_messages: Option<At<u32>>,
+    /// Octets of them together, per session: max_message_size at least. Default: 256KiB, or twice max_message_size.
+    #[schemars(extend("examples" = ["256KiB"]))]
+    pub(super) unfinished_size: Option<Text>,
+    /// Octets of the unfinished messages of all sessions together, so that many slow clients cannot fill the memory; "off" lifts
+    /// the limit.
+    #[schemars(extend("default" = "256MiB"))]
+    pub(super) unfinished_size_total: Option<Text>,
+    /// How long an unfinished message waits for its next chunk: minutes, since a slow network is no fault.
+    #[schemars(extend("default" = "540s"))]
+    pub(super) chunk_time: Option<Text>,
+    /// How long a connection may be without a session: clients ask for theirs at once.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) unbound_time: Option<Text>,
+    /// How long a client may say nothing, not even that it got a message, before its connection is closed; "off": for ever, since
+    /// the system notices who is gone.
+    #[schemars(extend("default" = "off"))]
+    pub(super) idle_time: Option<Text>,
+    /// Octets that wait to be written to one session; a client that reads too slowly for its room loses its leg.
+    #[schemars(extend("default" = "512KiB"))]
+    pub(super) write_queue: Option<Text>,
+    /// How long what is written may wait for the client to read it.
+    #[schemars(extend("default" = "60s"))]
+    pub(super) write_time: Option<Text>,
+    /// Refuse offers whose c= and m= lines lead elsewhere than a=path and that do not say msrp-cema (RFC 6714). Without it the path
+    /// counts.
+    #[schemars(extend("default" = false))]
+    pub(super) cema_strict: Option<bool>,
+    /// Take fingerprints by SHA-1, which is broken, where a client has no better one.
+    #[schemars(extend("default" = false))]
+    pub(super) sha1_fingerprints: Option<bool>,
 }
 
 /// How XMPP servers are reached.
@@ -216,6 +281,12 @@ pub(super) struct RoomDefaults {
     /// May occupants talk to each other in private?
     #[schemars(extend("default" = true))]
     pub(super) private_messages: Option<bool>,
+    /// Are MSRP sessions without TLS refused?
+    #[schemars(extend("default" = false))]
+    pub(super) tls_only: Option<bool>,
+    /// Is it told whether private messages arrived and were shown?
+    #[schemars(extend("default" = true))]
+    pub(super) receipts: Option<bool>,
     /// Password of the MUCs. Better in a file: backups and people see it here.
     #[schemars(extend("examples" = ["secret"]))]
     pub(super) password: Option<Text>,
@@ -256,6 +327,12 @@ pub(super) struct Room {
     /// May occupants talk to each other in private? Default: that of [room_defaults].
     #[schemars(extend("examples" = [true]))]
     pub(super) private_messages: Option<bool>,
+    /// Are MSRP sessions without TLS refused? Default: that of [room_defaults].
+    #[schemars(extend("examples" = [false]))]
+    pub(super) tls_only: Option<bool>,
+    /// Is it told whether private messages arrived and were shown? Default: that of [room_defaults].
+    #[schemars(extend("examples" = [true]))]
+    pub(super) receipts: Option<bool>,
     /// Password of the MUC. Better in a file: backups and people see it here.
     #[schemars(extend("examples" = ["secret"]))]
     pub(super) password: Option<Text>,

@@ -9,6 +9,7 @@ use super::raw::{self, At};
 use super::secret::{self, Given};
 use super::units::Wrong;
 use super::{Place, RoomPlace};
+use crate::msrp_net;
 use mucfocus_core::address::mapping::{RoomRule, RoomRules};
 use mucfocus_core::address::pattern::{Folding, Pattern};
 use mucfocus_core::address::sip_uri::SipUri;
@@ -29,6 +30,8 @@ struct Defaults {
     password: Option<Password>,
     history: u32,
     private_messages: bool,
+    tls_only: bool,
+    receipts: bool,
     /// Where `allow` stands, if it does.
     allow_place: Option<Place>,
 }
@@ -44,6 +47,8 @@ struct Read {
 pub(super) struct Rooms {
     pub(super) rules: RoomRules,
     pub(super) places: Vec<RoomPlace>,
+    /// Where the `sip` of those stands that take MSRP under TLS only.
+    tls_only: Vec<Range<usize>>,
 }
 
 pub(super) fn rooms(
@@ -63,6 +68,8 @@ pub(super) fn rooms(
         password: room_password(&password, report),
         history: defaults.history.as_ref().map_or(HISTORY, |history| self::history(history, report)),
         private_messages: defaults.private_messages.unwrap_or(true),
+        tls_only: defaults.tls_only.unwrap_or(false),
+        receipts: defaults.receipts.unwrap_or(true),
         allow_place: defaults.allow.as_ref().map(|list| report.place(list.span().start)),
         allow: allow(defaults.allow.as_ref(), report)
             .unwrap_or_else(|| patterns::pattern("sip:*@*").into_iter().collect()),
@@ -77,7 +84,20 @@ pub(super) fn rooms(
     let read: Vec<Read> = rooms.iter().filter_map(|room| rule(room, &defaults, report)).collect();
     rules_that_never_match(&read, domains, report);
     let places = read.iter().map(|r| r.place).collect();
-    Rooms { rules: RoomRules::new(read.into_iter().map(|r| r.rule).collect(), domains.to_vec()), places }
+    let tls_only = read.iter().filter(|r| r.rule.tls_only).map(|r| r.sip_span.clone()).collect();
+    Rooms { rules: RoomRules::new(read.into_iter().map(|r| r.rule).collect(), domains.to_vec()), places, tls_only }
+}
+
+/// A room that wants TLS needs a listener for it (SW-37).
+pub(super) fn can_be_reached(rooms: &Rooms, msrp: Option<&msrp_net::settings::Settings>, report: &mut Report<'_>) {
+    if msrp.is_none_or(|msrp| msrp.listen.iter().any(|listen| listen.kind.is_secure())) {
+        return;
+    }
+    for span in &rooms.tls_only {
+        let message = "this room is tls_only, and no MSRP is listened for under TLS: every call would get 488";
+        let help = r#"add a listener like "tls:0.0.0.0:2856" to [msrp] listen, and [tls]"#;
+        report.warning(Some(span.clone()), message, help);
+    }
 }
 
 fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> Option<Read> {
@@ -112,6 +132,8 @@ fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> O
             password: password.or_else(|| defaults.password.clone()),
             history: history.unwrap_or(defaults.history),
             private_messages: keys.private_messages.unwrap_or(defaults.private_messages),
+            tls_only: keys.tls_only.unwrap_or(defaults.tls_only),
+            receipts: keys.receipts.unwrap_or(defaults.receipts),
         },
     })
 }

@@ -119,10 +119,7 @@ impl<'a> Given<'a> {
         let octets = match (self.inline, self.file) {
             (Some(inline), _) => inline.get_ref().clone().into_bytes(),
             (None, Some(path)) => from_file(path, what, report)?,
-            (None, None) => {
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-                from_credential(at, self.wording, folder.as_deref(), report)?
-            }
+            (None, None) => from_credential(at, self.wording, credentials_folder().as_deref(), report)?,
         };
         if octets.is_empty() {
             report.error(Some(at.span()), format!("the {what} is empty"), format!("write the {what}"));
@@ -133,6 +130,12 @@ impl<'a> Given<'a> {
 }
 
 fn from_file(path: &At<String>, what: &str, report: &mut Report<'_>) -> Option<Vec<u8>> {
+    let file = private_file(path, what, report)?;
+    read(&file, path.span(), what, report)
+}
+
+/// The file of a secret, which nobody else may read or change.
+pub(super) fn private_file(path: &At<String>, what: &str, report: &mut Report<'_>) -> Option<PathBuf> {
     let file = report.folder.join(path.get_ref());
     let shown = file.display();
     match std::fs::metadata(&file) {
@@ -143,7 +146,7 @@ fn from_file(path: &At<String>, what: &str, report: &mut Report<'_>) -> Option<V
                 format!("create it, or write the path of the file that holds the {what}")
             };
             report.error(Some(path.span()), format!("cannot read {shown}: {error}"), help);
-            return None;
+            None
         }
         Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o066 != 0 => {
             let mode = meta.permissions().mode() & 0o777;
@@ -151,11 +154,10 @@ fn from_file(path: &At<String>, what: &str, report: &mut Report<'_>) -> Option<V
             // The file is there, so its plain path is known: what is printed works from every folder.
             let plain = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
             report.error(Some(path.span()), message, format!("run: chmod 600 {}", for_a_shell(&plain)));
-            return None;
+            None
         }
-        Ok(_) => {}
+        Ok(_) => Some(file),
     }
-    read(&file, path.span(), what, report)
 }
 
 /// A path as it is pasted into a shell.
@@ -171,9 +173,20 @@ fn from_credential(
     folder: Option<&Path>,
     report: &mut Report<'_>,
 ) -> Option<Vec<u8>> {
+    let file = credential(name, wording.key, folder, report)?;
+    read(&file, name.span(), wording.what, report)
+}
+
+/// The file of a credential that systemd gave us in `folder`. systemd keeps others out of the folder; the files' own modes do not
+/// tell. `key` is what the secret is called in the configuration.
+pub(super) fn credential(
+    name: &At<String>,
+    key: &str,
+    folder: Option<&Path>,
+    report: &mut Report<'_>,
+) -> Option<PathBuf> {
     let plain = !name.get_ref().is_empty() && !name.get_ref().contains('/') && name.get_ref() != "..";
     let Some(folder) = folder else {
-        let key = wording.key;
         let help = format!("start by systemd with LoadCredential={}:/path/to/file, or use {key}_file", name.get_ref());
         report.error(Some(name.span()), "systemd gave no credentials (CREDENTIALS_DIRECTORY is not set)", help);
         return None;
@@ -183,8 +196,12 @@ fn from_credential(
         report.error(Some(name.span()), "this is not the name of a credential", help);
         return None;
     }
-    // systemd keeps others out of the folder; the files' own modes do not tell.
-    read(&folder.join(name.get_ref()), name.span(), wording.what, report)
+    Some(folder.join(name.get_ref()))
+}
+
+/// Where systemd puts credentials.
+pub(super) fn credentials_folder() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 fn read(file: &Path, span: Range<usize>, what: &str, report: &mut Report<'_>) -> Option<Vec<u8>> {

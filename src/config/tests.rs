@@ -2,6 +2,7 @@
 
 mod accounts;
 mod keys;
+mod msrp;
 mod sip;
 
 use std::fs;
@@ -116,7 +117,7 @@ fn the_least_configuration_has_the_defaults_of_the_documentation() {
         ban_time: Duration::from_secs(600),
     };
     assert_eq!(config.sip.sources, sources);
-    assert_eq!(config.msrp.max_message_size, 65_536);
+    assert_eq!(config.msrp.limits.message, 65_536);
     let limits = Limits {
         legs: Some(5000),
         legs_per_user: Some(10),
@@ -143,6 +144,7 @@ fn the_least_configuration_has_the_defaults_of_the_documentation() {
     let rule = config.rooms.rules().first().unwrap();
     assert_eq!((rule.name.as_str(), rule.create), ("sip:{room}@rooms.example.com", false));
     assert_eq!((rule.history, rule.private_messages, rule.password.is_none()), (20, true, true));
+    assert!(rule.receipts);
     assert!(config.rooms.allows(0, &uri("sip:anybody@anywhere.example")));
 }
 
@@ -184,6 +186,8 @@ fn every_key_does_what_it_says() {
         nickname = "{user}"
         history = 50
         private_messages = false
+        tls_only = true
+        receipts = false
         [[rooms]]
         name = "capulet"
         sip = "sip:capulet@rooms.example.com"
@@ -193,6 +197,8 @@ fn every_key_does_what_it_says() {
         history = 0
         password = "sesame"
         private_messages = true
+        tls_only = false
+        receipts = true
         [[rooms]]
         sip = "sip:{room}@rooms.example.com"
         muc = "{room}@muc.example.net"
@@ -228,9 +234,9 @@ fn every_key_does_what_it_says() {
     assert_eq!(believed, expected.map(|(n, u)| (n.to_owned(), u)));
     assert_eq!(config.sip.identity, [IdentitySource::PAssertedIdentity, IdentitySource::From]);
     assert!(matches!(config.sip.untrusted, Untrusted::Drop));
-    assert_eq!(config.msrp.listen, ["127.0.0.1:2855".parse().unwrap()]);
+    assert_eq!(config.msrp.listen.iter().map(ToString::to_string).collect::<Vec<_>>(), ["tcp:127.0.0.1:2855"]);
     assert_eq!(config.msrp.advertise, Some(("focus1.example.com".to_owned(), None)));
-    assert_eq!(config.msrp.max_message_size, 1 << 20);
+    assert_eq!(config.msrp.limits.message, 1 << 20);
     let rate = |count, secs| Some(Rate { count, per: Duration::from_secs(secs) });
     let limits = Limits {
         legs: None,
@@ -266,9 +272,11 @@ fn every_key_does_what_it_says() {
     assert!(!config.rooms.allows(0, &uri("sip:romeo@example.org")), "what the room says goes before the default");
     assert!(config.rooms.allows(1, &uri("sip:romeo@example.org")));
     assert_eq!((capulet.history, capulet.private_messages), (0, true));
+    assert!(capulet.receipts && !capulet.tls_only);
     assert_eq!(capulet.password.as_ref().map(|p| p.expose()), Some("sesame"));
     let other = config.rooms.rules().get(1).unwrap();
-    assert_eq!((other.create, other.history, other.private_messages), (true, 50, false));
+    assert_eq!((other.create, other.history), (true, 50));
+    assert!(!other.private_messages && !other.receipts && other.tls_only);
     assert!(other.password.is_none());
     assert!(!format!("{config:?}").contains("sesame"), "a secret is never shown");
 }

@@ -84,7 +84,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Certificates are read when they are needed; here it is only seen that there are some.
-fn ca_file(path: &At<String>, report: &mut Report<'_>) -> Option<PathBuf> {
+pub(super) fn ca_file(path: &At<String>, report: &mut Report<'_>) -> Option<PathBuf> {
     let file = report.folder.join(path.get_ref());
     let result = std::fs::read(&file)
         .map_err(|error| {

@@ -1,6 +1,7 @@
 //! The closed sets that values of labels come from.
 
 use mucfocus_core::conference::Outcome;
+use mucfocus_core::leg::Delivery;
 use mucfocus_core::room::io::EndCause;
 
 /// Which way a message went.
@@ -50,6 +51,24 @@ pub(super) const ENDS: [&str; 9] = [
     ended(EndCause::Shutdown),
     ended(EndCause::Fault),
 ];
+
+/// Why a SIP user did not get a message; `None` where he did.
+pub(super) const fn undelivered(why: Delivery) -> Option<&'static str> {
+    Some(match why {
+        Delivery::Sent => return None,
+        Delivery::Held => "held",
+        Delivery::NoConnection => "no_connection",
+        Delivery::TypeRefused => "type_refused",
+        Delivery::TooLarge => "too_large",
+        Delivery::Congested => "congested",
+        Delivery::Refused(_) => "refused",
+        Delivery::Unanswered => "unanswered",
+    })
+}
+
+/// All that [`undelivered`] says.
+pub(super) const UNDELIVERED: [&str; 7] =
+    ["held", "no_connection", "type_refused", "too_large", "congested", "refused", "unanswered"];
 
 /// What became of a NOTIFY.
 pub(super) const fn notified(outcome: Outcome) -> &'static str {

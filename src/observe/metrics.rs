@@ -15,6 +15,7 @@
 //! | `mucfocus_calls_ended_total` | counter | reason | Answered calls that ended, by who or what ended them |
 //! | `mucfocus_messages_total` | counter | direction | Public messages delivered to the other side |
 //! | `mucfocus_messages_refused_total` | counter | code | Messages of SIP users refused, by MSRP status |
+//! | `mucfocus_messages_not_delivered_total` | counter | reason | Messages that a SIP user did not get, by reason; what is held may come later |
 //! | `mucfocus_nicknames_refused_total` | counter | code | Changes of nickname refused, by MSRP status |
 //! | `mucfocus_subscriptions` | gauge |  | Conference subscriptions that are up |
 //! | `mucfocus_notifications_total` | counter | outcome | NOTIFYs to conference subscribers, by what became of them |
@@ -38,8 +39,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 pub use super::labels::{Direction, Login};
-use super::labels::{ENDS, ended, msrp_status, notified, sip_method, sip_status};
+use super::labels::{ENDS, UNDELIVERED, ended, msrp_status, notified, sip_method, sip_status, undelivered};
 use mucfocus_core::conference::Outcome as Notified;
+use mucfocus_core::leg::Delivery;
 use mucfocus_core::room::io::EndCause;
 
 /// One line of the catalogue.
@@ -76,6 +78,12 @@ pub const CATALOGUE: &[Entry] = &[
     entry("mucfocus_calls_ended_total", "counter", &["reason"], "Answered calls that ended, by who or what ended them"),
     entry("mucfocus_messages_total", "counter", &["direction"], "Public messages delivered to the other side"),
     entry("mucfocus_messages_refused_total", "counter", &["code"], "Messages of SIP users refused, by MSRP status"),
+    entry(
+        "mucfocus_messages_not_delivered_total",
+        "counter",
+        &["reason"],
+        "Messages that a SIP user did not get, by reason; what is held may come later",
+    ),
     entry("mucfocus_nicknames_refused_total", "counter", &["code"], "Changes of nickname refused, by MSRP status"),
     entry("mucfocus_subscriptions", "gauge", &[], "Conference subscriptions that are up"),
     entry(
@@ -183,6 +191,7 @@ pub struct Metrics {
     calls_ended: Family<Reason, Counter>,
     messages: Family<Way, Counter>,
     messages_refused: Family<Code, Counter>,
+    messages_not_delivered: Family<Reason, Counter>,
     nicknames_refused: Family<Code, Counter>,
     notifications: Family<Outcome, Counter>,
     invitations: Family<Code, Counter>,
@@ -212,6 +221,7 @@ impl Metrics {
             calls_ended: register(&mut r, "mucfocus_calls_ended_total"),
             messages: register(&mut r, "mucfocus_messages_total"),
             messages_refused: register(&mut r, "mucfocus_messages_refused_total"),
+            messages_not_delivered: register(&mut r, "mucfocus_messages_not_delivered_total"),
             nicknames_refused: register(&mut r, "mucfocus_nicknames_refused_total"),
             subscriptions: register(&mut r, "mucfocus_subscriptions"),
             notifications: register(&mut r, "mucfocus_notifications_total"),
@@ -244,6 +254,9 @@ impl Metrics {
     fn begin(&self) {
         for reason in ENDS {
             drop(self.calls_ended.get_or_create(&Reason { reason }));
+        }
+        for reason in UNDELIVERED {
+            drop(self.messages_not_delivered.get_or_create(&Reason { reason }));
         }
         for direction in [Direction::SipToXmpp, Direction::XmppToSip].map(Direction::label) {
             drop(self.messages.get_or_create(&Way { direction }));
@@ -288,6 +301,13 @@ impl Metrics {
     /// A message of a SIP user was refused with this MSRP status.
     pub fn message_refused(&self, status: u16) {
         self.messages_refused.get_or_create(&Code { code: msrp_status(status) }).inc();
+    }
+
+    /// A SIP user did not get a message.
+    pub fn message_not_delivered(&self, why: Delivery) {
+        if let Some(reason) = undelivered(why) {
+            self.messages_not_delivered.get_or_create(&Reason { reason }).inc();
+        }
     }
 
     /// A change of nickname was refused with this MSRP status.

@@ -8,6 +8,7 @@ use std::io;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use mucfocus_core::address::name_addr::quote;
+use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::session::{self, Session, Verdict};
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
@@ -106,8 +107,8 @@ impl Line {
         // Small frames both ways; a refusal costs milliseconds.
         let _ = stream.set_nodelay(true);
         let (read, write) = stream.into_split();
-        let mut session = Session::new(own.clone(), peer.clone(), MAX_MESSAGE);
-        session.bound(&mut Vec::new());
+        let mut session = Session::new(own.clone(), peer.clone(), Limits::of_messages(MAX_MESSAGE));
+        session.bound(&mut env(&mut RandomIds), &mut Vec::new());
         let mut line = Self {
             read,
             write,
@@ -221,6 +222,8 @@ impl Line {
                     self.session.conclude(&mut env(&mut RandomIds), &message.reply, &verdict, &mut more);
                     self.follow(more, news);
                 }
+                // We send by ourselves what the session could send.
+                session::Event::Send(_) | session::Event::Failed(_) => {}
                 session::Event::Peer(_) | session::Event::Nickname(_) | session::Event::Missed(_) => {}
                 session::Event::Refused(code) => news.push(News::Gone(code)),
             }

@@ -69,5 +69,6 @@ pub(super) fn offer(own: &MsrpUri) -> Bytes {
         max_size: u64::try_from(MAX_MESSAGE).ok(),
         chatroom: &["nickname", "private-messages"],
         wrapped: "text/plain",
+        certificate: None,
     })
 }

@@ -161,7 +161,7 @@ impl Look {
         let features = if list.is_empty() { String::new() } else { format!(", offers {}", list.join(", ")) };
         let features = format!("{domain} answers{features}");
         self.ok("xmpp", features);
-        let largest = config.msrp.max_message_size;
+        let largest = config.msrp.limits.message;
         if let Some(octets) = offers.max_stanza.filter(|octets| *octets < largest) {
             let message = format!("{domain} takes {octets} octets, and msrp.max_message_size is {largest}");
             self.warning("xmpp", message, cure::STANZA_SIZE);

@@ -69,7 +69,7 @@ impl Half {
             ports: BTreeSet::new(),
             direct_ports: BTreeSet::new(),
             open: BTreeSet::new(),
-            max_message: config.msrp.max_message_size,
+            max_message: config.msrp.limits.message,
         };
         for (index, rule) in config.accounts.rules().iter().enumerate() {
             let jid = rule.jid.to_string();

@@ -9,7 +9,8 @@ fn the_example_is_right_with_and_without_its_comments() {
     let is_key = |line: &str| {
         let Some(rest) = line.strip_prefix("# ") else { return false };
         let name = rest.split(['=', ']']).next().unwrap_or_default().trim();
-        rest.starts_with('[') || (rest.contains(" = ") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        rest.starts_with('[')
+            || (rest.contains(" = ") && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
     };
     let uncommented = |line: &'static str| line.strip_prefix("# ").filter(|_| is_key(line)).unwrap_or(line);
     let open: String = EXAMPLE.lines().map(|line| uncommented(line).to_owned() + "\n").collect();
@@ -23,7 +24,7 @@ fn the_example_is_right_with_and_without_its_comments() {
     for key in KEYS.values().filter(|k| !matches!(k.kind, Kind::NotYet | Kind::Table | Kind::Tables | Kind::Named)) {
         let name = key.path.rsplit('.').next().unwrap();
         // Of the three ways to give a secret one is shown for each, and all for the first.
-        let another_way = ["secret", "secret_credential", "nonce_key_credential"].contains(&name);
+        let another_way = ["secret", "secret_credential", "nonce_key_credential", "key_credential"].contains(&name);
         let shown = another_way || open.lines().any(|l| l.trim_start().starts_with(name));
         assert!(shown, "{} is not in the example", key.path);
     }
@@ -45,7 +46,7 @@ fn all_that_is_wrong_is_said_at_once_with_its_place() {
     starts(r#"4:11 Error: "tls" is not yet in this version of mucfocus"#);
     starts(r#"4:33 Error: "127.0.0.1" lacks a port; write udp: and then 127.0.0.1:5060"#);
     starts("5:11 Error: sip.domains is empty");
-    starts(r#"7:11 Error: "udp" is not one of "tcp""#);
+    starts(r#"7:11 Error: "udp" is not one of "tcp", "tls", "ws", "wss""#);
     starts(r#"9:12 Error: limits.ban_time must be a string; write ban_time = "10m""#);
     starts("11:14 Error: the sender of a message gives up after 30 s; write at most \"28s\"");
 }
@@ -108,13 +109,14 @@ fn a_default_of_the_schema_is_the_default() {
         let lines = keys.iter().filter_map(|(name, key)| Some(format!("{name} = {}\n", key.get("default")?)));
         format!("[{section}]\n{}", lines.collect::<String>())
     };
-    let (plain, mut text) = (parsed(LEAST), LEAST.to_owned());
+    let (plain, mut text) = (parsed(LEAST), LEAST.replacen("[msrp]\n", &with_defaults("msrp"), 1));
     for section in ["limits", "timeouts", "log", "room_defaults", "xmpp"] {
         text += &with_defaults(section);
     }
     let written = parsed(&text);
     assert_eq!((written.limits, written.timeouts, &written.log), (plain.limits, plain.timeouts, &plain.log));
     assert_eq!((written.sip.sources, written.xmpp.logins), (plain.sip.sources, plain.xmpp.logins));
+    assert_eq!(written.msrp, plain.msrp);
     assert_eq!(written.rooms, plain.rooms);
     assert_eq!(written.server_for("example.net"), plain.server_for("example.net"));
 }
