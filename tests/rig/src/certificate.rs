@@ -50,6 +50,49 @@ impl Certificate {
         Self(Arc::new(directory))
     }
 
+    /// Makes one that a client signs itself, as MSRP clients do.
+    pub fn self_signed(name: &str) -> Self {
+        let directory = TempDir::with_prefix("certificate-").unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let (subject, names) = (format!("/CN={name}"), format!("subjectAltName=DNS:{name}"));
+        openssl(&[
+            "req",
+            "-x509",
+            "-days",
+            "2",
+            "-subj",
+            &subject,
+            "-addext",
+            &names,
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            &at("leaf.key"),
+            "-out",
+            &at("leaf.pem"),
+        ]);
+        Self(Arc::new(directory))
+    }
+
+    /// Where certificate and key are.
+    pub fn files(&self) -> (PathBuf, PathBuf) {
+        (self.0.path().join("leaf.pem"), self.0.path().join("leaf.key"))
+    }
+
+    /// The fingerprint of the certificate as `a=fingerprint` has it behind the name of the hash (RFC 8122 §5); `hash` as openssl
+    /// calls it, `sha256`.
+    pub fn fingerprint(&self, hash: &str) -> String {
+        let file = self.files().0;
+        let option = format!("-{hash}");
+        let output =
+            Command::new("openssl").args(["x509", "-noout", "-fingerprint", &option, "-in"]).arg(file).output();
+        let text = String::from_utf8(output.expect("the program openssl").stdout).unwrap();
+        text.trim().split_once('=').expect("NAME Fingerprint=…").1.to_owned()
+    }
+
     /// The certificate of the authority, for `ca_file`.
     pub fn authority(&self) -> PathBuf {
         self.0.path().join("ca.pem")

@@ -11,13 +11,18 @@ use crate::sip::Message;
 pub fn authorization(refusal: &Message, method: &str, uri: &str, user: &str, password: &str) -> String {
     let challenges: Vec<&str> = refusal.all("WWW-Authenticate").collect();
     let best = challenges.iter().find(|c| c.contains("algorithm=SHA-256")).or(challenges.first());
-    let challenge = best.unwrap_or_else(|| panic!("no challenge in\n{refusal}"));
+    answer(best.unwrap_or_else(|| panic!("no challenge in\n{refusal}")), method, uri, user, password)
+}
+
+/// The same for a single challenge; one that names no algorithm means MD5.
+pub fn answer(challenge: &str, method: &str, uri: &str, user: &str, password: &str) -> String {
     let field = |name: &str| {
         let fields = challenge.strip_prefix("Digest ").unwrap_or_default().split(',');
         let value = fields.filter_map(|f| f.trim().split_once('=')).find(|(n, _)| *n == name);
         value.map(|(_, v)| v.trim_matches('"').to_owned()).unwrap_or_default()
     };
-    let (realm, nonce, algorithm, cnonce) = (field("realm"), field("nonce"), field("algorithm"), random(16));
+    let (realm, nonce, cnonce) = (field("realm"), field("nonce"), random(16));
+    let algorithm = if field("algorithm") == "SHA-256" { "SHA-256" } else { "MD5" };
     let hash = |text: &str| hash(if algorithm == "SHA-256" { "-sha256" } else { "-md5" }, text);
     let (who, what) = (hash(&format!("{user}:{realm}:{password}")), hash(&format!("{method}:{uri}")));
     let response = hash(&format!("{who}:{nonce}:00000001:{cnonce}:auth:{what}"));

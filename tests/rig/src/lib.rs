@@ -16,13 +16,20 @@
     reason = "a test rig fails by panicking"
 )]
 
+pub mod browser;
+pub mod capture;
 pub mod certificate;
 pub mod digest;
+pub mod dissector;
 pub mod ejabberd;
+pub mod evil;
+pub mod gauge;
+pub mod kamailio;
 pub mod ladder;
 pub mod member;
 pub mod msrp;
 pub mod mucfocus;
+pub mod openssl;
 pub mod process;
 pub mod prosody;
 pub mod roster;
@@ -30,6 +37,7 @@ pub mod server;
 pub mod sip;
 pub mod sipp;
 pub mod wait;
+pub mod websocket;
 pub mod world;
 pub mod xml;
 pub mod xmpp;

@@ -66,6 +66,13 @@ impl Mucfocus {
         self.ready.msrp
     }
 
+    /// Where it takes MSRP of this kind: `tls`, `ws` or `wss`.
+    pub fn msrp_over(&self, kind: &str) -> SocketAddr {
+        let scheme = format!("msrp:{kind}:");
+        let address = self.ready.line.split(' ').find_map(|word| word.strip_prefix(scheme.as_str()));
+        address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no {scheme} in {:?}", self.ready.line))
+    }
+
     /// The line that it printed when it was ready.
     pub fn ready_line(&self) -> &str {
         &self.ready.line

@@ -222,7 +222,7 @@ fn spawn(kind: Kind, directory: &Path, options: &Options, ports: Ports) -> Runni
         Kind::Prosody => prosody::prepare(directory, options, ports),
         Kind::Ejabberd => ejabberd::prepare(directory, options, ports),
     };
-    hand_over(kind, directory, &mut command);
+    hand_over(kind.name(), directory, &mut command);
     let running = Running::start(kind.name(), &mut command, log);
     // Nothing that it could save at its end is ever read again, and it takes a second to find that out.
     if kind == Kind::Ejabberd { running.without_goodbye() } else { running }
@@ -248,11 +248,11 @@ async fn listens(kind: Kind, running: &mut Running, ports: Ports, options: &Opti
 
 /// A server ought not to run as root, and does not where its own user can reach the directory; to anybody else it does
 /// not matter.
-fn hand_over(kind: Kind, directory: &Path, command: &mut Command) {
+pub(crate) fn hand_over(name: &str, directory: &Path, command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     let open = |path: &Path| path.metadata().is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
     if rustix::process::geteuid().is_root() && directory.ancestors().skip(1).all(open) {
-        let (user, group) = owner(kind.name());
+        let (user, group) = owner(name);
         give(directory, user, group);
         command.uid(user).gid(group);
     }

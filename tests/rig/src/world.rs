@@ -41,8 +41,10 @@ pub struct Settings {
     pub direct_tls: bool,
     /// More lines of `[sip.auth]`.
     pub auth: String,
-    /// More lines of `[msrp]`.
+    /// More lines of `[msrp]`, and tables after it. Without `listen` among them, it listens for TCP.
     pub msrp: String,
+    /// With a certificate for MSRP it is listened for under TLS, and by WebSocket under TLS and without.
+    pub msrp_certificate: Option<Certificate>,
     /// More lines of `[room_defaults]`.
     pub room_defaults: String,
     /// Whole `[[rooms]]` tables before the one that maps every room.
@@ -83,6 +85,7 @@ impl Default for Settings {
             direct_tls: false,
             auth: String::new(),
             msrp: String::new(),
+            msrp_certificate: None,
             room_defaults: String::new(),
             rooms: String::new(),
             accounts: String::new(),
@@ -110,6 +113,7 @@ pub struct World {
     /// The XMPP server.
     pub server: Server,
     _secrets: TempDir,
+    _certificate: Option<Certificate>,
 }
 
 impl World {
@@ -144,7 +148,7 @@ impl World {
         let configuration = configuration(&settings, &server, certificate.as_ref());
         let configuration = configuration.replace("$SECRETS", &secrets.path().display().to_string());
         let mucfocus = Mucfocus::start(binary, &configuration).await;
-        Self { mucfocus, server, _secrets: secrets }
+        Self { mucfocus, server, _secrets: secrets, _certificate: settings.msrp_certificate }
     }
 
     /// The SIP URI of a room.
@@ -214,7 +218,15 @@ fn configuration(settings: &Settings, server: &Server, certificate: Option<&Cert
         if settings.trusted { "\"127.0.0.1\"" } else { "" },
         settings.auth
     ));
-    add(format!("[msrp]\nlisten = [\"tcp:127.0.0.1:0\"]\n{}\n", settings.msrp));
+    let listen = match &settings.msrp_certificate {
+        _ if settings.msrp.contains("listen = ") => "",
+        None => "listen = [\"tcp:127.0.0.1:0\"]\n",
+        Some(_) => "listen = [\"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\", \"ws:127.0.0.1:0\", \"wss:127.0.0.1:0\"]\n",
+    };
+    add(format!("[msrp]\n{listen}{}\n", settings.msrp));
+    if let Some((certificate, key)) = settings.msrp_certificate.as_ref().map(Certificate::files) {
+        add(format!("[tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}\n"));
+    }
     let (address, tls) = match certificate {
         Some(_) if settings.direct_tls => (server.direct_tls(), "direct"),
         Some(_) => (server.address(), "starttls"),

@@ -3,7 +3,8 @@
 //! Ten SIP users enter one room of a real Prosody, each says two hundred messages, one unanswered at a time. Printed are the
 //! time until the last copy arrived, the CPU time of either process for each copy that it had to deliver, and the resident
 //! memory of ours. The load comes from this same machine, so the time says what the whole machine manages, not what mucfocus
-//! could; the CPU time is its own.
+//! could; the CPU time is its own. Then forty-eight devices of twelve users hear one message of 250 kB, and what memory it leaves
+//! behind is printed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,17 +16,28 @@
 use std::time::{Duration, Instant};
 
 use mucfocus_rig::msrp::Send;
+use mucfocus_rig::world::CROWD;
 use mucfocus_rig::{Member, World, until};
 
 const USERS: usize = 10;
 const EACH: usize = 200;
 const TIME: Duration = Duration::from_secs(120);
+/// Of each user of the crowd.
+const DEVICES: usize = 4;
+/// Octets of a long message.
+const LONG: usize = 250_000;
+/// Between a message and the look at what is left of it.
+const REST: Duration = Duration::from_secs(7);
 const TEXT: &str = "a message of about sixty octets, as people write in rooms";
 
 #[tokio::main]
 async fn main() {
     let binary = std::env::args().nth(1).expect("usage: room-of-ten PATH-OF-MUCFOCUS");
-    let world = World::with(&binary, |settings| settings.log = "warn".into()).await;
+    let world = World::with(&binary, |settings| {
+        settings.log = "warn".into();
+        settings.msrp = "max_message_size = \"256KiB\"\n".into();
+    });
+    let world = world.await;
     let (ours, servers) = (world.mucfocus.id(), world.server.id());
 
     let started = (Instant::now(), cpu(ours), memory(ours));
@@ -54,6 +66,34 @@ async fn main() {
     println!("CPU         {:6.1} µs for each copy in mucfocus", (cpu(ours) - started.1) * 1e6 / copies);
     println!("            {:6.1} µs for each copy in Prosody", (cpu(servers) - started.2) * 1e6 / copies);
     println!("memory      {:6} KiB resident, {} KiB before the first message", memory(ours), started.3);
+    drop(members);
+    long_messages(&world).await;
+}
+
+async fn long_messages(world: &World) {
+    let mut members = Vec::new();
+    for n in 0..CROWD * DEVICES {
+        members.push(world.member("montague", &format!("u{}", n % CROWD)).await);
+    }
+    say(&members, "a short one").await;
+    let before = memory(world.mucfocus.id());
+    let mut after = Vec::new();
+    for letter in ["x", "y", "z"] {
+        say(&members, &letter.repeat(LONG)).await;
+        after.push(memory(world.mucfocus.id()).to_string());
+    }
+    let after = after.join(", ");
+    println!("long        {before:6} KiB with {} legs, {after} KiB after messages of {LONG} octets", members.len());
+}
+
+/// The first one says it, and everybody else has heard it a while ago.
+async fn say(members: &[Member], text: &str) {
+    let Some((speaker, listeners)) = members.split_first() else { return };
+    assert_eq!(speaker.says(text).await.code(), Some(200));
+    for listener in listeners {
+        until(|| listener.msrp.texts().iter().any(|heard| *heard == text), TIME, "the message").await;
+    }
+    tokio::time::sleep(REST).await;
 }
 
 async fn talk(member: &Member) {
