@@ -1,0 +1,95 @@
+//! Connections that we make, as the TLS client (ACM-08): whom we take for the caller.
+
+use mucfocus_core::leg::Target;
+use mucfocus_rig::msrp::Peer;
+use mucfocus_rig::openssl::{self, Secure};
+
+use super::*;
+
+/// What becomes of a connection to who shows `certificate` on `address`, called by `name`.
+async fn connect(node: &Node, address: SocketAddr, name: &str, fingerprints: Vec<Fingerprint>) -> (Session, String) {
+    let (id, mailbox) = (random(20), Mailbox::new());
+    let lost = SessionMail::Lost { why: "dropped".into(), ago: Duration::ZERO };
+    let (_, source) = mailbox.address().source(Mail::Session(lost));
+    let target =
+        Target { host: address.ip().to_string(), port: address.port(), secure: true, name: name.into(), fingerprints };
+    tokio::spawn(listener::connect(target, id.clone(), source, node.context.clone()));
+    let mut session = Session { id, mailbox, open: None, link: None };
+    let fate = match session.hears().await {
+        SessionMail::Bound(link) => {
+            session.link = Some(link);
+            "bound".to_owned()
+        }
+        SessionMail::Lost { why, .. } => why,
+        other => panic!("{other:?}"),
+    };
+    (session, fate)
+}
+
+fn peer(secure: Secure, session: &Session) -> (Peer, openssl::Told) {
+    openssl::peer(secure, CLIENT, &session.path())
+}
+
+/// ACM-08, MS-TLS-01.
+#[tokio::test]
+async fn we_are_the_tls_client_and_show_our_own_certificate() {
+    let node = Node::start().await;
+    let romeo = Certificate::self_signed("romeo.test");
+    let (address, secure) = openssl::server(&romeo, &["-verify", "1"]).await;
+    let fingerprints = vec![fingerprint(&romeo, "sha256", Hash::Sha256)];
+    let (mut session, fate) = connect(&node, address, "127.0.0.1", fingerprints).await;
+    assert_eq!(fate, "bound");
+    let (peer, told) = peer(secure, &session);
+    peer.send(mucfocus_rig::msrp::Send::bodiless());
+    assert!(matches!(session.hears().await, SessionMail::Frame { .. }));
+    assert!(told.text().contains("CN = focus.test"), "{}", told.text());
+}
+
+/// MS-TLS-01.
+#[tokio::test]
+async fn who_shows_another_certificate_than_the_offer_named_is_not_the_caller() {
+    let node = Node::start().await;
+    let (romeo, tybalt) = (Certificate::self_signed("romeo.test"), Certificate::self_signed("romeo.test"));
+    let (address, _secure) = openssl::server(&tybalt, &[]).await;
+    let (_, fate) = connect(&node, address, "romeo.test", vec![fingerprint(&romeo, "sha256", Hash::Sha256)]).await;
+    assert!(fate.contains("its certificate is not the one that the offer announced"), "{fate}");
+    node.has_counted("tls-server-certificate").await;
+}
+
+/// MS-TLS-01: without a fingerprint the name decides, as an authority says.
+#[tokio::test]
+async fn without_a_fingerprint_a_known_authority_has_to_vouch_for_the_name() {
+    let authority = Certificate::for_host("clients.test");
+    let folder = TempDir::with_prefix("node-").unwrap();
+    let (certificate_file, key_file) = Certificate::for_host("focus.test").copy_to(folder.path());
+    let settings = Settings { certificate_file, key_file, ca_file: Some(authority.authority()) };
+    let node = Node::showing(settings, folder, Limits::default(), None).await;
+    for (certificate, name, good) in [
+        (&authority, "romeo.clients.test", true),
+        (&authority, "romeo.other.test", false),
+        (&authority, "127.0.0.1", false),
+        (&Certificate::self_signed("romeo.clients.test"), "romeo.clients.test", false),
+    ] {
+        let (address, _secure) = openssl::server(certificate, &[]).await;
+        let (_session, fate) = connect(&node, address, name, Vec::new()).await;
+        assert_eq!(fate == "bound", good, "{name}: {fate}");
+        assert!(good || fate.contains("its certificate is not the one of its name"), "{fate}");
+    }
+}
+
+/// MS-TLS-01: no way back to plain text.
+#[tokio::test]
+async fn a_caller_who_speaks_no_tls_is_not_spoken_to_in_the_clear() {
+    let node = Node::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let plain = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"MSRP a786hjs2 SEND\r\n").await.unwrap();
+        openssl::rest(&mut stream).await
+    });
+    let (_, fate) = connect(&node, address, "127.0.0.1", Vec::new()).await;
+    assert!(fate.contains("TLS: "), "{fate}");
+    let came = plain.await.unwrap();
+    assert!(!came.windows(4).any(|w| w == b"MSRP"), "{came:?}");
+}
