@@ -1,6 +1,7 @@
 # make run    see it work: a SIP user and an XMPP user talk in a room (ONCE=1: and that is all)
-# make test   prove it: every test, against real Prosody, ejabberd and SIPp
+# make test   prove it: every test, against real Prosody, ejabberd, Kamailio, SIPp, Wireshark and Chromium
 # make bench  measure it
+# make fuzz   feed garbage to everything that parses, FUZZ_SECONDS=20 for each target
 # make lint   what the review would say anyway
 #
 # `run` and `test` install what is missing from Debian's packages and say so first. Nothing of the machine's own
@@ -8,9 +9,12 @@
 
 CARGO ?= cargo
 RUN_PACKAGES  := prosody
-TEST_PACKAGES := prosody ejabberd sip-tester openssl libxml2-utils procps
+TEST_PACKAGES := prosody ejabberd sip-tester kamailio tshark chromium openssl libxml2-utils procps
+FUZZ_PACKAGES := g++
+CARGO_FUZZ    := 0.13.2
+FUZZ_SECONDS  ?= 20
 
-.PHONY: run test bench lint
+.PHONY: run test bench fuzz lint
 .DEFAULT_GOAL := run
 
 run:
@@ -19,7 +23,7 @@ run:
 	@ONCE=$(ONCE) target/release/demo target/release/mucfocus
 
 test:
-	@tests/install-packages "about twelve minutes on two cores the first time, half of it compiling" $(TEST_PACKAGES)
+	@tests/install-packages "about a quarter of an hour on two cores the first time, half of it compiling" $(TEST_PACKAGES)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) test --workspace --locked --doc --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else \
@@ -27,12 +31,22 @@ test:
 	fi
 
 bench:
-	@tests/install-packages "about six minutes the first time" $(RUN_PACKAGES)
+	@tests/install-packages "about ten minutes on two cores the first time, most of it compiling" $(RUN_PACKAGES)
 	@$(CARGO) bench --package mucfocus-core --locked
+	@$(CARGO) bench --package mucfocus --bench idle_sessions --locked
 	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin room-of-ten
 	@target/release/room-of-ten target/release/mucfocus
 
+fuzz:
+	@tests/install-packages "five minutes or so with 20 seconds for each target" $(FUZZ_PACKAGES)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked --quiet cargo-fuzz --version $(CARGO_FUZZ)
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
 lint:
 	@$(CARGO) fmt --all --check
+	@$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	@$(CARGO) clippy --workspace --locked --all-targets -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; fi
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny check bans licenses sources && \
+	  $(CARGO) deny --manifest-path tests/fuzz/Cargo.toml --config deny.toml check bans licenses sources; \
+	fi
