@@ -88,7 +88,7 @@ fn check_of_a_good_configuration_says_ok_for_each_section() {
     let folder = Folder::new("good");
     let ran = check(&folder.config(LEAST), &["--strict"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
-    let sections = "node sip sip.auth msrp xmpp accounts room_defaults rooms limits timeouts log http";
+    let sections = "node tls sip sip.auth msrp xmpp accounts room_defaults rooms limits timeouts log http";
     for section in sections.split(' ') {
         let is_ok = |line: &str| line.split_whitespace().eq([section, "ok"]);
         assert!(ran.stdout.lines().any(is_ok), "{section} is not ok in:\n{}", ran.stdout);

@@ -126,6 +126,52 @@ async fn a_lost_msrp_connection_ends_the_leg_after_a_while() {
     reason(&romeo.ended(SOON).await);
 }
 
+/// MS-RSP-07: whose session is on another connection, as he says, gets nothing more on this one, which stays open; his leg waits
+/// for a new offer.
+#[on_both_servers]
+async fn a_client_that_answers_506_is_as_good_as_not_connected() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    romeo.msrp.answer(false);
+    juliet.say(&muc, "which connection?");
+    romeo.hears("which connection?").await;
+    let id = romeo.msrp.requests("SEND").pop().unwrap().id;
+    let (to, from) = (romeo.msrp.remote(), romeo.msrp.local());
+    romeo.msrp.raw(format!("MSRP {id} 506 Elsewhere\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\n-------{id}$\r\n"));
+    let refused = Instant::now();
+    until(|| world.mucfocus.log().contains("MSRP connection lost"), SOON, "the log says that it is lost").await;
+    let before = romeo.msrp.requests("SEND").len();
+    juliet.say(&muc, "not on this one");
+    let unanswered = romeo.msrp.send(Send::bodiless());
+    assert_eq!(romeo.msrp.response(&unanswered).await.code(), Some(506), "to us it has none");
+    assert_eq!(romeo.msrp.requests("SEND").len(), before);
+    juliet.sees_leave(&muc, "Romeo", SOON).await;
+    assert!(refused.elapsed() > Duration::from_millis(1_500), "left before timeouts.lost_leg");
+    reason(&romeo.ended(SOON).await);
+    assert!(!romeo.msrp.closed(), "other sessions may need it");
+}
+
+/// MS-REP-04: a relay that answered 200 may say later that the session is over.
+#[on_both_servers]
+async fn a_report_that_the_session_is_over_counts_after_the_200() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    juliet.say(&muc, "are you there?");
+    romeo.hears("are you there?").await;
+    let send = romeo.msrp.requests("SEND").pop().unwrap();
+    let (to, from) = (romeo.msrp.remote(), romeo.msrp.local());
+    for status in ["000 200 OK", "001 481 Gone", "000 481 Gone"] {
+        let paths = format!("To-Path: {to}\r\nFrom-Path: {from}\r\n");
+        let about = format!("Message-ID: {}\r\nStatus: {status}\r\n", send.header("Message-ID").unwrap());
+        romeo.msrp.raw(format!("MSRP report12 REPORT\r\n{paths}{about}-------report12$\r\n"));
+        if status != "000 481 Gone" {
+            assert_eq!(romeo.says(status).await.code(), Some(200), "{status} is nothing");
+        }
+    }
+    juliet.sees_leave(&muc, "Romeo", SOON).await;
+    assert!(reason(&romeo.ended(SOON).await).contains("481"));
+}
+
 /// GC-EXIT-04: a caller who never connects at all is not kept either.
 #[on_both_servers]
 async fn a_caller_who_never_connects_leaves_again() {

@@ -186,6 +186,9 @@ async fn two_sessions_share_a_connection_and_one_outlives_the_other() {
     assert_eq!(call.bye().await.code(), Some(200));
     juliet.sees_leave(&world.muc("montague"), "Romeo", SOON).await;
     assert_eq!(romeo.says("the connection stays").await.code(), Some(200));
+    assert_eq!(romeo.leaves().await.code(), Some(200));
+    assert!(!romeo.msrp.closed(), "another session may come");
+    romeo.msrp.is_closed(Duration::from_secs(60)).await;
 }
 
 /// A CPIM To that names the room in another spelling is the room all the same: GC-MSG-02, MS-CONN-05, -06.

@@ -229,7 +229,6 @@ async fn broken_offers_are_refused() {
     let path = good.lines().find(|l| l.starts_with("a=path:")).unwrap().to_owned();
     let of = |new: &str| good.replace(&path, new);
     for (what, sdp) in [
-        ("nothing", String::new()),
         ("noise", "\u{0}\u{1}\u{2}".into()),
         ("half of it", good.chars().take(good.len() / 2).collect()),
         ("no m=", without(&good, "m=")),
@@ -313,6 +312,23 @@ async fn broken_msrp_is_400_or_ends_the_connection() {
     verona.juliet.sees_leave(&verona.world.muc("capulet"), "Tybalt", SOON).await;
     verona.is_well("somebody in another's session").await;
     assert_eq!(verona.romeo.room, room);
+}
+
+/// MS-FRAME-14: whoever cannot be told what was wrong with his request learns it from the end of the connection. Responses and
+/// REPORTs have no answer anyway.
+#[on_both_servers]
+async fn a_request_that_cannot_be_answered_ends_the_connection() {
+    let mut verona = Verona::start().await;
+    let tybalt = verona.world.member("capulet", "tybalt").await;
+    for unanswered in ["200 OK", "REPORT"] {
+        tybalt.msrp.raw(format!("MSRP abcd1234 {unanswered}\r\nMessage-ID: 1\r\n-------abcd1234$\r\n"));
+    }
+    assert_eq!(tybalt.says("still here").await.code(), Some(200));
+    tybalt.msrp.raw("MSRP abcd1234 SEND\r\nMessage-ID: 1\r\n-------abcd1234$\r\n");
+    until(|| tybalt.msrp.closed(), SOON, "the end of the connection").await;
+    assert!(tybalt.msrp.responded("abcd1234").is_none());
+    verona.juliet.sees_leave(&verona.world.muc("capulet"), "Tybalt", SOON).await;
+    verona.is_well("a request from and for nobody").await;
 }
 
 /// MS-FRAME-02, -03, -08, -15: what looks broken and is not.

@@ -299,6 +299,7 @@ async fn what_is_for_nobody_here_is_404_and_never_public() {
         assert_eq!(romeo.sends(&secret).await, 404, "{to}");
     }
     assert_eq!(heard_by_then(&world, &juliet, &romeo).await, Vec::<String>::new());
+    tybalt.msrp.hears("that was all").await;
     assert_eq!(tybalt.msrp.texts(), ["that was all"]);
 }
 

@@ -5,7 +5,7 @@
 use mucfocus::sip::gate::{Framing, Verdict, judge};
 use mucfocus::sip::violation::Violation;
 use mucfocus::xmpp::{decode, encode};
-use mucfocus_core::stanza::{Condition, ErrorKind, MessageKind, OutStanza, Presence, PresenceKind, Role, Stanza};
+use mucfocus_core::stanza::{Asks, Condition, ErrorKind, MessageKind, OutStanza, Presence, PresenceKind, Role, Stanza};
 use xmpp_parsers::minidom::Element;
 
 const INVITE: &str = include_str!("fixtures/rfc7702/example-27-invite.sip");
@@ -98,7 +98,8 @@ fn example_34_is_what_we_write_but_for_the_sender_and_what_the_room_reflects() {
 fn example_37_is_what_we_write_but_for_the_sender_whom_the_room_puts_there() {
     // GC-PM-01, GC-PM-03, E-29
     let to = "capulet@rooms.example.com/JuliC".parse().unwrap();
-    let ours = written(&OutStanza::Private { to, id: "rg2ca9k7".into(), body: "I am here!!!".into() });
+    let ours =
+        written(&OutStanza::Private { to, id: "rg2ca9k7".into(), body: "I am here!!!".into(), asks: Asks::default() });
     let theirs = element(PRIVATE);
     for attribute in ["to", "type", "id"] {
         assert_eq!(ours.attr(attribute), theirs.attr(attribute), "{attribute}");

@@ -83,6 +83,7 @@ scenarios! {
         cancel
         cancel_unknown
         compact_forms
+        delayed_offer
         f35_f43_join_subscribe_notify
         f57_f60_refer
         f61_f64_bye
@@ -120,6 +121,7 @@ scenarios! {
         wrong_scheme
     }
     on one of them {
+        delayed_offer_unanswered
         digest_md5
         digest_nonce_count
         digest_other_from

@@ -1,9 +1,9 @@
 //! Ids of requirements in running text: `SW-01`, `GC-MSG-01, -03`, `SW-01 … 05, 07`, `CI-13 to 18`.
 
 /// What ids begin with.
-const AREAS: [&str; 19] = [
+const AREAS: [&str; 23] = [
     "GC", "SW", "EV", "CI", "NICK", "RF", "XM", "SIP", "MS", "CPIM", "ISC", "ERR", "ADDR", "ACM", "SEC", "FT", "CF",
-    "XC", "CH",
+    "XC", "CH", "CEMA", "WS", "RLY", "IMDN",
 ];
 
 /// All ids that `line` names, those between the ends of a range included.

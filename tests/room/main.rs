@@ -14,6 +14,7 @@ mod limits;
 mod logins;
 mod nicknames;
 mod outage;
+mod receipts;
 mod removal;
 mod roster;
 mod speech;

@@ -250,6 +250,33 @@ async fn a_re_invite_right_behind_the_ack_does_not_overtake_it() {
     }
 }
 
+/// MS-SDP-08: what the ACK brings is heard once, and in its turn, whatever comes right behind it.
+#[tokio::test]
+async fn the_answer_to_our_offer_comes_with_the_ack() {
+    for transport in BOTH {
+        let mut house = House::open().await;
+        let mut peer = house.peer(transport).await;
+        let invite = peer.invite(ROOM);
+        peer.send(&invite.text()).await;
+        let mut room = house.ringing().await;
+        room.accept("our offer").await;
+        let ok = peer.hear_final().await;
+        assert_eq!((ok.body(), ok.get("Content-Type")), ("our offer", "application/sdp"));
+        let with = |answer: &str| {
+            let ack = invite.ack(&ok);
+            let (head, _) = ack.split_once("\r\n\r\n").unwrap();
+            let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", answer.len()));
+            format!("{head}\r\nContent-Type: application/sdp\r\n\r\n{answer}")
+        };
+        peer.send(&with("his answer")).await;
+        peer.send(&with("his answer")).await;
+        peer.send(&invite.next("INVITE", 2, &ok).with("Contact: <sip:romeo@h>\r\n").text()).await;
+        let CallMail::Answered { answer } = room.hear().await else { panic!("no answer") };
+        assert_eq!(answer, "his answer");
+        assert!(matches!(room.hear().await, CallMail::Reinvite { offer } if offer.is_empty()));
+    }
+}
+
 /// SIP-11: the session goes on as it was.
 #[tokio::test]
 async fn a_refused_re_invite_leaves_the_target_and_the_call_alone() {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jid::{BareJid, FullJid, Jid};
 use mucfocus::xmpp::pool::Pool;
 use mucfocus_core::stanza::{
-    ChatState, Condition, IqAnswer, Message, MessageKind, OutStanza, Password, Presence, PresenceKind, Stanza,
+    Asks, ChatState, Condition, IqAnswer, Message, MessageKind, OutStanza, Password, Presence, PresenceKind, Stanza,
 };
 use mucfocus_core::time::WallClock;
 use mucfocus_rig::on_both_servers;
@@ -81,7 +81,12 @@ async fn another_nickname_is_announced_and_then_there() {
 #[on_both_servers]
 async fn a_private_message_reaches_one_and_is_refused_for_nobody() {
     let (_server, mut romeo, mut juliet) = pair().await;
-    let private = |to: &str, id: &str| OutStanza::Private { to: occupant(to), id: id.into(), body: "<psst>".into() };
+    let private = |to: &str, id: &str| OutStanza::Private {
+        to: occupant(to),
+        id: id.into(),
+        body: "<psst>".into(),
+        asks: Asks::default(),
+    };
     romeo.send(&private("Juliet", "p1"));
     let heard = message(&mut juliet, |m| m.kind == MessageKind::Chat).await;
     assert_eq!((heard.from, heard.body.as_deref()), (occupant("Romeo").into(), Some("<psst>")));
