@@ -98,8 +98,9 @@ struct World {
     now: Instant,
     ids: Counter,
     limits: Limits,
-    /// Transactions that the peer has begun, and whether each has had its answer.
-    answered: BTreeMap<String, bool>,
+    /// Answers that may still come to the transactions that the peer has begun: one to each, and a damaged frame may take the
+    /// identifier of another.
+    answerable: BTreeMap<String, usize>,
     begun: u32,
     messages: BTreeMap<String, Message>,
     /// Messages that were refused, whose chunks may be refused for the same reason, and what their senders wanted to hear. Of
@@ -141,7 +142,7 @@ impl World {
             now: Instant::from_micros(1),
             ids: Counter(0),
             limits,
-            answered: BTreeMap::new(),
+            answerable: BTreeMap::new(),
             begun: 0,
             messages: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -248,7 +249,7 @@ impl World {
     fn frame(&mut self, request: &Request) -> Frame {
         self.begun += 1;
         let transaction = format!("t{:05}", self.begun);
-        self.answered.insert(transaction.clone(), false);
+        *self.answerable.entry(transaction.clone()).or_default() += 1;
         let methods = [Method::Send, Method::Nickname, Method::Report, Method::Other("AUTH".into())];
         // Most are SENDs, since they are what there is most to say about.
         let method = methods[usize::from(request.method.saturating_sub(200)) % methods.len()].clone();
@@ -436,7 +437,7 @@ impl World {
             match incoming {
                 // What belongs to another session does not get here.
                 Incoming::Frame(frame) if frame.head.to_path.next_hop().is_same_session(self.session.own()) => {
-                    self.answered.entry(frame.head.transaction.as_str().into()).or_insert(false);
+                    *self.answerable.entry(frame.head.transaction.as_str().into()).or_default() += 1;
                     self.receive(frame);
                 }
                 Incoming::Frame(_) => {}
@@ -505,7 +506,7 @@ impl World {
             match &frame.head.start {
                 Start::Response { code: told, .. } => {
                     assert_eq!(frame.head.transaction.as_str(), owed.transaction);
-                    assert_eq!(self.answered.insert(owed.transaction.clone(), true), Some(false), "answered twice");
+                    self.answers(&owed.transaction);
                     assert_eq!(*told, code.map_or(200, |code| code % 1000));
                     answers += 1;
                 }
@@ -543,7 +544,7 @@ impl World {
         for event in out {
             let Event::Transmit(frame) = event else { panic!("{event:?}") };
             assert_eq!(read(&frame).head.transaction.as_str(), owed.transaction);
-            assert_eq!(self.answered.insert(owed.transaction.clone(), true), Some(false), "answered twice");
+            self.answers(&owed.transaction);
         }
     }
 
@@ -554,9 +555,13 @@ impl World {
         assert_eq!(answer.head.transaction, request.transaction);
         assert_eq!(answer.head.to_path.next_hop(), request.from_path.next_hop());
         assert_eq!(answer.head.from_path.endpoint(), self.session.own());
-        let before = self.answered.insert(request.transaction.as_str().into(), true);
-        assert!(before == Some(false), "{request:?} is answered twice");
+        self.answers(request.transaction.as_str());
         code
+    }
+
+    fn answers(&mut self, transaction: &str) {
+        let left = self.answerable.get_mut(transaction).expect("a transaction of the peer");
+        *left = left.checked_sub(1).unwrap_or_else(|| panic!("{transaction} is answered twice"));
     }
 }
 
