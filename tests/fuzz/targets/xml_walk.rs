@@ -90,7 +90,9 @@ fn check_walk(stanza: &str) {
                 let Some(element) = names.next() else { panic!("more starts than elements in {stanza:?}") };
                 let local = tag.name.rsplit(':').next().unwrap_or_default();
                 let attributes = element.attributes().filter(|a| a.namespace().is_none()).map(|a| {
-                    let value = tag.attribute(a.name()).unwrap_or_else(|| panic!("no {} in {stanza:?}", a.name()));
+                    // The parser takes an empty prefix for none.
+                    let value = tag.attribute(a.name()).or_else(|| tag.attribute(&format!(":{}", a.name())));
+                    let value = value.unwrap_or_else(|| panic!("no {} in {stanza:?}", a.name()));
                     (a.name().to_owned(), spaced(&value))
                 });
                 walked.0.push(Step::Start(local.into(), attributes.collect()));

@@ -128,6 +128,16 @@ fn a_variant_has_a_number_and_still_fits() {
     assert_eq!(enforce(&long).unwrap(), long);
 }
 
+#[test]
+fn a_nickname_is_the_same_as_itself_whatever_its_letters_do() {
+    // Found by fuzzing: lower case of a Cherokee letter, and marks in another order.
+    for odd in ["U\u{13b3}\u{31b}\u{323}", "\u{13b3}"] {
+        if let Ok(nick) = enforce(odd) {
+            assert!(same(&nick, &nick) && same(odd, &nick), "{odd:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_temporary_nickname_is_always_usable(name in "\\PC{0,300}|.{0,40}", user in "\\PC{0,20}", n: u64) {
