@@ -11,7 +11,7 @@ use mucfocus::sip::settings::{
 };
 use mucfocus::sip::{Driver, Timers};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -127,13 +127,26 @@ pub struct Peer {
     line: Line,
     to: SocketAddr,
     pub local: SocketAddr,
+    /// The port for streams with the number of a datagram port. Held from the start, lest something else on the machine gets it.
+    streams: Option<TcpSocket>,
 }
 
 impl Peer {
     pub async fn udp(to: SocketAddr, ip: &str) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).await.unwrap();
-        let local = socket.local_addr().unwrap();
-        Self { line: Line::Udp(socket), to, local }
+        for _ in 0..20 {
+            let socket = UdpSocket::bind((ip, 0)).await.unwrap();
+            let local = socket.local_addr().unwrap();
+            let streams = if local.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
+            if streams.bind(local).is_ok() {
+                return Self { line: Line::Udp(socket), to, local, streams: Some(streams) };
+            }
+        }
+        panic!("no port of {ip} is free for datagrams and streams")
+    }
+
+    /// Accepts streams where it hears datagrams; until then whoever connects is refused.
+    pub fn listen(&mut self) -> TcpListener {
+        self.streams.take().expect("a peer by datagram").listen(16).unwrap()
     }
 
     pub async fn tcp(to: SocketAddr) -> Self {
@@ -148,7 +161,7 @@ impl Peer {
 
     fn stream(stream: TcpStream, to: SocketAddr) -> Self {
         let local = stream.local_addr().unwrap();
-        Self { line: Line::Tcp(Box::new(stream), Vec::new()), to, local }
+        Self { line: Line::Tcp(Box::new(stream), Vec::new()), to, local, streams: None }
     }
 
     pub fn name(&self) -> &'static str {

@@ -34,7 +34,7 @@ async fn a_notify_follows_the_routes_and_the_last_contact() {
 async fn a_large_notify_goes_by_stream_and_the_stream_is_kept() {
     let mut house = House::open().await;
     let mut up = subscribed(&mut house, Transport::Udp, "").await;
-    let listener = TcpListener::bind(up.peer.local).await.unwrap();
+    let listener = up.peer.listen();
     let large = format!("<a>{}</a>", "x".repeat(100_000));
     up.room.show(3600, &large).await;
     let mut stream = Peer::accept(&listener).await;
@@ -71,7 +71,7 @@ async fn a_large_notify_goes_by_datagram_to_who_has_no_stream_as_long_as_it_fits
     up.peer.answer(&notify, "200 OK").await;
     delivered(&mut up.room).await;
     // Streams are not tried again.
-    let listener = TcpListener::bind(up.peer.local).await.unwrap();
+    let listener = up.peer.listen();
     up.room.show(3600, &"x".repeat(70_000)).await;
     assert!(matches!(up.room.hear().await, SubscriptionMail::Notified(Outcome::TooLarge)));
     drop(listener);
@@ -157,7 +157,7 @@ async fn a_shutdown_waits_for_the_last_notifications() {
 async fn the_contact_of_a_large_notify_leads_to_where_somebody_listens() {
     let mut house = House::open_with(|s| s.listen.retain(|l| l.transport == Transport::Udp)).await;
     let mut up = subscribed(&mut house, Transport::Udp, "").await;
-    let listener = TcpListener::bind(up.peer.local).await.unwrap();
+    let listener = up.peer.listen();
     up.room.show(3600, &"x".repeat(2000)).await;
     let mut stream = Peer::accept(&listener).await;
     let notify = stream.hear().await;

@@ -60,7 +60,7 @@ async fn what_a_stranger_is_told_goes_to_where_he_is() {
     let mut house = House::open_with(challenge).await;
     let mut near = house.udp().await;
     let mut far = Peer::udp(house.address(Transport::Udp), "127.0.0.2").await;
-    let doors = [TcpListener::bind(near.local).await.unwrap(), TcpListener::bind(far.local).await.unwrap()];
+    let doors = [near.listen(), far.listen()];
     let mut peer = house.udp().await;
     for fields in [
         format!("Contact: <sip:romeo@{}>\r\n", near.local),
@@ -94,7 +94,7 @@ async fn what_a_stranger_is_told_goes_to_where_he_is() {
 async fn a_large_notify_goes_by_stream_to_a_stranger_whose_contact_is_where_he_is() {
     let mut house = House::open_with(challenge).await;
     let mut peer = house.udp().await;
-    let listener = TcpListener::bind(peer.local).await.unwrap();
+    let listener = peer.listen();
     let contact = peer.contact();
     let (_, _, mut room) = subscribed(&mut house, &mut peer, &contact).await;
     room.show(600, &"x".repeat(2000)).await;
