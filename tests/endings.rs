@@ -184,6 +184,33 @@ async fn a_caller_who_never_connects_leaves_again() {
     juliet.sees_leave(&world.muc("capulet"), "Romeo", SOON).await;
 }
 
+/// MS-CONN-08: more was said than may wait, so he is told how much he missed; the leg lives.
+#[on_both_servers]
+async fn who_connects_late_hears_the_latest_and_how_much_he_missed() {
+    let world =
+        World::with(BINARY, |s| s.timeouts = s.timeouts.replace("lost_leg = \"2s\"", "lost_leg = \"30s\"")).await;
+    let (muc, room) = (world.muc("capulet"), world.sip("capulet"));
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let benvolio = world.member("capulet", "benvolio").await;
+    let ua = world.ua("romeo", Transport::Udp).await;
+    let local = mucfocus_rig::msrp::own_uri(9);
+    let call = ua.call(Request::invite(&room, &mucfocus_rig::member::offer(&local, "active"))).await;
+    juliet.sees(&muc, "Romeo").await;
+    for n in 0..300 {
+        juliet.say(&muc, &format!("line {n}"));
+    }
+    benvolio.hears("line 299").await;
+    let romeo = mucfocus_rig::msrp::Peer::connect(&local, &call.answer.sdp("path").unwrap()).await;
+    romeo.bind().await;
+    romeo.hears("line 299").await;
+    let is_told = || romeo.texts().iter().any(|text| text.contains("108") && !text.starts_with("line"));
+    until(is_told, SOON, "a word about what he missed").await;
+    let texts = romeo.texts();
+    let lines: Vec<&String> = texts.iter().filter(|text| text.starts_with("line")).collect();
+    assert_eq!((lines.len(), lines[0].as_str()), (192, "line 108"));
+    assert!(!call.has_ended());
+}
+
 /// MS-CONN-10, -11: who says nothing gets nothing, and is cut off; who says nonsense too.
 #[on_both_servers]
 async fn a_silent_connection_is_closed_and_told_nothing() {

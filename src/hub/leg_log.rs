@@ -96,7 +96,7 @@ impl LegLog {
             Trace::PrivateMessageSent => tracing::debug!(%room, %user, %call_id, "private message sent"),
             Trace::MessagePublished => tracing::debug!(%room, %user, %call_id, "message published"),
             Trace::MessageNotDelivered(why) => {
-                tracing::debug!(%room, %user, %call_id, reason = ?why, "message not delivered")
+                tracing::debug!(%room, %user, %call_id, reason = %why, "message not delivered")
             }
             Trace::MessageDelivered => tracing::debug!(%room, %user, %call_id, "message delivered"),
         }

@@ -83,7 +83,7 @@ impl Leg {
         let conditions = Conditions { carriers, ..self.conditions() };
         match Offer::parse_answer(sdp, &conditions) {
             Ok(offer) if offer.path_len() > MAX_PATH => no_agreement("its a=path is too long", out),
-            Ok(offer) => match core::mem::replace(&mut self.peer, Peer::Silent(Held::default())) {
+            Ok(offer) => match core::mem::replace(&mut self.peer, Peer::Silent(Held::new(&self.dial.limits))) {
                 Peer::Silent(held) => self.agree_first(env, offer, held, out),
                 Peer::Known(before) => self.agree_again(env, offer, &before, out),
             },
@@ -109,11 +109,13 @@ impl Leg {
         }
         self.connect_if_active(out);
         self.keep_terms(env, out);
-        let (is_bound, missed) = (held.is_bound, held.missed);
-        out.extend((missed > 0).then_some(Event::Missed(missed)));
-        for content in held.into_messages() {
-            // No more than may wait for a session has waited here.
-            self.deliver(env, &content, out);
+        let Held { mut waiting, is_bound } = held;
+        match waiting.take_missed() {
+            0 => {}
+            missed => out.push(Event::Missed(missed)),
+        }
+        while let Some(content) = waiting.pop() {
+            self.deliver(env, &content, out); // no more than may wait for the session
         }
         if is_bound {
             out.push(Event::BoundBefore);

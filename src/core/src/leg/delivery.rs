@@ -22,7 +22,10 @@ impl Leg {
     pub fn deliver(&mut self, env: &mut Env<'_>, content: &Arc<Content>, out: &mut Vec<Event>) -> Delivery {
         let awaits = self.awaits_the_first_answer();
         let offer = match &mut self.peer {
-            Peer::Silent(held) if awaits => return held.keep(content, &self.dial.limits),
+            Peer::Silent(held) if awaits && !content.is_trifle() => {
+                held.waiting.push_over_oldest(Arc::clone(content));
+                return Delivery::Held;
+            }
             Peer::Silent(_) => return Delivery::NoConnection,
             Peer::Known(offer) => offer,
         };

@@ -177,7 +177,7 @@ impl Leg {
     pub fn new(dial: Dial) -> Result<Self, Refusal> {
         let (peer, active) = if dial.offer.is_empty() {
             agreeing::carrier_to_offer(&dial)?;
-            (Peer::Silent(Held::default()), false)
+            (Peer::Silent(Held::new(&dial.limits)), false)
         } else {
             let offer = negotiation::usable(Offer::parse(&dial.offer, &negotiation::conditions(&dial)))?;
             let active = offer.makes_us_active(false);

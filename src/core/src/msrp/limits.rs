@@ -35,6 +35,19 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Messages that may wait for the session's connection, before it comes or while it is gone. Fewer than may wait to be written
+    /// to it: they find room there all at once, with a notice of what was left out, before it is congested.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.queue - self.queue / 4
+    }
+
+    /// Octets of them. One larger message waits when nothing else does.
+    #[must_use]
+    pub const fn waiting_octets(&self) -> usize {
+        self.queue_octets - self.queue_octets / 4
+    }
+
     /// The defaults, for messages of at most `message` octets.
     #[must_use]
     pub fn of_messages(message: usize) -> Self {

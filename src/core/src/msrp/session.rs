@@ -28,7 +28,7 @@ use crate::wire::sdp::Direction;
 
 pub use self::answering::{Reply, Verdict};
 pub use super::fault::PeerFault;
-pub use super::outgoing::{Delivery, MAX_WAITING, MAX_WAITING_OCTETS};
+pub use super::outgoing::Delivery;
 pub use super::transmitter::RESPONSE_TIME;
 
 /// One session.
@@ -128,7 +128,7 @@ impl Session {
             terms: Terms { nicknames: false, direction: Direction::SendRecv },
             inbound: Reassembly::new(limits),
             spare: usize::MAX,
-            outgoing: Outgoing::new(),
+            outgoing: Outgoing::new(&limits),
             refused: RefusedTypes::new(),
         }
     }
@@ -232,7 +232,7 @@ impl Session {
         if self.link == Link::Removed {
             return; // it was on its way
         }
-        if matches!(frame.head.start, Start::Request(_)) {
+        if matches!(frame.head.start, Start::Request(_)) && frame.head.to_path.is_direct() {
             self.heard(env, out);
         }
         match &frame.head.start {

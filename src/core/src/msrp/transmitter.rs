@@ -213,14 +213,15 @@ impl Transmitter {
         let (limits, octets) = (self.limits, post.content.body().len());
         let is_open = self.open.as_ref().is_some_and(|open| open.share == share);
         let Some(queue) = self.queue(share) else { return Ok(()) };
-        if queue.is_congested(&limits) && (post.content.is_trifle() || octets > LARGE) {
+        let is_full = queue.is_full(&limits, octets);
+        if (is_full || queue.is_congested(&limits)) && (post.content.is_trifle() || octets > LARGE) {
             if !post.content.is_trifle() {
                 queue.missed = queue.missed.saturating_add(1);
                 self.look = Some(now);
             }
             return Ok(());
         }
-        if queue.is_full(&limits, octets) {
+        if is_full {
             return Err(Stalled);
         }
         queue.load(octets);

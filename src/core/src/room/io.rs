@@ -262,7 +262,7 @@ impl core::fmt::Display for Trace {
             Self::MessageRefused { code, why } => write!(f, "message refused with {code}: {why}"),
             Self::PrivateMessageSent => f.write_str("private message sent"),
             Self::MessageDelivered => f.write_str("message delivered"),
-            Self::MessageNotDelivered(why) => write!(f, "message not delivered: {why:?}"),
+            Self::MessageNotDelivered(why) => write!(f, "message not delivered: {why}"),
             Self::Renamed { nickname } => write!(f, "known as {nickname}"),
             Self::NicknameRefused { code, why } => write!(f, "nickname refused with {code}: {why}"),
             Self::Stranded { why, retry, .. } => write!(f, "{why}; tried again in {} ms", retry.as_millis()),

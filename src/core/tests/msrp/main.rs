@@ -9,16 +9,19 @@
     reason = "a test that meets something unexpected ends there"
 )]
 
+mod answering;
 mod collecting;
 mod encoding;
 mod framing;
 mod golden;
 mod limits;
 mod properties;
+mod queueing;
 mod reassembling;
 mod traces;
 mod transmitting;
 mod uris;
+mod wire;
 
 use bytes::BytesMut;
 use mucfocus_core::wire::msrp::decode::{Decoder, Event, Violation};

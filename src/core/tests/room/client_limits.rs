@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mucfocus_core::leg::{Capabilities, Delivery, Event, Leg};
 use mucfocus_core::msrp::content::Content;
-use mucfocus_core::msrp::session::{MAX_WAITING, MAX_WAITING_OCTETS, PeerFault, Verdict};
+use mucfocus_core::msrp::limits::Limits;
+use mucfocus_core::msrp::session::{PeerFault, Verdict};
 use mucfocus_core::wire::cpim::{Address, Cpim, encode};
 use mucfocus_core::wire::msrp::frame::{Method, Start};
 
@@ -154,17 +155,18 @@ fn a_client_that_offers_to_send_nothing_may_not_speak() {
 /// MS-SDP-06: hold. What is said meanwhile waits, and so that the client is told how much it missed, the oldest go first.
 #[test]
 fn what_is_said_during_a_hold_comes_afterwards() {
+    let most = Limits::default().waiting();
     for direction in ["sendonly", "inactive"] {
         let mut romeo = Alone::talks(OFFER);
         romeo.offers(&format!("{OFFER}a={direction}\r\n")).unwrap();
         romeo.events.clear();
-        for n in 0..MAX_WAITING + 3 {
+        for n in 0..most + 3 {
             assert_eq!(hears(&mut romeo, &n.to_string()), Delivery::Held);
         }
         assert_eq!((romeo.takes_events(), romeo.leg.missed()), (vec![], 3));
         romeo.offers(OFFER).unwrap();
         assert!(matches!(romeo.events[..3], [Event::Call(_), Event::Missed(3), Event::Send(_)]), "{direction}");
-        let expected: Vec<String> = (3..MAX_WAITING + 3).map(|n| n.to_string()).collect();
+        let expected: Vec<String> = (3..most + 3).map(|n| n.to_string()).collect();
         assert_eq!(texts(&romeo), expected);
         assert_eq!(romeo.leg.missed(), 0, "it was said");
         romeo.events.clear();
@@ -176,13 +178,14 @@ fn what_is_said_during_a_hold_comes_afterwards() {
 #[test]
 fn a_hold_keeps_no_more_octets_than_a_missing_connection() {
     let mut romeo = Alone::talks(&format!("{OFFER}a=inactive\r\n"));
-    let long = "x".repeat(MAX_WAITING_OCTETS / 4);
+    let most = Limits::default().waiting_octets();
+    let long = "x".repeat(most / 4);
     for _ in 0..6 {
         hears(&mut romeo, &long);
     }
     assert_eq!(romeo.leg.missed(), 3, "headers count too: three fit");
-    hears(&mut romeo, &"x".repeat(MAX_WAITING_OCTETS));
-    assert_eq!(romeo.leg.missed(), 7, "the one that never fits is missed with those before it");
+    hears(&mut romeo, &"x".repeat(most));
+    assert_eq!(romeo.leg.missed(), 4, "one that never fits is missed, and the others wait on");
 }
 
 /// MS-SDP-06: responses and reports are no content.

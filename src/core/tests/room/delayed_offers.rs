@@ -101,9 +101,9 @@ fn no_more_waits_for_an_ack_than_for_a_connection() {
         delivers(&mut romeo, &n.to_string());
     }
     answers(&mut romeo, &offer_with("actpass", "active"));
-    assert_eq!(romeo.takes_events().iter().filter(|event| matches!(event, Event::Missed(44))).count(), 1);
+    assert_eq!(romeo.takes_events().iter().filter(|event| matches!(event, Event::Missed(108))).count(), 1);
     romeo.does(Leg::bound);
-    assert_eq!((texts(&romeo).len(), texts(&romeo)[0].as_str()), (256, "44"), "of more the oldest are let go");
+    assert_eq!((texts(&romeo).len(), texts(&romeo)[0].as_str()), (192, "108"), "of more the oldest are let go");
 }
 
 /// An answer of no use cannot be refused any more: the call ends, and says why.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mucfocus_core::leg::Delivery;
-use mucfocus_core::msrp::session::MAX_WAITING;
+use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::io::{Input, Trace};
 
 use crate::story::{SipUser, Story};
@@ -393,12 +393,13 @@ fn what_was_not_answered_moves_along() {
 fn what_waits_for_the_next_connection_is_bounded() {
     let (story, romeo) = Story::with_romeo();
     romeo.loses_connection();
-    for n in 0..MAX_WAITING + 3 {
+    let most = Limits::default().waiting();
+    for n in 0..most + 3 {
         story.in_the_room("JuliC", &n.to_string());
     }
     romeo.reoffers();
     romeo.connects();
-    assert_eq!(romeo.sees().heard.len(), MAX_WAITING);
+    assert_eq!(romeo.sees().heard.len(), most);
     assert_eq!(romeo.sees().heard[0].1, "3");
     assert!(romeo.sees().notices.last().unwrap().contains('3'), "{:?}", romeo.sees().notices);
     story.everybody_leaves();

@@ -312,6 +312,10 @@ impl World {
             let Some(input) = self.backlog.pop_front() else { break };
             self.handle(input);
         }
+        // Connections write when the room has had its turn, not in the middle of it.
+        for leg in self.lines.keys().copied().collect::<Vec<_>>() {
+            self.write(leg);
+        }
         for (account, stanza) in std::mem::take(&mut self.muc.outbox) {
             self.post(Source::Streams, Mail::Stanza(account, stanza));
         }
@@ -336,7 +340,6 @@ impl World {
                 if let Some((line, share)) = self.lines.get_mut(&leg) {
                     line.put(now, *share, frame).unwrap();
                 }
-                self.write(leg);
             }
             Output::Send(leg, post) => {
                 let now = self.now;
@@ -344,7 +347,6 @@ impl World {
                 if line.is_some_and(|(line, share)| line.post(now, *share, post).is_err()) {
                     self.backlog.push_back(Input::SessionStalled(leg));
                 }
-                self.write(leg);
             }
             Output::TakeBack(leg) => {
                 let unsent = self.takes_back(leg);
@@ -352,6 +354,7 @@ impl World {
             }
             Output::Credit(leg) => self.caller(leg).credited += 1,
             Output::CloseSession(leg, id) => {
+                self.write(leg);
                 let caller = self.caller(leg);
                 assert_eq!(caller.session.take(), Some(id));
                 caller.is_bound = false;

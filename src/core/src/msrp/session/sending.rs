@@ -46,8 +46,8 @@ impl Session {
                 self.outgoing.miss();
                 Delivery::NoConnection
             }
-            Link::Awaited | Link::Unheard if takes_content && self.outgoing.has_room_for(content.body().len()) => {
-                self.outgoing.push(Arc::clone(content));
+            Link::Awaited | Link::Unheard if takes_content => {
+                self.outgoing.push_over_oldest(Arc::clone(content));
                 Delivery::Sent
             }
             Link::Awaited | Link::Unheard | Link::Bound | Link::Lost => {
