@@ -42,6 +42,7 @@ mod removal;
 mod reoffers;
 mod reports;
 mod rosters;
+mod scenarios;
 mod sessions;
 mod speaking;
 mod streams;

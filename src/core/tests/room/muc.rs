@@ -254,6 +254,8 @@ impl Muc {
             );
             self.occupants.remove(&old);
         }
+        // Only who comes in is told what he did not want to know.
+        let insists = self.insists_on_history && self.nickname_of(&account).is_none();
         let is_new = !self.exists || self.says_201;
         if is_new {
             (self.exists, self.locked) = (true, true);
@@ -267,7 +269,7 @@ impl Muc {
         codes.extend(self.shows_jids.then_some(100));
         self.present(&account, &nick, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
         self.tell_others(&account, &nick, &PresenceKind::Available);
-        let history = if self.insists_on_history { self.history.len() } else { history.min(self.history.len()) };
+        let history = if insists { self.history.len() } else { history.min(self.history.len()) };
         for (n, (from, body)) in self.history.clone().into_iter().take(history).enumerate() {
             let mut message = self.message(&from, None, &body);
             let stamp = Some(WallClock::from_unix_millis(1_795_000_000_000 + u64::try_from(n).unwrap() * 1000));

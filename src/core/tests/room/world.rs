@@ -460,7 +460,12 @@ impl World {
             if heard.0.is_empty() {
                 continue; // the room itself
             }
-            assert!(said.any(|s| s == heard), "{} hears {heard:?} twice or too early: {:?}", caller.name, caller.heard);
+            let (name, all) = (&caller.name, &caller.heard);
+            assert!(
+                said.any(|s| s == heard),
+                "{name} hears {heard:?} twice or too early: {all:?} of {:?}",
+                self.muc.said
+            );
         }
     }
 
