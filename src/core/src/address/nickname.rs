@@ -1,11 +1,12 @@
 //! Nicknames: the profile of RFC 8266, what a MUC takes as an occupant's resource, and the temporary nickname of somebody who
 //! has not chosen one.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
 use jid::ResourcePart;
-use precis_core::profile::Profile;
+use precis_core::profile::{Profile, Rules, stabilize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::template::NicknameTemplate;
@@ -51,12 +52,27 @@ pub fn enforce(text: &str) -> Result<String, NicknameError> {
     }
 }
 
+/// What `nick` is compared by (RFC 8266 §2.4): texts with one key are one nickname to a human reader. `None` for what is no
+/// nickname, which is the same as nothing.
+#[must_use]
+pub fn key(nick: &str) -> Option<String> {
+    let nick = enforce(nick).ok()?;
+    let profile = precis_profiles::Nickname::new();
+    let compared = stabilize(nick.as_str(), |text| {
+        let text = profile.prepare(text)?;
+        let text = profile.additional_mapping_rule(text)?;
+        let text = profile.case_mapping_rule(text)?;
+        profile.normalization_rule(text)
+    });
+    let key = compared.ok().map(Cow::into_owned);
+    // With some texts that does not come to an end. Such a one is nobody's key but its own.
+    Some(key.unwrap_or(nick))
+}
+
 /// Whether both are one nickname to a human reader (RFC 8266 §2.4). Texts that are no nicknames are never the same.
 #[must_use]
 pub fn same(a: &str, b: &str) -> bool {
-    let (Ok(a), Ok(b)) = (enforce(a), enforce(b)) else { return false };
-    // The library does not come to an end with some texts, and then knows nothing of them.
-    a == b || precis_profiles::Nickname::new().compare(&a, &b).unwrap_or(false)
+    key(a).is_some_and(|a| key(b) == Some(a))
 }
 
 /// The resource of the occupant `nick` (RFC 6122 §2.4).
@@ -65,7 +81,7 @@ pub fn same(a: &str, b: &str) -> bool {
 ///
 /// [`NicknameError::NotAResource`]: resourceprep knows Unicode 3.2 only, so emoji are not possible, nor is what mixes directions.
 pub fn occupant_resource(nick: &str) -> Result<ResourcePart, NicknameError> {
-    ResourcePart::new(nick).map(alloc::borrow::Cow::into_owned).map_err(|_| NicknameError::NotAResource)
+    ResourcePart::new(nick).map(Cow::into_owned).map_err(|_| NicknameError::NotAResource)
 }
 
 /// The nickname of somebody who has not chosen one (GC-JOIN-12): by `template`, else `Guest` and a number made of

@@ -25,6 +25,9 @@ fn the_samples_of_rfc_8266_compare_as_its_table_says() {
     for (nick, output) in table {
         assert!(same(nick, output), "{nick} is not {output}");
     }
+    for (nick, output) in table {
+        assert_eq!(key(nick).as_deref(), Some(output));
+    }
     for (a, left) in table {
         for (b, right) in table {
             assert_eq!(same(a, b), left == right, "{a} and {b}");
@@ -54,7 +57,7 @@ fn what_is_no_nickname_is_refused() {
     assert_eq!(enforce(&"x".repeat(1024)), Err(NicknameError::TooLong));
     assert_eq!(enforce(&"\u{fc}".repeat(512)), Err(NicknameError::TooLong), "octets, not characters");
     assert_eq!(enforce(&"x".repeat(100_000)), Err(NicknameError::TooLong));
-    assert!(!same("a\u{7}", "a\u{7}"));
+    assert!(!same("a\u{7}", "a\u{7}") && key("a\u{7}").is_none());
 }
 
 #[test]
@@ -134,11 +137,28 @@ fn a_nickname_is_the_same_as_itself_whatever_its_letters_do() {
     for odd in ["U\u{13b3}\u{31b}\u{323}", "\u{13b3}"] {
         if let Ok(nick) = enforce(odd) {
             assert!(same(&nick, &nick) && same(odd, &nick), "{odd:?}");
+            assert_eq!(key(&nick), Some(nick));
         }
     }
 }
 
 proptest! {
+    #[test]
+    fn a_key_is_its_own_key(text in "\\PC{0,40}|.{0,40}") {
+        if let Some(key) = key(&text) {
+            prop_assert!(same(&text, &key));
+            prop_assert_eq!(super::key(&key), Some(key.clone()));
+        }
+    }
+
+    /// What the library says of two texts, where it says something.
+    #[test]
+    fn keys_are_equal_where_the_library_says_so(a in "[a-dA-D\u{3a3}\u{3c3}\u{3c2}\u{130}\u{1e9e} ]{1,4}", b in "[a-dA-D\u{3a3}\u{3c3}\u{3c2}\u{130}\u{1e9e} ]{1,4}") {
+        if let Ok(one) = precis_profiles::Nickname::new().compare(&a, &b) {
+            prop_assert_eq!(same(&a, &b), one);
+        }
+    }
+
     #[test]
     fn a_temporary_nickname_is_always_usable(name in "\\PC{0,300}|.{0,40}", user in "\\PC{0,20}", n: u64) {
         let nick = temporary(Some(&name), Some(&user), &NicknameTemplate::default(), n);
