@@ -218,12 +218,7 @@ pub struct Proxy {
 
 impl std::fmt::Display for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use crate::sip::settings::Transport;
-        let transport = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{transport}:{}:{}", self.host, self.port)
+        write!(f, "{}:{}:{}", self.transport, self.host, self.port)
     }
 }
 

@@ -21,7 +21,6 @@ use crate::msrp_net::settings::{Kind, Listen};
 use crate::observe::http::Endpoints;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::Focus as _;
-use crate::sip::settings::Transport;
 use crate::sip::{Driver, GateObserver};
 use crate::sockets::literal;
 use crate::tls::Tls;
@@ -130,14 +129,8 @@ impl Running {
         let observer = Arc::new(CountRefusals(Arc::clone(&metrics)));
         let sip = Driver::start(sip_settings.clone(), Arc::clone(&focus) as _, observer).await;
         let sip = sip.map_err(|error| error.to_string())?;
-        let mut listening: Vec<String> = sip
-            .addresses()
-            .iter()
-            .map(|listen| match listen.transport {
-                Transport::Udp => format!("udp:{}", listen.address),
-                Transport::Tcp => format!("tcp:{}", listen.address),
-            })
-            .collect();
+        let mut listening: Vec<String> =
+            sip.addresses().iter().map(|listen| format!("{}:{}", listen.transport, listen.address)).collect();
         let trusted = sip_settings.trusted_peers;
         let is_trusted = move |ip| trusted.iter().any(|peer| peer.network.contains(&ip));
         let door = Door::new(context, origins, sip_settings.sources.connections, is_trusted);

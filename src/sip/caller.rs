@@ -24,10 +24,7 @@ pub(super) fn home(request: &Request) -> Option<String> {
 
 /// The same word, for the door.
 pub(super) fn home_of(source: SocketAddr, transport: Transport) -> String {
-    match transport {
-        Transport::Udp => format!("udp:{source}"),
-        Transport::Tcp => format!("tcp:{source}"),
-    }
+    format!("{transport}:{source}")
 }
 
 /// Who calls, or the refusal: the same for all whom nobody knows, whichever peer they come through.

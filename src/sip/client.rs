@@ -153,7 +153,7 @@ impl Way {
     async fn route(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, size: usize) -> Result<Route, Sent> {
         let is_stranger = dialog.is_of_a_stranger();
         let hop = dialog.next_hop().filter(|hop| !is_stranger || leads_to(hop, self.place.source));
-        if self.place.transport == Transport::Tcp {
+        if self.place.transport.is_stream() {
             let is_open = match (&self.place.flow, shared.flows.get(&self.place.source)) {
                 (Some(ours), Some(open)) => Arc::ptr_eq(ours, &open),
                 _ => false,
@@ -161,7 +161,7 @@ impl Way {
             return match self.connection.clone().filter(|_| is_open) {
                 Some(connection) => Ok(Route {
                     connection,
-                    destination: address(Transport::Tcp, self.place.source),
+                    destination: address(self.place.transport, self.place.source),
                     ends: Ends::of(&self.place),
                 }),
                 None if is_stranger => Err(Sent::NoRoute),
@@ -247,9 +247,5 @@ impl Draft {
 }
 
 fn address(transport: Transport, to: SocketAddr) -> SipAddr {
-    let transport = match transport {
-        Transport::Udp => rsipstack::sip::Transport::Udp,
-        Transport::Tcp => rsipstack::sip::Transport::Tcp,
-    };
-    SipAddr { r#type: Some(transport), addr: to.into() }
+    SipAddr { r#type: Some(transport.of_stack()), addr: to.into() }
 }

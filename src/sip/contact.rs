@@ -27,7 +27,7 @@ impl OurEnd {
 
     /// Where streams from `place` would come in; none when we do not listen for them.
     pub(super) fn for_streams(shared: &Shared, place: &Place) -> Option<Self> {
-        if place.transport == Transport::Tcp {
+        if place.transport.is_stream() {
             return Some(Self::of(place));
         }
         let bound = shared.bound.get()?.iter().filter(|l| l.transport == Transport::Tcp).map(|l| l.address);
@@ -38,10 +38,7 @@ impl OurEnd {
 
     /// A Via of ours. The stack would name the wrong transport on a stream.
     pub(super) fn via(self, shared: &Shared) -> String {
-        let transport = match self.transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
+        let transport = self.transport.via();
         format!("SIP/2.0/{transport} {};branch=z9hG4bK{};rport", shared.advertised(self.address), random_token())
     }
 
@@ -49,10 +46,7 @@ impl OurEnd {
     pub(super) fn contact(self, shared: &Shared, user: Option<&str>) -> Header {
         let host = shared.advertised(self.address);
         let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-        let transport = match self.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
+        let transport = self.transport.uri_parameter().map(|name| format!(";transport={name}")).unwrap_or_default();
         Header::Contact(format!("<sip:{user}{host}{transport}>;{FEATURES}").into())
     }
 }

@@ -205,11 +205,7 @@ fn hop(uri: &str) -> Option<Hop> {
         Some(port) => port.parse().ok()?,
         None => 5060,
     };
-    let transport = match parameter(rest.split('?').next()?, "transport") {
-        Some(udp) if udp.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
-        Some(tcp) if tcp.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
-        _ => None,
-    };
+    let transport = parameter(rest.split('?').next()?, "transport").and_then(Transport::of_uri_parameter);
     (!host.is_empty()).then(|| Hop { host: host.to_owned(), port, transport })
 }
 

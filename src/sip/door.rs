@@ -100,8 +100,9 @@ impl Door {
 
     pub(super) fn judge(&self, transport: Transport, octets: &[u8]) -> Verdict {
         let framing = match transport {
-            Transport::Udp => Framing::Datagram,
-            Transport::Tcp => Framing::Stream,
+            // One message in one frame, which says where it ends (RFC 7118 §5.3).
+            Transport::Udp | Transport::Ws | Transport::Wss => Framing::Datagram,
+            Transport::Tcp | Transport::Tls => Framing::Stream,
         };
         gate::judge(octets, framing)
     }
@@ -224,11 +225,7 @@ pub(super) fn dialog_of(head: &Head) -> Option<DialogId> {
 /// Parses as the stack will, where it would drop a message without a word, and compares what dialogs hang on.
 pub(super) fn understood(octets: &[u8], head: &Head, source: SocketAddr, transport: Transport) -> Option<SipMessage> {
     let message = SipMessage::try_from(octets).ok()?;
-    let transport = match transport {
-        Transport::Udp => rsipstack::sip::Transport::Udp,
-        Transport::Tcp => rsipstack::sip::Transport::Tcp,
-    };
-    let message = SipConnection::update_msg_received(message, source, transport).ok()?;
+    let message = SipConnection::update_msg_received(message, source, transport.of_stack()).ok()?;
     let (from, to) = match &message {
         SipMessage::Request(request) => {
             TransactionKey::from_request(request, TransactionRole::Server).ok()?;

@@ -16,8 +16,8 @@ pub fn is_trusted(peers: &[TrustedPeer], source: IpAddr, transport: Transport) -
     let source = source.to_canonical();
     peers.iter().any(|peer| {
         let is_believed = match transport {
-            Transport::Tcp => true,
             Transport::Udp => peer.over_udp || source.is_loopback(),
+            _ => true,
         };
         is_believed && peer.network.contains(&source)
     })

@@ -112,7 +112,7 @@ impl Timers {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is in use, or not ours.
-    #[error("cannot listen on {transport:?} {address}: {error}")]
+    #[error("cannot listen on {transport}:{address}: {error}")]
     Bind {
         /// What was asked for.
         transport: Transport,
@@ -242,6 +242,9 @@ impl Sockets {
                     let bound = listener.local_addr().map_err(failed)?;
                     sockets.tcp.push(listener);
                     bound
+                }
+                Transport::Tls | Transport::Ws | Transport::Wss => {
+                    return Err(failed(std::io::ErrorKind::Unsupported.into()));
                 }
             };
             sockets.addresses.push(Listen { transport, address: bound });

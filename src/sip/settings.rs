@@ -7,13 +7,111 @@ use ipnet::IpNet;
 use mucfocus_core::address::sip_uri::SipUri;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
-/// A transport of SIP that we listen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A transport of SIP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// RFC 3261 §18.
     Udp,
     /// RFC 3261 §18.
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2).
+    Tls,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// WebSocket under TLS (RFC 7118).
+    Wss,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
+    /// Whether it has connections: it keeps the order, loses nothing, and shows where the peer is.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// Whether nobody between can read it.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether it is a WebSocket, which nobody but its client can open.
+    #[must_use]
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// Its name in the configuration and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Its name in a Via (RFC 3261 §20.42, RFC 7118 §5.2).
+    #[must_use]
+    pub const fn via(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// What the `transport` parameter of a URI says (RFC 3261 §19.1.1, RFC 7118 §5.2); none for UDP, which is what a URI without it
+    /// means. `tls` is deprecated there and what everybody writes: with `sips` the whole way would have to be secure.
+    #[must_use]
+    pub const fn uri_parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Udp => None,
+            Self::Tcp => Some("tcp"),
+            Self::Tls => Some("tls"),
+            Self::Ws | Self::Wss => Some("ws"),
+        }
+    }
+
+    /// What the `transport` parameter of somebody else's URI means.
+    #[must_use]
+    pub fn of_uri_parameter(value: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.name().eq_ignore_ascii_case(value))
+    }
+
+    /// The port of a URI that names none (RFC 3261 §19.1.2, RFC 7118 §5.2).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    pub(super) const fn of_stack(self) -> rsipstack::sip::Transport {
+        match self {
+            Self::Udp => rsipstack::sip::Transport::Udp,
+            Self::Tcp => rsipstack::sip::Transport::Tcp,
+            Self::Tls => rsipstack::sip::Transport::Tls,
+            Self::Ws => rsipstack::sip::Transport::Ws,
+            Self::Wss => rsipstack::sip::Transport::Wss,
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// One address to listen on.

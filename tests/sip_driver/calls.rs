@@ -56,7 +56,7 @@ async fn the_contact_is_this_node_over_the_transport_of_the_dialog_and_says_isfo
         let address = house.address(transport);
         let expected = match transport {
             Transport::Udp => format!("<sip:capulet@{address}"),
-            Transport::Tcp => format!("<sip:capulet@{address};transport=tcp"),
+            _ => format!("<sip:capulet@{address};transport={transport}"),
         };
         assert_eq!(uri, expected);
         assert!(features.starts_with(";isfocus;") && features.contains("automata") && features.contains("message"));

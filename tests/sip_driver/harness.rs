@@ -101,7 +101,7 @@ impl House {
     pub async fn peer(&self, transport: Transport) -> Peer {
         match transport {
             Transport::Udp => self.udp().await,
-            Transport::Tcp => self.tcp().await,
+            _ => self.tcp().await,
         }
     }
 

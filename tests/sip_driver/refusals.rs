@@ -287,7 +287,7 @@ async fn ipv6_and_ipv4_listen_side_by_side_on_one_port() {
         let to = std::net::SocketAddr::new("::1".parse().unwrap(), free);
         let mut peer = match transport {
             Transport::Udp => Peer::udp(to, "::1").await,
-            Transport::Tcp => Peer::tcp(to).await,
+            _ => Peer::tcp(to).await,
         };
         peer.send(&peer.invite(ROOM).text()).await;
         let room = house.ringing().await;

@@ -24,7 +24,6 @@ use super::message::{Draft, Message};
 use super::serving;
 use crate::hub::clock::{RandomIds, env};
 use crate::sip::head::parameter;
-use crate::sip::settings::Transport;
 
 mod dialog;
 pub(super) mod referral;
@@ -277,10 +276,7 @@ impl Agent {
 
     fn request(&self, own: &Own, method: &str, uri: &str, to: &str, branch: &str) -> Draft {
         let Parties { from, display, transport, local, .. } = &self.parties;
-        let via = match transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
+        let via = transport.via();
         let draft = Draft::new(&format!("{method} {uri} SIP/2.0"))
             .field("Via", &format!("SIP/2.0/{via} {local};branch={branch};rport"))
             .field("Max-Forwards", "70")
@@ -306,10 +302,7 @@ impl Agent {
 
     /// Where requests of the dialog reach us.
     fn contact(&self) -> String {
-        let transport = match self.parties.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
+        let transport = self.parties.transport.name();
         let user = self.parties.from.user().map(|user| format!("{user}@")).unwrap_or_default();
         format!("<sip:{user}{};transport={transport}>", self.parties.local)
     }

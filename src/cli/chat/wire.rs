@@ -49,6 +49,8 @@ impl Wire {
                 let local = stream.local_addr()?;
                 Ok((Self::Tcp { stream, framer: Framer::with_max_body(MAX_BODY), peer }, local))
             }
+            // The command line offers neither.
+            Transport::Tls | Transport::Ws | Transport::Wss => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

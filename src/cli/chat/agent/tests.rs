@@ -3,6 +3,7 @@
 use mucfocus_core::address::sip_uri::SipUri;
 
 use super::*;
+use crate::sip::settings::Transport;
 
 mod beside;
 mod password;
