@@ -24,6 +24,7 @@ pub mod dissector;
 pub mod ejabberd;
 pub mod evil;
 pub mod gauge;
+pub mod havoc;
 pub mod kamailio;
 pub mod ladder;
 pub mod member;

@@ -140,8 +140,12 @@ impl Muc {
         if let Some(frozen) = &mut self.frozen {
             frozen.retain(|(a, _)| a != account);
         }
+        let gone = self.nickname_of(account);
         self.occupants.retain(|_, who| who.as_ref() != Some(account));
         self.outbox.retain(|(a, _)| a != account);
+        if let Some(nick) = gone {
+            self.tell_others(account, &nick, &PresenceKind::Unavailable);
+        }
     }
 
     pub fn nickname_of(&self, account: &BareJid) -> Option<String> {

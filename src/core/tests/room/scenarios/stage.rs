@@ -8,10 +8,14 @@ use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::io::Input;
 use mucfocus_core::stanza::{MucItem, MucUser, PresenceKind, Role};
+use mucfocus_core::time::Instant;
 
 use super::weather::{Dice, Weather};
 use crate::story::{SipUser, Story, Subscriber};
 use crate::world::{Mail, Source};
+
+/// For so long a client tries to send something again.
+const MEMORY: Duration = Duration::from_secs(60);
 
 /// One SIP user's call.
 pub type Who = usize;
@@ -23,6 +27,7 @@ struct Sent {
     headers: String,
     cpim: String,
     text: String,
+    at: Instant,
 }
 
 pub struct Stage {
@@ -117,7 +122,8 @@ impl Stage {
         if !headers.contains("Failure-Report") {
             call.client().expects.insert(transaction.clone(), text.clone());
         }
-        self.sent.push(Sent { who, transaction, headers, cpim, text });
+        let at = self.story.world().now;
+        self.sent.push(Sent { who, transaction, headers, cpim, text, at });
     }
 
     /// Says something long, in chunks of so many octets.
@@ -473,8 +479,8 @@ impl Stage {
         if !self.is_connected(who) {
             return;
         }
-        let call = self.calls[who].clone();
-        for sent in self.sent.iter_mut().filter(|sent| sent.who == who) {
+        let (call, now) = (self.calls[who].clone(), self.story.world().now);
+        for sent in self.sent.iter_mut().filter(|sent| sent.who == who && now < sent.at + MEMORY) {
             let is_answered = call.sees().responses.contains_key(&sent.transaction);
             if if is_answered { self.dice.once_in(6) } else { self.dice.once_in(2) } {
                 sent.transaction = call.writes("SEND", &sent.headers, Some(&sent.cpim), '$');
