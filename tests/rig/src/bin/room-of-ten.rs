@@ -15,6 +15,7 @@
 
 use std::time::{Duration, Instant};
 
+use mucfocus_rig::gauge::{memory, processor};
 use mucfocus_rig::msrp::Send;
 use mucfocus_rig::world::CROWD;
 use mucfocus_rig::{Member, World, until};
@@ -40,7 +41,7 @@ async fn main() {
     let world = world.await;
     let (ours, servers) = (world.mucfocus.id(), world.server.id());
 
-    let started = (Instant::now(), cpu(ours), memory(ours));
+    let started = (Instant::now(), processor(ours).as_secs_f64(), memory(ours));
     let mut members = Vec::new();
     for n in 0..USERS {
         members.push(world.member("capulet", &format!("u{n}")).await);
@@ -49,10 +50,10 @@ async fn main() {
     println!(
         "joining     {:6.1} ms and {:.1} ms of CPU for each user, one after the other",
         started.0.elapsed().as_secs_f64() * 1e3 / legs,
-        (cpu(ours) - started.1) * 1e3 / legs
+        (processor(ours).as_secs_f64() - started.1) * 1e3 / legs
     );
 
-    let started = (Instant::now(), cpu(ours), cpu(servers), memory(ours));
+    let started = (Instant::now(), processor(ours).as_secs_f64(), processor(servers).as_secs_f64(), memory(ours));
     let talks: Vec<_> = members.iter().map(talk).collect();
     let listeners = async {
         for member in &members {
@@ -63,8 +64,14 @@ async fn main() {
     let (seconds, messages) = (started.0.elapsed().as_secs_f64(), (USERS * EACH) as f64);
     let copies = messages * legs;
     println!("messages    {:6.0} a second, {:.0} copies a second", messages / seconds, copies / seconds);
-    println!("CPU         {:6.1} µs for each copy in mucfocus", (cpu(ours) - started.1) * 1e6 / copies);
-    println!("            {:6.1} µs for each copy in Prosody", (cpu(servers) - started.2) * 1e6 / copies);
+    println!(
+        "CPU         {:6.1} µs for each copy in mucfocus",
+        (processor(ours).as_secs_f64() - started.1) * 1e6 / copies
+    );
+    println!(
+        "            {:6.1} µs for each copy in Prosody",
+        (processor(servers).as_secs_f64() - started.2) * 1e6 / copies
+    );
     println!("memory      {:6} KiB resident, {} KiB before the first message", memory(ours), started.3);
     drop(members);
     long_messages(&world).await;
@@ -110,20 +117,4 @@ async fn all(talks: Vec<impl Future<Output = ()>>) {
         if talks.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
-}
-
-/// CPU time of a process in seconds, its own and the kernel's for it.
-fn cpu(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
-    let ticks: Vec<f64> = after_name.skip(11).take(2).map(|field| field.parse().unwrap()).collect();
-    // The kernel counts in hundredths of a second wherever Debian runs.
-    ticks.iter().sum::<f64>() / 100.0
-}
-
-/// Resident memory of a process in KiB.
-fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }
