@@ -177,6 +177,7 @@ fn focus_settings(config: Config, msrp: &[Listen], tls: Option<Arc<Tls>>) -> dir
             reflection: config.timeouts.reflection,
             lost_leg: config.timeouts.lost_leg,
             muc_outage: config.timeouts.muc_outage,
+            self_ping: config.timeouts.self_ping,
         },
         max_legs: config.limits.legs,
         legs_per_user: config.limits.legs_per_user,

@@ -130,6 +130,8 @@ pub struct Timeouts {
     pub lost_leg: Duration,
     /// XMPP gone to BYE.
     pub muc_outage: Duration,
+    /// A MUC that says nothing to asking it whether one is still in it.
+    pub self_ping: Duration,
     /// SIGTERM to exit.
     pub drain: Duration,
 }

@@ -418,6 +418,9 @@ pub(super) struct Timeouts {
     /// XMPP gone to BYE.
     #[schemars(extend("default" = "2m"))]
     pub(super) muc_outage: Option<Text>,
+    /// A MUC that says nothing to asking it whether one is still in it (XEP-0410).
+    #[schemars(extend("default" = "15m"))]
+    pub(super) self_ping: Option<Text>,
     /// SIGTERM to exit.
     #[schemars(extend("default" = "5s"))]
     pub(super) drain: Option<Text>,

@@ -129,6 +129,7 @@ pub(super) fn timeouts(timeouts: &raw::Timeouts, report: &mut Report<'_>) -> Tim
         reflection: time(timeouts.reflection.as_ref(), 25),
         lost_leg: time(timeouts.lost_leg.as_ref(), 45),
         muc_outage: time(timeouts.muc_outage.as_ref(), 120),
+        self_ping: time(timeouts.self_ping.as_ref(), 900),
         drain: time(timeouts.drain.as_ref(), 5),
     };
     if read.reflection > REFLECTION_MAX {

@@ -134,6 +134,7 @@ fn the_least_configuration_has_the_defaults_of_the_documentation() {
         reflection: seconds(25),
         lost_leg: seconds(45),
         muc_outage: seconds(120),
+        self_ping: seconds(900),
         drain: seconds(5),
     };
     assert_eq!(config.timeouts, timeouts);
@@ -219,6 +220,7 @@ fn every_key_does_what_it_says() {
         reflection = "28s"
         lost_leg = "500ms"
         muc_outage = "3s"
+        self_ping = "1m"
         drain = "1m"
         [log]
         level = "debug"
@@ -251,6 +253,7 @@ fn every_key_does_what_it_says() {
         SourceLimits { requests: rate(10, 60), connections: Some(7), failed_logins: None, ban_time: Duration::ZERO };
     assert_eq!((config.sip.sources, config.xmpp.logins), (sources, None));
     assert_eq!(config.timeouts.muc_outage, Duration::from_secs(3));
+    assert_eq!(config.timeouts.self_ping, Duration::from_secs(60));
     assert_eq!(config.timeouts.lost_leg, Duration::from_millis(500));
     assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
     assert_eq!(config.http, Some("127.0.0.1:0".parse().unwrap()));

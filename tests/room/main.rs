@@ -17,6 +17,7 @@ mod outage;
 mod receipts;
 mod removal;
 mod roster;
+mod self_ping;
 mod speech;
 mod watching;
 mod whispers;

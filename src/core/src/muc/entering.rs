@@ -150,20 +150,37 @@ impl<T: Clone> Membership<T> {
                 self.refused(JoinRefusal::NoSuchRoom, out);
             }
             Phase::Entering { .. } if is_new => {
-                let iq = env.token();
-                self.phase = Phase::Unlocking { iq: iq.clone(), occupant };
-                out.push(Event::Send(OutStanza::InstantRoom { room: self.muc.clone(), id: iq }));
+                self.unlock(env, occupant, out);
             }
             Phase::Entering { .. } => self.entered(env, occupant, out),
+            // The room had gone without a word, and our question who is in it has brought another into being.
+            Phase::Inside { .. } if is_new => self.entered_another(env, occupant, out),
             Phase::Inside { occupant: ours, .. } | Phase::Unlocking { occupant: ours, .. } => *ours = occupant,
             Phase::Connecting | Phase::Asking { .. } | Phase::Outside => {}
         }
+    }
+
+    /// What was said to the old room has not been said to this one; that is for its deadline to tell.
+    fn entered_another(&mut self, env: &mut Env<'_>, occupant: FullJid, out: &mut Vec<Event<T>>) {
+        if !self.wishes.create {
+            // `removed` takes back the join.
+            return self.removed(Removal::Technical, out);
+        }
+        self.reentry_deadline = Some(env.now + REENTRY);
+        self.unlock(env, occupant, out);
+    }
+
+    fn unlock(&mut self, env: &mut Env<'_>, occupant: FullJid, out: &mut Vec<Event<T>>) {
+        let iq = env.token();
+        self.phase = Phase::Unlocking { iq: iq.clone(), occupant };
+        out.push(Event::Send(OutStanza::InstantRoom { room: self.muc.clone(), id: iq }));
     }
 
     fn entered(&mut self, env: &mut Env<'_>, occupant: FullJid, out: &mut Vec<Event<T>>) {
         self.phase = Phase::Inside { occupant, history: true };
         let again = self.reentry_deadline.take().is_some();
         self.stranded = None;
+        self.begin_listening(env);
         out.push(Event::Entered { again });
         self.resume_renaming(out);
         self.say_what_waited(env, out);
@@ -204,7 +221,8 @@ impl<T: Clone> Membership<T> {
                     out.push(Event::Described(info));
                 }
             }
-            _ => self.errand_answered(&iq.id, out),
+            _ if self.pinging.awaits(&iq.id) => self.ping_answered(env, &iq.answer, out),
+            _ => self.errand_answered(env, &iq, out),
         }
     }
 

@@ -242,7 +242,9 @@ impl<T: Clone> Membership<T> {
             Some(nick) => {
                 let nickname = Some(nick.as_str().to_string());
                 if let Some(body) = message.body.filter(|body| !body.is_empty()) {
-                    let (from, id, asks) = (message.from.clone(), message.id, message.asks);
+                    let (from, id) = (message.from.clone(), message.id);
+                    // Nobody waits any more for what becomes of a message that was kept for us (XEP-0184 §5.5).
+                    let asks = if message.delay.is_some() { Asks::default() } else { message.asks };
                     out.push(Event::Heard(Heard { nickname, utterance: Utterance::Private { body, from, id, asks } }));
                 } else if !message.receipts.is_empty() {
                     out.push(Event::Heard(Heard { nickname, utterance: Utterance::Receipts(message.receipts) }));

@@ -8,6 +8,7 @@ use core::time::Duration;
 use jid::{BareJid, FullJid};
 
 use super::hearing::{Heard, Ids, Seen};
+use super::pinging::Pinging;
 use super::reflections::Reflections;
 use super::renaming::Renaming;
 use super::speaking::Utterance;
@@ -36,6 +37,8 @@ pub struct Membership<T> {
     /// What could not be said yet because the room is being entered again.
     pub(super) unsent: VecDeque<Utterance<T>>,
     pub(super) renaming: Renaming<T>,
+    /// Whether the room still has us.
+    pub(super) pinging: Pinging,
     pub(super) reentry_deadline: Option<Instant>,
     /// Why the way back in begins with another stream.
     pub(super) stranded: Option<StreamEnd>,
@@ -58,6 +61,10 @@ pub struct Wishes {
     pub password: Option<Password>,
     /// How many earlier messages are wanted.
     pub history: u32,
+    /// How long the room may say nothing before it is asked whether we are still in it (XEP-0410).
+    pub silence: Duration,
+    /// How long it may be out of reach before we are no longer in it.
+    pub outage: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +99,10 @@ pub enum Event<T> {
     Removed(Removal),
     /// On the way back in everybody is named again, from here until [`Event::Entered`].
     Returning,
+    /// The room does not answer, or cannot be reached: nobody knows whether we are still in it.
+    OutOfReach,
+    /// It does again, and we are. Something may have been missed meanwhile.
+    WithinReach,
     /// The stream is gone while we were inside. [`Membership::stream_ready`] leads back in.
     Stranded(StreamEnd),
     /// What was said to everybody with this ticket is in the room, with this text and under these names.
@@ -132,6 +143,7 @@ impl<T: Clone> Membership<T> {
             done: VecDeque::new(),
             unsent: VecDeque::new(),
             renaming: Renaming::new(),
+            pinging: Pinging::new(),
             reentry_deadline: None,
             stranded: None,
             has_reentered: false,
@@ -186,6 +198,7 @@ impl<T: Clone> Membership<T> {
 
     /// A stanza from the room or an occupant of it.
     pub fn receive(&mut self, env: &mut Env<'_>, stanza: Stanza, out: &mut Vec<Event<T>>) {
+        self.pinging.hear(env.now, &stanza);
         match stanza {
             Stanza::Presence(presence) => self.presence(env, &presence, out),
             Stanza::Message(message) => self.message(env, message, out),
@@ -211,6 +224,7 @@ impl<T: Clone> Membership<T> {
             self.errands.next_deadline(),
             self.renaming.deadline(),
             self.reentry_deadline,
+            self.ping_deadline(),
             unsent,
         ];
         deadlines.into_iter().flatten().min()
@@ -234,6 +248,7 @@ impl<T: Clone> Membership<T> {
             let removal = self.stranded.take().map_or(Removal::Technical, Removal::StreamLost);
             self.removed(removal, out);
         }
+        self.ping_timeout(env, out);
     }
 
     pub(super) fn removed(&mut self, removal: Removal, out: &mut Vec<Event<T>>) {

@@ -4,6 +4,7 @@
 mod entering;
 mod hearing;
 pub mod membership;
+mod pinging;
 pub mod reflections;
 mod removal;
 mod renaming;

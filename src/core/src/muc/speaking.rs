@@ -9,7 +9,7 @@ use jid::{BareJid, FullJid};
 use super::membership::{Event, Membership};
 use super::reflections::Known;
 use crate::env::Env;
-use crate::stanza::{Asks, ChatState, Condition, ErrorKind, Message, OutStanza, Receipt, StanzaError};
+use crate::stanza::{Asks, ChatState, Condition, ErrorKind, Iq, IqAnswer, Message, OutStanza, Receipt, StanzaError};
 use crate::time::Instant;
 
 /// How long a room that says "wait" is left alone (XM-16).
@@ -179,6 +179,9 @@ impl<T: Clone> Membership<T> {
         if is_public && lost && self.is_returning() {
             return self.unsent.push_back(utterance);
         }
+        if matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout) {
+            self.doubt(env, out);
+        }
         out.push(Event::Concluded(utterance.ticket, Err(error.clone())));
     }
 
@@ -191,9 +194,15 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    /// The room has answered the ping behind an errand, so a refusal by the room would have come before.
-    pub(super) fn errand_answered(&mut self, ping: &str, out: &mut Vec<Event<T>>) {
-        let Some(id) = ping.strip_prefix(PING) else { return };
+    /// The room has answered the ping behind an errand, so a refusal by the room would have come before. An answer that is not
+    /// the room's, or of a room that has lost us, acknowledges nothing: its errand is waited for until its deadline.
+    pub(super) fn errand_answered(&mut self, env: &mut Env<'_>, iq: &Iq, out: &mut Vec<Event<T>>) {
+        let Some(id) = iq.id.strip_prefix(PING) else { return };
+        if let IqAnswer::Error(error) = &iq.answer
+            && !is_of_the_room(error)
+        {
+            return self.doubt(env, out);
+        }
         if let Known::Awaited(utterance) = self.errands.settle(id) {
             if self.done.len() >= MAX_DONE {
                 self.done.pop_front();
@@ -202,4 +211,16 @@ impl<T: Clone> Membership<T> {
             out.push(Event::Concluded(utterance.ticket, Ok(())));
         }
     }
+}
+
+/// Whether this is how a room answers an occupant whose ping it does not know, or does not want.
+const fn is_of_the_room(error: &StanzaError) -> bool {
+    matches!(
+        error.condition,
+        Condition::FeatureNotImplemented
+            | Condition::ServiceUnavailable
+            | Condition::BadRequest
+            | Condition::Forbidden
+            | Condition::NotAllowed
+    )
 }

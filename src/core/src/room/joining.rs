@@ -50,6 +50,8 @@ impl Room {
             create: room.create,
             password: room.password.clone(),
             history: room.history,
+            silence: self.settings.timeouts.self_ping,
+            outage: self.settings.timeouts.muc_outage,
         };
         self.last_member += 1;
         let member = MembershipId(self.last_member);

@@ -66,6 +66,8 @@ pub struct Timeouts {
     pub lost_leg: Duration,
     /// The MUC out of reach to the end of its legs.
     pub muc_outage: Duration,
+    /// Nothing heard of the MUC to asking it whether one is still in it.
+    pub self_ping: Duration,
 }
 
 impl Default for Timeouts {
@@ -75,6 +77,7 @@ impl Default for Timeouts {
             reflection: Duration::from_secs(25),
             lost_leg: Duration::from_secs(45),
             muc_outage: Duration::from_secs(120),
+            self_ping: Duration::from_secs(900),
         }
     }
 }
@@ -381,6 +384,8 @@ impl Room {
                 muc::Event::Refused(refusal) => self.join_refused(env, id, &refusal),
                 muc::Event::Removed(removal) => self.removed(env, id, &removal),
                 muc::Event::Returning => self.returning(id),
+                muc::Event::OutOfReach => self.out_of_reach(id),
+                muc::Event::WithinReach => self.within_reach(env, id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),
                 muc::Event::Reflected(said, body, ids) => self.reflected(env, id, said, &body, &ids),
                 muc::Event::Concluded(said, result) => self.concluded(env, said, result),

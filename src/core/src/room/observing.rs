@@ -158,6 +158,21 @@ impl Room {
         });
     }
 
+    /// A membership does not get through to the room, on a stream that is well. Of whom the roster comes from, that is the room.
+    pub(super) fn out_of_reach(&mut self, member: MembershipId) {
+        if self.observer.eyes() == Some(member) {
+            self.roster.describe(|about| about.unreachable = true);
+        }
+    }
+
+    /// It does again. What happened meanwhile was told to nobody.
+    pub(super) fn within_reach(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.roster.describe(|about| about.unreachable = false);
+        if self.observer.eyes() == Some(member) {
+            self.take_over(env, member);
+        }
+    }
+
     pub(super) fn is_inside(&self, member: MembershipId) -> bool {
         self.members.get(&member).is_some_and(|m| m.membership.is_inside())
     }

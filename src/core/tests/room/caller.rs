@@ -62,6 +62,8 @@ pub struct Caller {
     pub last_request: String,
     /// Its Message-ID.
     pub last_message: String,
+    /// What the last message was wrapped in, octet for octet.
+    pub last_wrapping: String,
     /// Texts of his own, which he must not hear.
     pub spoke: BTreeSet<String>,
     /// Response codes by transaction.
@@ -113,6 +115,7 @@ impl Caller {
             repeated: 0,
             last_request: String::new(),
             last_message: String::new(),
+            last_wrapping: String::new(),
             spoke: BTreeSet::new(),
             responses: BTreeMap::new(),
             comments: Vec::new(),
@@ -231,6 +234,7 @@ impl Caller {
             self.repeated += 1;
             return;
         }
+        self.last_wrapping = String::from_utf8(body.to_vec()).unwrap();
         let cpim = Cpim::parse(body).expect("the room writes CPIM");
         let from = cpim.from.as_ref().unwrap();
         let text = String::from_utf8(cpim.content.to_vec()).unwrap();

@@ -43,6 +43,7 @@ mod reoffers;
 mod reports;
 mod rosters;
 mod scenarios;
+mod self_pings;
 mod sessions;
 mod speaking;
 mod streams;

@@ -29,6 +29,10 @@ pub struct Muc {
     pub refuses_joins: Option<StanzaError>,
     pub refuses_messages: Option<StanzaError>,
     pub answers_disco_with: Option<StanzaError>,
+    /// What comes of a ping of one's own occupant, if not what is true.
+    pub answers_pings_with: Option<Whim>,
+    /// And of a ping of the room itself.
+    pub answers_pings_of_itself_with: Option<StanzaError>,
     pub refuses_configuration: bool,
     /// Never answers the configuration.
     pub configuration_is_slow: bool,
@@ -64,6 +68,13 @@ pub struct Muc {
     pub invited: Vec<BareJid>,
 }
 
+/// What comes instead of an answer.
+#[derive(Debug, Clone)]
+pub enum Whim {
+    Nothing,
+    Error(StanzaError),
+}
+
 pub fn error(condition: Condition, kind: ErrorKind) -> StanzaError {
     StanzaError { condition, kind, text: None, address: None }
 }
@@ -82,6 +93,8 @@ impl Muc {
             refuses_joins: None,
             refuses_messages: None,
             answers_disco_with: None,
+            answers_pings_with: None,
+            answers_pings_of_itself_with: None,
             refuses_configuration: false,
             configuration_is_slow: false,
             says_201: false,
@@ -224,7 +237,7 @@ impl Muc {
                 Some(error) => self.bounces(account, id, error),
                 None => self.invited.push(to),
             },
-            OutStanza::Ping { id, .. } => self.iq(account, id, IqAnswer::Result(DiscoInfo::default())),
+            OutStanza::Ping { to, id } => self.pinged(account, &to, id),
             OutStanza::MessageError { to, id, condition, .. } => {
                 let whose = self.occupants.get(to.resource().map_or("", |nick| nick.as_str())).cloned().flatten();
                 if let (Some(account), Some(id)) = (whose, id) {
@@ -232,6 +245,28 @@ impl Muc {
                 }
             }
         }
+    }
+
+    /// XEP-0410: an occupant's ping of itself is answered by the room.
+    fn pinged(&mut self, account: BareJid, to: &Jid, id: String) {
+        let Some(nick) = to.resource() else {
+            let answer = IqAnswer::Result(DiscoInfo::default());
+            return self.iq(account, id, self.answers_pings_of_itself_with.clone().map_or(answer, IqAnswer::Error));
+        };
+        let own = self.nickname_of(&account);
+        let answer = match (&self.answers_pings_with, own) {
+            (Some(Whim::Nothing), _) => return,
+            (Some(Whim::Error(error)), _) => IqAnswer::Error(error.clone()),
+            (None, Some(own)) if own == nick.as_str() => IqAnswer::Result(DiscoInfo::default()),
+            (None, Some(_)) => IqAnswer::Error(error(Condition::ItemNotFound, ErrorKind::Cancel)),
+            (None, None) => IqAnswer::Error(error(Condition::NotAcceptable, ErrorKind::Cancel)),
+        };
+        self.iq(account, id, answer);
+    }
+
+    /// It was started again, and knows nobody who was in it; nobody is told.
+    pub fn forgets(&mut self, account: &BareJid) {
+        self.occupants.retain(|_, who| who.as_ref() != Some(account));
     }
 
     fn iq(&mut self, account: BareJid, id: String, answer: IqAnswer) {

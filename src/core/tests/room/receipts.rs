@@ -1,10 +1,13 @@
 //! What became of a message: RFC 5438 on one side, XEP-0184 and XEP-0333 on the other (IMDN).
 
-use mucfocus_core::stanza::{Asks, Condition, ErrorKind, Message, OutStanza, Receipt, ReceiptKind};
+use mucfocus_core::stanza::{
+    Asks, Condition, Delay, ErrorKind, Message, MessageKind, OutStanza, Receipt, ReceiptKind, Stanza,
+};
 use mucfocus_core::wire::imdn::{self, Disposition};
 
 use crate::muc::error;
 use crate::story::{SipUser, Story};
+use crate::world::{Mail, Source};
 
 const ALL: Asks = Asks { received: true, displayed: true };
 
@@ -446,4 +449,28 @@ fn a_nickname_that_has_just_changed_hands_is_told_nothing() {
     let send = tells(&romeo, "<sip:capulet@rooms.example.com;gr=Tybalt>", "x-1", "displayed");
     romeo.gets_response(&send, 200);
     assert_eq!(receipts(&story), []);
+}
+
+/// XM-17: nobody waits any more for what becomes of a message that was kept on the way, or of history.
+#[test]
+fn a_message_with_a_delay_is_shown_and_nothing_is_told_of_it() {
+    let (story, romeo) = with_romeo();
+    let account = romeo.account();
+    for kind in [MessageKind::Chat, MessageKind::Groupchat] {
+        let text = format!("{kind:?}");
+        let mut message = story.muc().message("JuliC", Some(format!("x-{text}")), &text);
+        (message.kind, message.asks, message.delay) = (kind.clone(), ALL, Some(Delay { stamp: None }));
+        if kind == MessageKind::Groupchat {
+            story.muc().said.push(("JuliC".into(), text.clone()));
+        }
+        story.world().post(Source::Streams, Mail::Stanza(account.clone(), Stanza::Message(message)));
+        story.settles();
+        let asked = tracking(&romeo, &text);
+        assert!(!asked.asks.anything(), "{asked:?}");
+        for what in ["delivered", "displayed"] {
+            tells(&romeo, JULIC, &format!("x-{text}"), what);
+        }
+    }
+    assert_eq!(receipts(&story), []);
+    story.everybody_leaves();
 }

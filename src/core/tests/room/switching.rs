@@ -157,3 +157,28 @@ fn what_is_wrapped_or_encoded_is_said_as_text() {
     assert_eq!(story.muc().said.len(), 3);
     story.everybody_leaves();
 }
+
+/// XM-15, ADDR-13: what the room said, and a client sends back as it came, is in somebody else's name and goes nowhere.
+#[test]
+fn a_client_that_sends_back_what_it_hears_makes_no_loop() {
+    let (story, romeo, tybalt) = with_tybalt();
+    let account = tybalt.account();
+    story.in_the_room("JuliC", "from XMPP");
+    let mut wrappings = vec![tybalt.sees().last_wrapping.clone()];
+    romeo.says("from SIP");
+    wrappings.push(tybalt.sees().last_wrapping.clone());
+    story.muc().whispers(&account, "JuliC", None, "between us");
+    story.settles();
+    wrappings.push(tybalt.sees().last_wrapping.clone());
+    assert_eq!((story.muc().said.len(), wrappings.len()), (2, 3));
+    for wrapping in wrappings {
+        let send = tybalt.sends("", &wrapping);
+        story.settles();
+        tybalt.gets_response(&send, 403);
+    }
+    let muc = story.muc();
+    assert_eq!((muc.said.len(), muc.whispered.len()), (2, 0));
+    drop(muc);
+    romeo.has_heard(&[("JuliC", "from XMPP")]);
+    tybalt.has_heard(&[("JuliC", "from XMPP"), ("Romeo", "from SIP")]);
+}
