@@ -129,6 +129,7 @@ scenarios! {
         digest_unknown_user
         digest_wrong_password
         early_reinvite
+        invite_merged
         notify_large_by_tcp
         notify_large_by_udp
         notify_refused

@@ -300,6 +300,10 @@ impl Call {
 
     fn check_offer(&self, request: &Request) -> Result<Bytes, Refused> {
         timer::check(request, self.shared.settings.min_session)?;
+        // An UPDATE that only refreshes the call is answered without SDP.
+        if request.method == Method::Invite || !request.body.is_empty() {
+            dispatch::check_accept(request)?;
+        }
         offer(request)
     }
 

@@ -10,12 +10,14 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use tokio::sync::mpsc;
 
+use super::accept::admits;
 use super::call::{self, Call, timer};
 use super::caller;
 use super::contact::{OurEnd, user_of};
 use super::dialog::Dialog;
 use super::gate::{ALLOW, ALLOW_EVENTS, SUPPORTED};
 use super::guards::dialog_id;
+use super::head::uri_text;
 use super::invite::finish;
 use super::port::{COMMANDS, Caller, Dial, Readiness, Refusal};
 use super::referral::refer;
@@ -26,6 +28,9 @@ use super::shared::{CallHandle, DIALOGS, Flow, RETRY_AFTER, Shared, local_toward
 use super::subscription::subscribe;
 use super::usage::Usage;
 use super::within;
+
+/// The one format of offers and answers.
+const SDP: &str = "application/sdp";
 
 /// Where a request came in.
 #[derive(Debug, Clone)]
@@ -96,7 +101,7 @@ pub(super) async fn handle(shared: Arc<Shared>, mut tx: Transaction) {
     let name = caller.aor.to_string();
     let result = match check(&shared, &tx.original) {
         Ok(Wanted::Options) => options(&shared, &tx.original, &place),
-        Ok(Wanted::Call(room)) => match offer(&tx.original) {
+        Ok(Wanted::Call(room)) => match check_accept(&tx.original).and_then(|()| offer(&tx.original)) {
             Ok(offer) => return invite(shared, tx, place, caller, room, offer).await,
             Err(refused) => Err(refused),
         },
@@ -163,6 +168,7 @@ fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
     })?;
     check_require(request)?;
     check_method(request.method)?;
+    check_security(request, &uri)?;
     let room = room_uri(shared, &uri)
         .filter(|room| shared.focus.maps(room))
         .ok_or_else(|| Refused::new(404, "no_room", "no room has this address"))?;
@@ -203,6 +209,15 @@ pub(super) fn check_method(method: Method) -> Result<(), Refused> {
     }
 }
 
+/// What is to be secure on every hop cannot be beyond us, where XMPP begins (ADDR-08, RFC 7247 §8).
+fn check_security(request: &Request, uri: &SipUri) -> Result<(), Refused> {
+    let to = field(request, "to").and_then(uri_text).and_then(|to| SipUri::parse(to).ok());
+    if uri.secure() || to.is_some_and(|to| to.secure()) {
+        return Err(Refused::new(403, "sips", "sips cannot be honoured end to end, use sip"));
+    }
+    Ok(())
+}
+
 /// The Request-URI as the address of a room: one of the domains, or this very node, whose Contact callers may have kept.
 fn room_uri(shared: &Shared, uri: &SipUri) -> Option<SipUri> {
     let settings = &shared.settings;
@@ -218,6 +233,14 @@ fn room_uri(shared: &Shared, uri: &SipUri) -> Option<SipUri> {
     SipUri::new(Some(&*uri.user_decoded()?), domain).ok()
 }
 
+/// Whether the peer takes SDP, which is all that an INVITE or UPDATE is answered with (RFC 3261 §13.2.1, §20.1).
+pub(super) fn check_accept(request: &Request) -> Result<(), Refused> {
+    if admits(fields(request, "accept"), SDP) {
+        return Ok(());
+    }
+    Err(Refused::new(406, "accept", format!("answers come as {SDP} only")))
+}
+
 /// The SDP offer of an INVITE or UPDATE; empty when it has none (RFC 3261 §8.2.3).
 pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
     if request.body.is_empty() {
@@ -226,12 +249,12 @@ pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
     let encoding = field(request, "content-encoding").filter(|e| !e.eq_ignore_ascii_case("identity"));
     let is_sdp = field(request, "content-type")
         .and_then(|t| t.split(';').next())
-        .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/sdp"));
+        .is_some_and(|t| t.trim().eq_ignore_ascii_case(SDP));
     if is_sdp && encoding.is_none() {
         return Ok(Bytes::copy_from_slice(&request.body));
     }
-    let refused = Refused::new(415, "content_type", "only application/sdp is understood, without an encoding");
-    Err(refused.with(Header::Accept("application/sdp".into())).with(Header::AcceptEncoding("identity".into())))
+    let refused = Refused::new(415, "content_type", format!("only {SDP} is understood, without an encoding"));
+    Err(refused.with(Header::Accept(SDP.into())).with(Header::AcceptEncoding("identity".into())))
 }
 
 /// Says what we can do, and whether new calls are welcome: proxies ask this to know whether we live.
@@ -248,7 +271,7 @@ pub(super) fn capabilities() -> Vec<Header> {
         Header::Allow(ALLOW.into()),
         Header::Other("Allow-Events".into(), ALLOW_EVENTS.into()),
         Header::Supported(SUPPORTED.join(", ").into()),
-        Header::Accept("application/sdp".into()),
+        Header::Accept(SDP.into()),
         Header::AcceptEncoding("identity".into()),
         Header::AcceptLanguage("en".into()),
     ]

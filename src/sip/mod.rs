@@ -8,6 +8,7 @@
 //! Owns sockets, transactions and dialogs. Decides nothing about a room: it translates. No type of the stack leaves this
 //! module, so that the stack can be replaced.
 
+mod accept;
 mod ack;
 mod auth;
 mod call;

@@ -174,3 +174,24 @@ async fn of_changes_in_a_row_the_last_one_counts() {
     is_heard_as(&stage, &stage.romeo, last, "after all that").await;
     list.shows(&["Juliet", "Tybalt", last]).await;
 }
+
+/// SEC-04: nobody is taken for somebody else because both were quick. The MUC decides who was first.
+#[on_both_servers]
+async fn of_two_who_want_one_nickname_at_once_one_gets_it_and_the_other_is_425() {
+    let stage = Stage::set().await;
+    let tybalt = stage.joined_by("tybalt").await;
+    for round in 0..5 {
+        let nick = format!("escalus {round}");
+        let (one, two) = tokio::join!(stage.romeo.wants_to_be(&nick), tybalt.wants_to_be(&nick));
+        let mut codes = [one, two];
+        codes.sort_unstable();
+        assert_eq!(codes, [200, 425], "{nick}");
+        let (winner, loser) = if one == 200 { (&stage.romeo, &tybalt) } else { (&tybalt, &stage.romeo) };
+        is_heard_as(&stage, winner, &nick, &format!("I have it, round {round}")).await;
+        assert_eq!(loser.says(&format!("I have not, round {round}")).await.code(), Some(200));
+        let heard = stage.juliet.hears(&stage.muc, &format!("I have not, round {round}")).await;
+        assert_ne!(heard.from(), format!("{}/{nick}", stage.muc));
+        let ours = stage.juliet.nicks(&stage.muc).into_iter().filter(|n| *n == nick).count();
+        assert_eq!(ours, 1);
+    }
+}

@@ -11,6 +11,7 @@
 mod bans;
 mod calls;
 mod client;
+mod declined;
 mod digest;
 mod endings;
 mod floods;

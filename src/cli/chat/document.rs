@@ -152,6 +152,16 @@ mod tests {
         assert_eq!((users[1].state, &users[1].nickname, &users[1].since), (State::Deleted, &None, &None));
     }
 
+    /// NICK-09.
+    #[test]
+    fn who_has_no_nickname_is_called_by_his_display_text() {
+        let update = of("entity='sip:r@x' xmlns:x='urn:ietf:params:xml:ns:xcon-conference-info'><users>
+            <user entity='sip:r@x;gr=1'><display-text>Juliet</display-text></user>
+            <user entity='sip:r@x;gr=2' x:nickname='JuliC'><display-text>Juliet</display-text></user></users>");
+        let (_, users) = update.users.unwrap();
+        assert_eq!(users.iter().map(|u| u.nickname.as_deref()).collect::<Vec<_>>(), [Some("Juliet"), Some("JuliC")]);
+    }
+
     #[test]
     fn what_is_not_said_is_not_known() {
         let update = of("entity='sip:r@x' state='partial' version='8'>");

@@ -316,7 +316,7 @@ fn parse_port(port: &str) -> Result<u16, SipUriError> {
 /// `host` of RFC 3261 §25, folded.
 pub(crate) fn parse_host(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        return Some(format!("[{}]", address.parse::<Ipv6Addr>().ok()?));
+        return Some(format!("[{}]", parse_ipv6(address)?));
     }
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Some(address.to_string());
@@ -332,6 +332,14 @@ pub(crate) fn parse_host(host: &str) -> Option<String> {
     // A last label that starts with a digit would be an address gone wrong.
     let top_starts_with_letter = name.rsplit('.').next()?.starts_with(|c: char| c.is_ascii_alphabetic());
     (name.len() <= 253 && top_starts_with_letter && name.split('.').all(is_label)).then(|| name.to_ascii_lowercase())
+}
+
+/// The grammar of RFC 3261 §25.1 lets a third colon stand before an IPv4 address; RFC 5118 §4.10 asks to bear with it.
+fn parse_ipv6(address: &str) -> Option<Ipv6Addr> {
+    match address.split_once(":::") {
+        Some((start, v4)) => format!("{start}::{}", v4.parse::<Ipv4Addr>().ok()?).parse().ok(),
+        None => address.parse().ok(),
+    }
 }
 
 fn parse_params(params: &str) -> Result<Vec<(String, Option<String>)>, SipUriError> {

@@ -53,9 +53,12 @@ fn the_addresses_of_the_torture_tests_are_understood() {
 #[test]
 fn hosts_are_names_or_addresses() {
     assert_eq!(uri("sip:[2001:DB8:0:0::1]:5060").host(), "[2001:db8::1]");
+    assert_eq!(uri("sip:u@[2001:db8:::192.0.2.1]"), uri("sip:u@[2001:db8::192.0.2.1]"));
     assert_eq!(uri("sip:u@192.0.2.1:70").host(), "192.0.2.1");
     assert_eq!(uri("sip:rooms.example.com.").host(), "rooms.example.com");
     for bad in [
+        "sip:[2001:db8:::1]",
+        "sip:[2001:db8::::192.0.2.1]",
         "sip:",
         "sip:@h",
         "sip:u@",
