@@ -16,13 +16,14 @@ use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddresses, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use mucfocus_core::room::io::{AccountKey, Referral, Watch};
-use mucfocus_core::room::referral::ReferralId;
+use mucfocus_core::room::referral::{Action, ReferralId};
+use mucfocus_core::room::removing::Victim;
 
 use super::accounts::Accounts;
 use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock;
 use super::quota::{Pace, Places};
-use crate::sip::port::{Caller, Dial, Invitee, Refer, Refusal, Subscribe};
+use crate::sip::port::{Aim, Caller, Dial, Person, Refer, Refusal, Subscribe};
 use crate::sip::settings::Rate;
 use crate::sockets::literal;
 use crate::tls::Tls;
@@ -144,11 +145,28 @@ impl Reception {
     /// A referral on its way to its room.
     pub(super) fn referral(&self, refer: Refer) -> Result<(BareJid, NewReferral), Refusal> {
         let room = self.room(&refer.request_uri, &refer.caller)?;
-        let invitee = self.invitee(&refer.target)?;
+        let action = self.action(refer.aim)?;
         let key = refer.caller.aor.aor_key();
-        self.invitations.take(&key, clock::now()).map_err(|wait| too_fast("invitations", wait))?;
-        let referral = Referral { caller: refer.caller.aor, leg: refer.leg, invitee };
-        Ok((room.muc, NewReferral { id: ReferralId(self.number()), referral, answers: refer.answers }))
+        let what = if matches!(action, Action::Remove(_)) { "removals" } else { "invitations" };
+        self.invitations.take(&key, clock::now()).map_err(|wait| too_fast(what, wait))?;
+        let muc = room.muc.clone();
+        let referral = Referral { caller: refer.caller.aor, leg: refer.leg, room, action, reason: refer.reason };
+        Ok((muc, NewReferral { id: ReferralId(self.number()), referral, answers: refer.answers }))
+    }
+
+    fn action(&self, aim: Aim) -> Result<Action, Refusal> {
+        Ok(match aim {
+            Aim::Invite(Person::Xmpp(jid)) => Action::Invite(jid),
+            Aim::Invite(Person::Sip(uri) | Person::Occupant { room: uri, .. }) => {
+                Action::Invite(self.jid_of(&uri).ok_or_else(nobody)?)
+            }
+            Aim::Remove(Person::Occupant { room, nickname }) => Action::Remove(Victim::Occupant { room, nickname }),
+            Aim::Remove(Person::Xmpp(jid)) => Action::Remove(Victim::User { sip: None, xmpp: Some(jid) }),
+            Aim::Remove(Person::Sip(uri)) => {
+                let xmpp = self.jid_of(&uri);
+                Action::Remove(Victim::User { sip: Some(uri), xmpp })
+            }
+        })
     }
 
     fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
@@ -174,19 +192,15 @@ impl Reception {
     }
 
     /// Who that is on the XMPP side: by an account rule that gives him a name, else as RFC 7247 §6.4 maps him.
-    fn invitee(&self, target: &Invitee) -> Result<BareJid, Refusal> {
-        let uri = match target {
-            Invitee::Xmpp(jid) => return Ok(jid.clone()),
-            Invitee::Sip(uri) => uri,
-        };
+    fn jid_of(&self, uri: &SipUri) -> Option<BareJid> {
         if let Ok(account) = (self.settings.account_for)(uri)
             && !matches!(account.login, Login::Anonymous)
         {
-            return Ok(account.jid);
+            return Some(account.jid);
         }
-        let user = uri.user_decoded().ok_or_else(nobody)?;
-        let localpart = escape_localpart(&user).ok_or_else(nobody)?;
-        BareJid::new(&format!("{localpart}@{}", uri.host())).map_err(|_| nobody())
+        let user = uri.user_decoded()?;
+        let localpart = escape_localpart(&user)?;
+        BareJid::new(&format!("{localpart}@{}", uri.host())).ok()
     }
 
     fn msrp_host(&self, local: IpAddr) -> String {

@@ -14,7 +14,7 @@ use mucfocus_core::msrp::content::Content;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
-use mucfocus_core::room::referral::ReferralId;
+use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_core::time::Instant;
 use tokio::sync::mpsc;
@@ -217,7 +217,8 @@ impl RoomTask {
     fn refer(&mut self, from: SourceId, new: NewReferral) -> Input {
         let NewReferral { id, referral, answers } = new;
         self.sources.insert(from, Speaker::Referral(id));
-        self.watchers.referred(id, answers);
+        let removes = matches!(referral.action, Action::Remove(_));
+        self.watchers.referred(id, removes, answers);
         Input::Refer { id, referral }
     }
 
@@ -402,7 +403,8 @@ impl RoomTask {
                 OutStanza::Groupchat { id, .. }
                 | OutStanza::Private { id, .. }
                 | OutStanza::Subject { id, .. }
-                | OutStanza::Invite { id, .. },
+                | OutStanza::Invite { id, .. }
+                | OutStanza::SetRole { id, .. },
             ) => {
                 self.backlog.push_back(Input::Unsendable { membership: member, id: id.clone() });
             }

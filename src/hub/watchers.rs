@@ -13,7 +13,7 @@ use crate::observe::metrics::Metrics;
 /// The ways to those who wait.
 pub(super) struct Watchers {
     subscribers: BTreeMap<SubscriptionId, Subscriber>,
-    referrers: BTreeMap<ReferralId, mpsc::Sender<ReferAnswer>>,
+    referrers: BTreeMap<ReferralId, Referrer>,
     metrics: Arc<Metrics>,
 }
 
@@ -21,6 +21,13 @@ struct Subscriber {
     notifications: mpsc::Sender<Notification>,
     /// It counts among his for as long.
     _place: PlaceOfUser,
+}
+
+struct Referrer {
+    /// None when he does not wait any more.
+    answers: Option<mpsc::Sender<ReferAnswer>>,
+    /// He wants somebody removed, not invited.
+    removes: bool,
 }
 
 impl Watchers {
@@ -49,22 +56,30 @@ impl Watchers {
         }
     }
 
-    pub(super) fn referred(&mut self, id: ReferralId, answers: mpsc::Sender<ReferAnswer>) {
-        self.referrers.insert(id, answers);
+    pub(super) fn referred(&mut self, id: ReferralId, removes: bool, answers: mpsc::Sender<ReferAnswer>) {
+        self.referrers.insert(id, Referrer { answers: Some(answers), removes });
     }
 
-    /// Says what came of a referral. Who refers may have hung up.
-    pub(super) fn answer(&self, id: ReferralId, answer: ReferAnswer) {
+    /// Says what comes of a referral. Who refers may have hung up.
+    pub(super) fn answer(&mut self, id: ReferralId, answer: ReferAnswer) {
+        let Some(referrer) = self.referrers.get(&id) else { return };
         if let ReferAnswer::Last { code, .. } = &answer {
-            self.metrics.invitation(*code);
+            self.metrics.referral(referrer.removes, *code);
         }
-        if let Some(answers) = self.referrers.get(&id) {
+        let is_last = matches!(answer, ReferAnswer::Last { .. } | ReferAnswer::Refused(_));
+        if let Some(answers) = &referrer.answers {
             let _ = answers.try_send(answer);
         }
+        if is_last {
+            self.referrers.remove(&id);
+        }
     }
 
+    /// Nobody waits for it any more; what comes of it is counted all the same.
     pub(super) fn referral_ended(&mut self, id: ReferralId) {
-        self.referrers.remove(&id);
+        if let Some(referrer) = self.referrers.get_mut(&id) {
+            referrer.answers = None;
+        }
     }
 }
 

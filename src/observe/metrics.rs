@@ -20,6 +20,7 @@
 //! | `mucfocus_subscriptions` | gauge |  | Conference subscriptions that are up |
 //! | `mucfocus_notifications_total` | counter | outcome | NOTIFYs to conference subscribers, by what became of them |
 //! | `mucfocus_invitations_total` | counter | code | Invitations by REFER, by the status that ended them; 100 is sent |
+//! | `mucfocus_removals_total` | counter | code | Removals by REFER, by the status that ended them |
 //! | `mucfocus_muc_outages_total` | counter |  | Times that a membership lost its XMPP stream and was kept |
 //! | `mucfocus_msrp_connections` | gauge |  | MSRP connections that are open |
 //! | `mucfocus_msrp_violations_total` | counter | violation | What MSRP peers did against the protocol |
@@ -98,6 +99,7 @@ pub const CATALOGUE: &[Entry] = &[
         &["code"],
         "Invitations by REFER, by the status that ended them; 100 is sent",
     ),
+    entry("mucfocus_removals_total", "counter", &["code"], "Removals by REFER, by the status that ended them"),
     entry("mucfocus_muc_outages_total", "counter", &[], "Times that a membership lost its XMPP stream and was kept"),
     entry("mucfocus_msrp_connections", "gauge", &[], "MSRP connections that are open"),
     entry("mucfocus_msrp_violations_total", "counter", &["violation"], "What MSRP peers did against the protocol"),
@@ -195,6 +197,7 @@ pub struct Metrics {
     nicknames_refused: Family<Code, Counter>,
     notifications: Family<Outcome, Counter>,
     invitations: Family<Code, Counter>,
+    removals: Family<Code, Counter>,
     msrp_violations: Family<Violation, Counter>,
     sip_requests: Family<Method, Counter>,
     sip_gate_refusals: Family<Reason, Counter>,
@@ -226,6 +229,7 @@ impl Metrics {
             subscriptions: register(&mut r, "mucfocus_subscriptions"),
             notifications: register(&mut r, "mucfocus_notifications_total"),
             invitations: register(&mut r, "mucfocus_invitations_total"),
+            removals: register(&mut r, "mucfocus_removals_total"),
             muc_outages: register(&mut r, "mucfocus_muc_outages_total"),
             msrp_connections: register(&mut r, "mucfocus_msrp_connections"),
             msrp_violations: register(&mut r, "mucfocus_msrp_violations_total"),
@@ -320,9 +324,10 @@ impl Metrics {
         self.notifications.get_or_create(&Outcome { outcome: notified(outcome) }).inc();
     }
 
-    /// An invitation by REFER came to this end.
-    pub fn invitation(&self, status: u16) {
-        self.invitations.get_or_create(&Code { code: sip_status(status) }).inc();
+    /// A REFER that wants somebody invited, or removed, came to this end.
+    pub fn referral(&self, removes: bool, status: u16) {
+        let counted = if removes { &self.removals } else { &self.invitations };
+        counted.get_or_create(&Code { code: sip_status(status) }).inc();
     }
 
     /// An MSRP peer broke the protocol. `name` is the name of a variant, never text of the peer: hence `'static`.

@@ -36,7 +36,7 @@ impl Wish {
         let event = field(subscribe, "event").unwrap_or_default();
         let package = event.split(';').next().unwrap_or_default().trim();
         if package.eq_ignore_ascii_case("refer") {
-            // RFC 3515 §2.4.4: such subscriptions come of a REFER alone, and ours are over when they begin.
+            // RFC 3515 §2.4.4: such subscriptions come of a REFER alone.
             return Err(Refused::new(403, "refer_state", "nothing is known about such a referral"));
         }
         if !package.eq_ignore_ascii_case("conference") {
@@ -58,6 +58,19 @@ impl Wish {
     pub(super) fn event(&self) -> String {
         self.id.as_ref().map_or("conference".to_owned(), |id| format!("conference;id={id}"))
     }
+}
+
+/// A SUBSCRIBE to what comes of a REFER: its `id`, if it has one, and for how long, in seconds. `None` for another package.
+///
+/// # Errors
+///
+/// As of [`Wish::of`].
+pub(super) fn of_referral(subscribe: &Request) -> Result<Option<(Option<&str>, u32)>, Refused> {
+    let event = field(subscribe, "event").unwrap_or_default();
+    if !event.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("refer") {
+        return Ok(None);
+    }
+    Ok(Some((parameter(event, "id"), expires(field(subscribe, "expires"))?)))
 }
 
 fn expires(value: Option<&str>) -> Result<u32, Refused> {

@@ -19,6 +19,7 @@ mod dialog;
 mod dispatch;
 mod door;
 mod event;
+mod following;
 pub mod framing;
 pub mod gate;
 mod guards;

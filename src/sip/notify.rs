@@ -39,12 +39,13 @@ pub(super) async fn conference(
     outcome(sent)
 }
 
-/// The one NOTIFY of a REFER (RFC 3515 §2.4.5, GC-INV-04): how it went, and that nothing follows.
+/// A NOTIFY of a REFER (RFC 3515 §2.4.5): how far it has come, or how it went.
 pub(super) async fn referral(
     shared: &Arc<Shared>,
     dialog: &SharedDialog,
     way: &mut Way,
-    event: String,
+    event: &str,
+    state: &SubscriptionState,
     (code, phrase): (u16, &str),
 ) -> Outcome {
     let phrase: String = phrase.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
@@ -52,7 +53,7 @@ pub(super) async fn referral(
         method: Method::Notify,
         fields: vec![
             Header::Event(event.into()),
-            Header::SubscriptionState("terminated;reason=noresource".into()),
+            Header::SubscriptionState(state_field(state).into()),
             Header::ContentType("message/sipfrag;version=2.0".into()),
         ],
         has_contact: true,

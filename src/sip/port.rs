@@ -84,7 +84,7 @@ pub struct Subscribe {
 /// Notifications that wait for one subscription: the one that is due, and the last.
 pub const NOTIFICATIONS: usize = 2;
 
-/// A REFER to a room that passed every check that needs no room: one Refer-To with a URI of a known scheme, method INVITE.
+/// A REFER to a room that passed every check that needs no room: one Refer-To with a URI of a known scheme, method INVITE or BYE.
 #[derive(Debug)]
 pub struct Refer {
     /// The Request-URI, which names the room; within a call, that of its INVITE.
@@ -95,23 +95,41 @@ pub struct Refer {
     pub leg: Option<LegId>,
     /// Call-ID, for the log.
     pub call_id: String,
-    /// Who is to be invited.
-    pub target: Invitee,
+    /// What he wants.
+    pub aim: Aim,
+    /// Why, for people (RFC 3326).
+    pub reason: Option<String>,
     /// What comes of it. Bounded by [`ANSWERS`]; when the sender is dropped early the driver says 500.
     pub answers: mpsc::Sender<ReferAnswer>,
 }
 
-/// Who is to be invited (GC-INV-06).
+/// What a REFER is for, by the method of its Refer-To.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Invitee {
+pub enum Aim {
+    /// Somebody is to be invited (method INVITE, or none).
+    Invite(Person),
+    /// A participant is to be removed (method BYE; RFC 4579 §5.11).
+    Remove(Person),
+}
+
+/// Whom a Refer-To names (GC-INV-06).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Person {
     /// A `sip:` or `im:` URI: scheme, user and host only.
     Sip(SipUri),
+    /// The same with `gr`: the place of a participant in a room.
+    Occupant {
+        /// Scheme, user and host.
+        room: SipUri,
+        /// His nickname.
+        nickname: String,
+    },
     /// An `xmpp:` URI: the bare JID.
     Xmpp(BareJid),
 }
 
-/// Answers that wait for one referral.
-pub const ANSWERS: usize = 4;
+/// Answers that wait for one referral: one more than the room ever gives (see [`ReferAnswer`]).
+pub const ANSWERS: usize = 12;
 
 /// The focus as the SIP driver sees it. Nothing here waits.
 pub trait Focus: Send + Sync + 'static {

@@ -1,4 +1,4 @@
-//! What a REFER asks for: whom to invite, whether anybody wants to hear of it, and on behalf of which call (RFC 3515, RFC 4488,
+//! What a REFER asks for: whom to invite or to remove, whether anybody wants to hear of it, and on behalf of which call (RFC 3515, RFC 4488,
 //! RFC 7614, RFC 4538). Pure.
 
 use jid::BareJid;
@@ -9,14 +9,14 @@ use rsipstack::sip::Request;
 
 use super::dispatch::Refused;
 use super::head::parameter;
-use super::port::Invitee;
+use super::port::{Aim, Person};
 use super::reply::{field, fields};
 use super::shared::DialogId;
 
 /// What became clear of a REFER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
-    pub(super) target: Invitee,
+    pub(super) aim: Aim,
     /// How its subscriber declined the implicit subscription, if he did.
     pub(super) declined: Option<Declined>,
     /// The dialog that Target-Dialog names, as we see it.
@@ -37,9 +37,9 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// 400 for what is missing, repeated, malformed or of another scheme; 403 for `sips:`; 501 for another method than INVITE.
+    /// 400 for what is missing, repeated, malformed or of another scheme; 403 for `sips:`; 501 for another method than INVITE or BYE.
     pub(super) fn of(refer: &Request) -> Result<Self, Refused> {
-        Ok(Self { target: target(refer)?, declined: declined(refer)?, dialog: target_dialog(refer)? })
+        Ok(Self { aim: aim(refer)?, declined: declined(refer)?, dialog: target_dialog(refer)? })
     }
 }
 
@@ -47,50 +47,78 @@ fn bad(text: impl Into<String>) -> Refused {
     Refused::new(400, "refer_to", text)
 }
 
+/// What a Refer-To wants done to whom it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Invite,
+    Bye,
+}
+
+impl Method {
+    /// Methods are case-sensitive, those who write this by hand are not.
+    fn parse(name: &str) -> Result<Self, Refused> {
+        match name.to_ascii_uppercase().as_str() {
+            "INVITE" => Ok(Self::Invite),
+            "BYE" => Ok(Self::Bye),
+            _ => Err(Refused::new(501, "refer_method", "a room invites and removes: method INVITE, BYE, or none")),
+        }
+    }
+
+    /// As a parameter of the URI or of the field (CF-09), which may not contradict each other.
+    fn of(values: [Option<Option<&str>>; 2]) -> Result<Self, Refused> {
+        let mut methods = values.into_iter().flatten().map(|name| Self::parse(name.unwrap_or_default()));
+        match (methods.next().transpose()?, methods.next().transpose()?) {
+            (Some(one), Some(other)) if one != other => Err(bad("Refer-To has two methods")),
+            (method, _) => Ok(method.unwrap_or(Self::Invite)),
+        }
+    }
+}
+
 /// RFC 3515 §2.4.1: exactly one.
-fn target(refer: &Request) -> Result<Invitee, Refused> {
+fn aim(refer: &Request) -> Result<Aim, Refused> {
     let mut values = fields(refer, "refer-to");
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(bad("a REFER needs exactly one Refer-To"));
     };
     let address = NameAddr::parse(value).map_err(|error| bad(format!("Refer-To: {error}")))?;
-    let method = address.param("method").map(|method| method.unwrap_or_default().to_owned());
-    check_method(method.as_deref())?;
     let (scheme, rest) = address.uri.split_once(':').ok_or_else(|| bad("Refer-To has no URI"))?;
-    match scheme.to_ascii_lowercase().as_str() {
-        "sip" => sip(&address.uri),
+    let (person, method) = match scheme.to_ascii_lowercase().as_str() {
+        "sip" => sip(&address.uri, &address)?,
         // RFC 3860 §3: the address of a user, without parameters.
-        "im" => sip(&format!("sip:{}", rest.split('?').next().unwrap_or_default())),
-        "xmpp" => xmpp(rest),
+        "im" => sip(&format!("sip:{}", rest.split('?').next().unwrap_or_default()), &address)?,
+        "xmpp" => (xmpp(rest)?, Method::of([address.param("method"), None])?),
         // RFC 7247 §8: nobody can promise that what follows is as secure.
-        "sips" => Err(Refused::new(403, "refer_to_sips", "sips: URIs are not translated; use sip:")),
-        _ => Err(bad(format!("Refer-To: the scheme {scheme} is not supported; use sip:, im: or xmpp:"))),
-    }
+        "sips" => return Err(Refused::new(403, "refer_to_sips", "sips: URIs are not translated; use sip:")),
+        _ => return Err(bad(format!("Refer-To: the scheme {scheme} is not supported; use sip:, im: or xmpp:"))),
+    };
+    Ok(match (method, person) {
+        (Method::Bye, person) => Aim::Remove(person),
+        // Who has a place already is not invited to it: his address as such is taken for the whole.
+        (Method::Invite, Person::Occupant { room, .. }) => Aim::Invite(Person::Sip(room)),
+        (Method::Invite, person) => Aim::Invite(person),
+    })
 }
 
-/// As a parameter of the URI or of the field (CF-09). Methods are case-sensitive, those who write this by hand are not.
-fn check_method(method: Option<&str>) -> Result<(), Refused> {
-    match method {
-        Some(method) if !method.eq_ignore_ascii_case("INVITE") => {
-            Err(Refused::new(501, "refer_method", "a room takes only invitations: method INVITE, or none"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn sip(uri: &str) -> Result<Invitee, Refused> {
-    // What is behind the question mark would be fields of an INVITE, which is not sent as such.
+fn sip(uri: &str, address: &NameAddr) -> Result<(Person, Method), Refused> {
+    // What is behind the question mark would be fields of a request, which is not sent as such.
     let uri = uri.split('?').next().unwrap_or_default();
     let uri = SipUri::parse(uri).map_err(|error| bad(format!("Refer-To: {error}")))?;
-    check_method(uri.param("method").map(Option::unwrap_or_default))?;
+    let method = Method::of([address.param("method"), uri.param("method")])?;
     if uri.user().is_none() {
         return Err(bad("Refer-To names no user"));
     }
-    Ok(Invitee::Sip(uri.aor()))
+    // Behind the brackets some write what belongs within (E-03).
+    let behind = address.param("gr").flatten().and_then(percent_decode_text);
+    let place = uri.gr().or(behind).filter(|place| !place.is_empty());
+    let person = match place {
+        Some(place) => Person::Occupant { room: uri.aor(), nickname: place.into_owned() },
+        None => Person::Sip(uri.aor()),
+    };
+    Ok((person, method))
 }
 
 /// RFC 5122: `[//authority/]node@domain[/resource][?query][#fragment]`.
-fn xmpp(rest: &str) -> Result<Invitee, Refused> {
+fn xmpp(rest: &str) -> Result<Person, Refused> {
     let no_jid = || bad("Refer-To is no JID of a user");
     let path = match rest.strip_prefix("//") {
         Some(rest) => rest.split_once('/').ok_or_else(no_jid)?.1,
@@ -103,7 +131,7 @@ fn xmpp(rest: &str) -> Result<Invitee, Refused> {
     if jid.node().is_none() {
         return Err(no_jid());
     }
-    Ok(Invitee::Xmpp(jid))
+    Ok(Person::Xmpp(jid))
 }
 
 fn declined(refer: &Request) -> Result<Option<Declined>, Refused> {
@@ -146,10 +174,15 @@ mod tests {
         Wanted::of(&request).map_err(|refused| refused.refusal.code)
     }
 
+    fn aim(refer_to: &str) -> Result<Aim, u16> {
+        wanted(&format!("Refer-To: {refer_to}\r\n")).map(|wanted| wanted.aim)
+    }
+
     fn invitee(refer_to: &str) -> Result<String, u16> {
-        wanted(&format!("Refer-To: {refer_to}\r\n")).map(|wanted| match wanted.target {
-            Invitee::Sip(uri) => uri.to_string(),
-            Invitee::Xmpp(jid) => format!("xmpp:{jid}"),
+        aim(refer_to).map(|aim| match aim {
+            Aim::Invite(Person::Sip(uri)) => uri.to_string(),
+            Aim::Invite(Person::Xmpp(jid)) => format!("xmpp:{jid}"),
+            other => panic!("{other:?}"),
         })
     }
 
@@ -158,7 +191,7 @@ mod tests {
     fn the_refer_of_example_42_invites_benvolio() {
         let printed = include_str!("../../tests/fixtures/rfc7702/example-42-refer.sip").replace('\n', "\r\n");
         let Ok(wanted) = Wanted::of(&Request::try_from(printed.as_bytes()).unwrap()) else { panic!("it is refused") };
-        assert!(matches!(&wanted.target, Invitee::Sip(uri) if uri.to_string() == "sip:benvolio@example.com"));
+        assert!(matches!(&wanted.aim, Aim::Invite(Person::Sip(uri)) if uri.to_string() == "sip:benvolio@example.com"));
         assert_eq!((wanted.declined, wanted.dialog), (None, None));
     }
 
@@ -205,11 +238,33 @@ mod tests {
         {
             assert_eq!(invitee(refer_to), Err(400), "{refer_to}");
         }
-        for refer_to in ["<sip:a@b;method=BYE>", "<sip:a@b>;method=BYE", "<xmpp:a@b>;method=MESSAGE"] {
-            assert_eq!(invitee(refer_to), Err(501), "{refer_to}");
+        for refer_to in ["<sip:a@b;method=SUBSCRIBE>", "<sip:a@b>;method=x", "<xmpp:a@b>;method=MESSAGE"] {
+            assert_eq!(aim(refer_to), Err(501), "{refer_to}");
         }
         assert_eq!(wanted(""), Err(400));
         assert_eq!(wanted("Refer-To: <sip:a@b>\r\nr: <sip:c@d>\r\n"), Err(400));
+    }
+
+    /// CF-09, CF-10.
+    #[test]
+    fn method_bye_removes_by_place_or_by_address_wherever_it_is_written() {
+        let user = Ok(Aim::Remove(Person::Sip(SipUri::parse("sip:tybalt@example.com").unwrap())));
+        for refer_to in ["<sip:tybalt@example.com;method=BYE>", "<sip:tybalt@example.com:5070>;method=bye"] {
+            assert_eq!(aim(refer_to), user, "{refer_to}");
+        }
+        let room = SipUri::parse("sip:verona@rooms.example.com").unwrap();
+        let place = Ok(Aim::Remove(Person::Occupant { room, nickname: "Ty balt".into() }));
+        for refer_to in [
+            "<sip:verona@rooms.example.com;gr=Ty%20balt;method=BYE>",
+            "<sip:verona@rooms.example.com;gr=Ty%20balt>;method=BYE",
+            "<sip:verona@rooms.example.com;method=BYE>;gr=Ty%20balt",
+            "<sip:verona@rooms.example.com;gr=Ty%20balt;method=BYE>;method=BYE",
+        ] {
+            assert_eq!(aim(refer_to), place, "{refer_to}");
+        }
+        let tybalt = Aim::Remove(Person::Xmpp("tybalt@example.com".parse().unwrap()));
+        assert_eq!(aim("<xmpp:tybalt@example.com/home>;method=BYE"), Ok(tybalt));
+        assert_eq!(aim("<sip:a@b;method=INVITE>;method=BYE"), Err(400));
     }
 
     /// RF-07, RF-09, RF-13.

@@ -1,5 +1,5 @@
-//! REFER: asks the room to invite somebody, answers as the room says, and sends the one NOTIFY that follows (RFC 3515,
-//! RFC 7647). The subscription that it implies is over with that NOTIFY (GC-INV-04).
+//! REFER: asks the room to invite or to remove somebody, and answers as the room says (RFC 3515, RFC 7647). What its subscriber
+//! hears afterwards is in [`following`](super::following).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,11 @@ use super::client::Way;
 use super::contact::OurEnd;
 use super::dialog::{Dialog, cseq};
 use super::dispatch::{Place, Refused, check_ready_for_more, respond};
+use super::following::Following;
 use super::gate::ALLOW_EVENTS;
 use super::invite::finish;
-use super::notify;
 use super::port::{ANSWERS, Caller, LegId, Refer, ReferAnswer};
+use super::reason;
 use super::refer_to::{Declined, Wanted};
 use super::reply;
 use super::setup::{Ongoing, Origin};
@@ -28,8 +29,6 @@ use crate::hub::mailbox::Source;
 
 /// How long a room may take to accept or to refuse.
 const DECISION: Duration = Duration::from_secs(5);
-/// How long it may take after that to say what came of it, before the referrer is told that nobody knows.
-const RESULT: Duration = Duration::from_secs(32);
 
 /// A REFER with everything that it needs.
 struct Beginning {
@@ -108,7 +107,8 @@ async fn run(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Begi
         caller: usage.owner.clone(),
         leg,
         call_id: usage.id().call_id.clone(),
-        target: wanted.target,
+        aim: wanted.aim,
+        reason: reason::text_of(&tx.original),
         answers: sender,
     };
     match shared.focus.refer(refer) {
@@ -134,9 +134,9 @@ async fn answer(
     source: Source,
     declined: Option<Declined>,
 ) {
-    let result = match timeout(DECISION, answers.recv()).await {
+    let first = match timeout(DECISION, answers.recv()).await {
         Ok(Some(ReferAnswer::Accepted)) => None,
-        Ok(Some(ReferAnswer::Last { code, phrase })) => Some((code, phrase)),
+        Ok(Some(word @ (ReferAnswer::Last { .. } | ReferAnswer::Progress { .. }))) => Some(word),
         Ok(Some(ReferAnswer::Refused(refusal))) => {
             source.finish(Mail::ReferralEnded);
             return refuse(shared, tx, &place, usage, Refused { refusal, label: "room", fields: Vec::new() }).await;
@@ -147,41 +147,25 @@ async fn answer(
             return refuse(shared, tx, &place, usage, refused).await;
         }
     };
-    let event = match cseq(&tx.original) {
-        // RFC 3515 §2.4.6.
-        Some(number) if !usage.is_first_referral() => format!("refer;id={number}"),
-        _ => "refer".to_owned(),
-    };
+    let number = cseq(&tx.original).unwrap_or_default();
+    // RFC 3515 §2.4.6.
+    let is_first = usage.is_first_referral();
+    let event = if is_first { "refer".to_owned() } else { format!("refer;id={number}") };
     let mut fields =
         vec![usage.contact(shared, OurEnd::of(&place)), Header::Other("Allow-Events".into(), ALLOW_EVENTS.into())];
     if declined == Some(Declined::ReferSub) {
         fields.push(Header::Other("Refer-Sub".into(), "false".into()));
     }
     tracing::debug!(call_id = %usage.id().call_id, user = %usage.owner.aor, "referral accepted");
-    let _flow = place.flow.clone().map(FlowUse::new);
-    let mut way = Way::back(place, tx.connection.clone());
+    let flow = place.flow.clone().map(FlowUse::new);
+    let way = Way::back(place, tx.connection.clone());
+    // Known before the 200, so that what the referrer says next finds it.
+    let refreshes = declined.is_none().then(|| usage.follow_referral(number, is_first));
     let response = reply::response(&tx.original, 200, fields, Vec::new());
     finish(shared, tx, response).await;
-    if declined.is_none() {
-        let (code, phrase) = match result {
-            Some(result) => result,
-            None => last(&mut answers).await,
-        };
-        let outcome = notify::referral(shared, &usage, &mut way, event, (code, &phrase)).await;
-        tracing::debug!(call_id = %usage.id().call_id, code, ?outcome, "referral ended");
+    if let Some(refreshes) = refreshes {
+        let following = Following::new(Arc::clone(shared), usage, way, event, refreshes, flow);
+        following.run(first, answers).await;
     }
     source.finish(Mail::ReferralEnded);
-}
-
-/// What came of it.
-async fn last(answers: &mut mpsc::Receiver<ReferAnswer>) -> (u16, String) {
-    let wait = async {
-        while let Some(answer) = answers.recv().await {
-            if let ReferAnswer::Last { code, phrase } = answer {
-                return (code, phrase);
-            }
-        }
-        (500, "Server Internal Error".to_owned())
-    };
-    timeout(RESULT, wait).await.unwrap_or_else(|_| (408, "Request Timeout".to_owned()))
 }

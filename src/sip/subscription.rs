@@ -14,7 +14,7 @@ use super::client::Way;
 use super::contact::OurEnd;
 use super::dialog::Dialog;
 use super::dispatch::{Place, Refused, check_ready_for_more, respond};
-use super::event::Wish;
+use super::event::{self, Wish};
 use super::gate::{ALLOW, ALLOW_EVENTS};
 use super::invite::finish;
 use super::notify;
@@ -27,15 +27,16 @@ use crate::hub::mail::{Mail, SubscriptionMail};
 use crate::hub::mailbox::Source;
 
 /// Refreshes that wait for one subscription; more get 503.
-const REFRESHES: usize = 4;
+pub(super) const REFRESHES: usize = 4;
 /// What a room pays in its mailbox for mail without a body.
 const MAIL_WEIGHT: usize = 256;
 
 /// A SUBSCRIBE that refreshes or ends a subscription, and passed every check.
 pub(super) struct Refresh {
-    tx: Box<Transaction>,
-    place: Place,
-    expires: u32,
+    pub(super) tx: Box<Transaction>,
+    pub(super) place: Place,
+    /// In seconds; 0 ends it.
+    pub(super) expires: u32,
 }
 
 /// What a subscription begins with.
@@ -80,7 +81,7 @@ pub(super) async fn subscribe_within(shared: Arc<Shared>, tx: Transaction, place
     respond(&shared, tx, &place, Some(&name), refused).await;
 }
 
-fn ended() -> Refused {
+pub(super) fn ended() -> Refused {
     Refused::new(481, "no_subscription", "the subscription has ended")
 }
 
@@ -102,6 +103,11 @@ enum Joined {
 }
 
 fn join(shared: &Arc<Shared>, request: &Request, dialog: &Arc<SharedDialog>) -> Result<Joined, Refused> {
+    if let Some((id, expires)) = event::of_referral(request)?
+        && let Some(there) = dialog.followed_referral(id)
+    {
+        return Ok(Joined::There(there, expires));
+    }
     let wish = Wish::of(request)?;
     let (sender, refreshes) = mpsc::channel(REFRESHES);
     match Usage::subscription_within(shared, dialog, (wish.id.clone(), sender)) {
@@ -158,7 +164,7 @@ async fn begin(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Be
     tokio::spawn(subscription.run());
 }
 
-fn ok(
+pub(super) fn ok(
     shared: &Shared,
     dialog: &SharedDialog,
     request: &Request,
@@ -266,7 +272,7 @@ impl Subscription {
 }
 
 /// What came of the NOTIFY that is in flight; none when its task failed. Cancel-safe.
-async fn answered(in_flight: &mut Option<JoinHandle<(Way, Outcome)>>) -> Option<(Way, Outcome)> {
+pub(super) async fn answered(in_flight: &mut Option<JoinHandle<(Way, Outcome)>>) -> Option<(Way, Outcome)> {
     match in_flight {
         Some(task) => task.await.ok(),
         None => std::future::pending().await,

@@ -18,7 +18,7 @@ use super::dispatch::Place;
 use super::port::{Caller, LegId};
 use super::reply;
 use super::shared::{DialogId, FlowUse, Shared};
-use super::subscription::Refresh;
+use super::subscription::{REFRESHES, Refresh};
 
 /// Usages of one dialog besides its call; people have one or two.
 pub(super) const USAGES: usize = 8;
@@ -46,6 +46,7 @@ struct State {
     subscriptions: Vec<(Option<String>, mpsc::Sender<Refresh>)>,
     /// REFERs that came so far.
     referrals: u32,
+    followed: Vec<Followed>,
     whence: Option<Whence>,
 }
 
@@ -54,6 +55,14 @@ struct Whence {
     place: Place,
     connection: Option<SipConnection>,
     _flow: Option<FlowUse>,
+}
+
+/// A REFER whose implicit subscription goes on.
+struct Followed {
+    /// Its CSeq number.
+    number: u32,
+    is_first: bool,
+    refreshes: mpsc::Sender<Refresh>,
 }
 
 /// What a usage is.
@@ -170,6 +179,26 @@ impl SharedDialog {
         end.contact(shared, self.user.as_deref())
     }
 
+    /// A referral's subscription goes on; what comes for it is received (RFC 3515 §2.4.6).
+    pub(super) fn follow_referral(&self, number: u32, is_first: bool) -> mpsc::Receiver<Refresh> {
+        let (refreshes, receiver) = mpsc::channel(REFRESHES);
+        let mut state = self.lock();
+        state.followed.retain(|followed| !followed.refreshes.is_closed());
+        state.followed.push(Followed { number, is_first, refreshes });
+        receiver
+    }
+
+    /// The referral whose subscription has this `id`; without one, the first.
+    pub(super) fn followed_referral(&self, id: Option<&str>) -> Option<mpsc::Sender<Refresh>> {
+        let state = self.lock();
+        let mut alive = state.followed.iter().filter(|followed| !followed.refreshes.is_closed());
+        let found = match id {
+            Some(id) => alive.find(|followed| followed.number.to_string() == id),
+            None => alive.find(|followed| followed.is_first),
+        };
+        found.map(|followed| followed.refreshes.clone())
+    }
+
     /// Counts a REFER; whether it is the first in this dialog (RFC 3515 §2.4.6).
     pub(super) fn is_first_referral(&self) -> bool {
         let mut state = self.lock();
@@ -211,7 +240,15 @@ impl Usage {
 
     fn open(shared: &Arc<Shared>, dialog: Dialog, owner: Caller, room: SipUri, request: &Request, kind: Kind) -> Self {
         let id = dialog.id().clone();
-        let state = State { dialog, usages: 1, leg: None, subscriptions: Vec::new(), referrals: 0, whence: None };
+        let state = State {
+            dialog,
+            usages: 1,
+            leg: None,
+            subscriptions: Vec::new(),
+            referrals: 0,
+            followed: Vec::new(),
+            whence: None,
+        };
         let dialog = Arc::new(SharedDialog {
             id: id.clone(),
             owner,

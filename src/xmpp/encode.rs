@@ -2,7 +2,7 @@
 //! before it ends the stream.
 
 use bytes::Bytes;
-use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza, ReceiptKind};
+use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza, ReceiptKind, Role};
 use mucfocus_core::xmpp_stream::xml;
 
 /// The longest stanza that is sent, in octets. Stock servers end the whole stream, with everything else that it carries, at
@@ -94,6 +94,16 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             };
             out.raw("</x></message>");
         }
+        OutStanza::SetRole { room, id, nick, role, reason } => {
+            out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><query xmlns='http://jabber.org/protocol/muc#admin'><item").attribute("nick", nick)?;
+            out.attribute("role", role_name(*role))?;
+            match reason {
+                None => out.raw("/>"),
+                Some(reason) => out.raw("><reason>").text(reason)?.raw("</reason></item>"),
+            };
+            out.raw("</query></iq>");
+        }
         OutStanza::Ping { to, id } => {
             out.raw("<iq type='get'").attribute("to", to.as_str())?.attribute("id", id)?;
             out.raw("><ping xmlns='urn:xmpp:ping'/></iq>");
@@ -178,6 +188,16 @@ const fn chat_state_name(state: ChatState) -> &'static str {
         ChatState::Paused => "paused",
         ChatState::Inactive => "inactive",
         ChatState::Gone => "gone",
+    }
+}
+
+/// XEP-0045 §5.1.
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Moderator => "moderator",
+        Role::Participant => "participant",
+        Role::Visitor => "visitor",
+        Role::None => "none",
     }
 }
 

@@ -16,6 +16,7 @@ mod nicknames;
 mod outage;
 mod receipts;
 mod removal;
+mod removing;
 mod roster;
 mod self_ping;
 mod speech;

@@ -13,7 +13,8 @@ fn each_once() -> Metrics {
     metrics.message_refused(415);
     metrics.nickname_refused(425);
     metrics.notification(Notified::Delivered);
-    metrics.invitation(100);
+    metrics.referral(false, 100);
+    metrics.referral(true, 200);
     metrics.msrp_violation("message_id_missing");
     metrics.sip_request("INVITE");
     metrics.sip_gate_refusal("too_long");

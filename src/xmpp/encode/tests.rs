@@ -262,3 +262,23 @@ fn what_xml_cannot_carry_is_refused() {
     }
     assert_eq!(EncodeError::IllegalCharacter('\u{1B}').to_string(), "XML cannot carry U+001B: leave it out");
 }
+
+/// CF-08.
+#[test]
+fn a_removal_takes_the_role_away_and_may_say_why() {
+    let removal = |reason: Option<&str>| OutStanza::SetRole {
+        room: "verona@muc.example.com".parse().unwrap(),
+        id: "r-1".into(),
+        nick: "Ty'balt <x>".into(),
+        role: mucfocus_core::stanza::Role::None,
+        reason: reason.map(Into::into),
+    };
+    let text = |stanza: OutStanza| String::from_utf8(encode(&stanza).unwrap().to_vec()).unwrap();
+    assert_eq!(
+        text(removal(Some("Peace & quiet"))),
+        "<iq type='set' to='verona@muc.example.com' id='r-1'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+         <item nick='Ty&apos;balt &lt;x&gt;' role='none'><reason>Peace &amp; quiet</reason></item></query></iq>"
+    );
+    assert!(text(removal(None)).contains("role='none'/></query>"));
+    assert_eq!(encode(&removal(Some("\u{0}"))), Err(EncodeError::IllegalCharacter('\0')));
+}

@@ -222,7 +222,7 @@ impl<T: Clone> Membership<T> {
                 }
             }
             _ if self.pinging.awaits(&iq.id) => self.ping_answered(env, &iq.answer, out),
-            _ => self.errand_answered(env, &iq, out),
+            _ => self.errand_answered(env, iq, out),
         }
     }
 

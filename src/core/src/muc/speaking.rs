@@ -9,7 +9,9 @@ use jid::{BareJid, FullJid};
 use super::membership::{Event, Membership};
 use super::reflections::Known;
 use crate::env::Env;
-use crate::stanza::{Asks, ChatState, Condition, ErrorKind, Iq, IqAnswer, Message, OutStanza, Receipt, StanzaError};
+use crate::stanza::{
+    Asks, ChatState, Condition, ErrorKind, Iq, IqAnswer, Message, OutStanza, Receipt, Role, StanzaError,
+};
 use crate::time::Instant;
 
 /// How long a room that says "wait" is left alone (XM-16).
@@ -18,6 +20,8 @@ const BACK_OFF: Duration = Duration::from_secs(2);
 const MAX_DONE: usize = 32;
 /// What tells the ping from the message before it.
 const PING: &str = "p-";
+/// Begins the id of what the room itself answers.
+const REQUEST: &str = "r-";
 
 /// Something that has no reflection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,13 @@ pub enum Errand {
         /// Who is invited.
         to: BareJid,
         /// Why.
+        reason: Option<String>,
+    },
+    /// The removal of an occupant, which is a moderator's to ask for.
+    Removal {
+        /// Who is removed.
+        nick: String,
+        /// Why, for him and for those who stay.
         reason: Option<String>,
     },
 }
@@ -121,8 +132,10 @@ impl<T: Clone> Membership<T> {
         let (room, deadline) = (self.muc.clone(), utterance.deadline);
         let id = match &utterance.said {
             Said::Errand(Errand::Private { id, .. }) => id.clone(),
+            Said::Errand(Errand::Removal { .. }) => alloc::format!("{REQUEST}{}", env.token()),
             _ => env.token(),
         };
+        let is_request = matches!(&utterance.said, Said::Errand(Errand::Removal { .. }));
         let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{id}") };
         let (stanza, has_reflection) = match utterance.said.clone() {
             Said::Text(body) => (OutStanza::Groupchat { room, id: id.clone(), body }, true),
@@ -133,13 +146,16 @@ impl<T: Clone> Membership<T> {
             Said::Errand(Errand::Invitation { to, reason }) => {
                 (OutStanza::Invite { room, id: id.clone(), to, reason }, false)
             }
+            Said::Errand(Errand::Removal { nick, reason }) => {
+                (OutStanza::SetRole { room, id: id.clone(), nick, role: Role::None, reason }, false)
+            }
         };
         out.push(Event::Send(stanza));
         if has_reflection {
             self.reflections.expect(id, utterance, deadline);
         } else {
             self.errands.expect(id, utterance, deadline);
-            out.push(Event::Send(ping));
+            out.extend((!is_request).then_some(Event::Send(ping)));
         }
     }
 
@@ -194,11 +210,28 @@ impl<T: Clone> Membership<T> {
         }
     }
 
+    /// Something that was asked for an errand has its answer.
+    pub(super) fn errand_answered(&mut self, env: &mut Env<'_>, iq: Iq, out: &mut Vec<Event<T>>) {
+        if let Some(id) = iq.id.strip_prefix(PING) {
+            return self.passed(env, id, &iq.answer, out);
+        }
+        let is_of_room = iq.from.as_ref().is_some_and(|from| *from == self.muc);
+        if iq.id.starts_with(REQUEST)
+            && is_of_room
+            && let Known::Awaited(utterance) = self.errands.settle(&iq.id)
+        {
+            let result = match iq.answer {
+                IqAnswer::Result(_) => Ok(()),
+                IqAnswer::Error(error) => Err(error),
+            };
+            out.push(Event::Concluded(utterance.ticket, result));
+        }
+    }
+
     /// The room has answered the ping behind an errand, so a refusal by the room would have come before. An answer that is not
     /// the room's, or of a room that has lost us, acknowledges nothing: its errand is waited for until its deadline.
-    pub(super) fn errand_answered(&mut self, env: &mut Env<'_>, iq: &Iq, out: &mut Vec<Event<T>>) {
-        let Some(id) = iq.id.strip_prefix(PING) else { return };
-        if let IqAnswer::Error(error) = &iq.answer
+    fn passed(&mut self, env: &mut Env<'_>, id: &str, answer: &IqAnswer, out: &mut Vec<Event<T>>) {
+        if let IqAnswer::Error(error) = answer
             && !is_of_the_room(error)
         {
             return self.doubt(env, out);

@@ -8,7 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use jid::{BareJid, FullJid};
 
-use super::referral::{ReferAnswer, ReferralId};
+use super::referral::{Action, ReferAnswer, ReferralId};
 use crate::address::mapping::RoomMatch;
 use crate::address::sip_uri::SipUri;
 use crate::conference::{Notification, Outcome as Notified, SubscriptionId};
@@ -137,11 +137,11 @@ pub enum Input {
     Notified(SubscriptionId, Notified),
     /// The dialog of a subscription is over. Nothing comes of it after that.
     SubscriptionEnded(SubscriptionId),
-    /// Somebody wants somebody else invited.
+    /// Somebody wants somebody else invited or removed.
     Refer {
         /// A name that was never used before.
         id: ReferralId,
-        /// Who, and whom.
+        /// Who, and what.
         referral: Referral,
     },
     /// Everybody leaves: the process ends.
@@ -161,15 +161,19 @@ pub struct Watch {
     pub expires: Duration,
 }
 
-/// A wish to have somebody invited.
+/// A wish to have something done to somebody.
 #[derive(Debug, Clone)]
 pub struct Referral {
-    /// Who invites, verified: scheme, user and host only.
+    /// Who wishes, verified: scheme, user and host only.
     pub caller: SipUri,
     /// The call that the REFER came within.
     pub leg: Option<LegId>,
-    /// Who is invited.
-    pub invitee: BareJid,
+    /// The room as its rule maps it.
+    pub room: RoomMatch,
+    /// What is to be done, to whom.
+    pub action: Action,
+    /// Why, for people.
+    pub reason: Option<String>,
 }
 
 /// What a room wants done. Nothing here waits for an answer: answers are inputs.

@@ -14,6 +14,7 @@ mod observing;
 mod outage;
 mod receipts;
 pub mod referral;
+pub mod removing;
 mod rendered;
 mod talking;
 mod watching;
@@ -120,6 +121,8 @@ enum Said {
     Nickname(LegId, Ticket),
     /// An invitation.
     Invitation(ReferralId),
+    /// A removal.
+    Removal(ReferralId),
 }
 
 /// An account's place in the MUC, and the legs that share it.
@@ -260,7 +263,7 @@ impl Room {
             Input::Refreshed(id, expires) => self.refreshed(env, id, expires),
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
-            Input::Refer { id, referral } => self.referred(env, id, &referral),
+            Input::Refer { id, referral } => self.referred(env, id, referral),
             Input::Drain => self.drain(env),
         }
         self.publish(env);

@@ -1,9 +1,13 @@
-//! Invitations by REFER (GC-INV): who may invite, and what comes of it.
+//! What comes of a REFER: who may refer at all, and invitations through the room (GC-INV). Removals are in
+//! [`removing`](super::removing).
 
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use super::io::{Output, Referral};
+use jid::BareJid;
+
+use super::io::{MembershipId, Output, Referral};
+use super::removing::Victim;
 use super::{Room, Said};
 use crate::env::Env;
 use crate::leg::call::Refusal;
@@ -18,6 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReferralId(pub u64);
 
+/// What a REFER asks for.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// That an XMPP user is invited.
+    Invite(BareJid),
+    /// That somebody is removed (RFC 4579 §5.11).
+    Remove(Victim),
+}
+
 /// What comes of a REFER, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferAnswer {
@@ -25,6 +38,13 @@ pub enum ReferAnswer {
     Refused(Refusal),
     /// It is accepted: 200, and an implicit subscription where it was not declined.
     Accepted,
+    /// How far it has come: a NOTIFY that leaves the subscription active. Eight at most, each other than the one before.
+    Progress {
+        /// Status code, 100 to 199.
+        code: u16,
+        /// Reason phrase.
+        phrase: String,
+    },
     /// The last NOTIFY: a sipfrag with this status line, and the subscription ends (`noresource`). For an XMPP invitee `100 Trying`
     /// says that the invitation is on its way, as nobody will hear whether he follows it (GC-INV-04).
     Last {
@@ -36,29 +56,52 @@ pub enum ReferAnswer {
 }
 
 impl Room {
-    /// Only an occupant may invite (GC-INV-09); whether the room lets him is the room's to say.
-    pub(super) fn referred(&mut self, env: &mut Env<'_>, id: ReferralId, referral: &Referral) {
+    /// Only an occupant may refer (GC-INV-09); whether the room lets him is the room's to say.
+    pub(super) fn referred(&mut self, env: &mut Env<'_>, id: ReferralId, referral: Referral) {
         let member = self.member_of(&referral.caller, referral.leg);
-        let inside = member.filter(|m| self.members.get(m).is_some_and(|m| m.membership.is_inside()));
-        let Some(member) = inside else {
-            let refusal = Refusal::new(403, "Only who is in the room may invite others to it");
-            return self.out.push_back(Output::Referral(id, ReferAnswer::Refused(refusal)));
+        let Some(member) = member.filter(|m| self.is_inside(*m)) else {
+            let why = match referral.action {
+                Action::Invite(_) => "Only who is in the room may invite others to it",
+                Action::Remove(_) => "Only who is in the room may remove others from it",
+            };
+            return self.refuse_referral(id, Refusal::new(403, why));
         };
+        match referral.action {
+            Action::Invite(invitee) => self.invite(env, id, member, invitee, referral.reason),
+            Action::Remove(victim) => self.remove(env, id, member, (&referral.room, &victim), referral.reason),
+        }
+    }
+
+    pub(super) fn refuse_referral(&mut self, id: ReferralId, refusal: Refusal) {
+        self.out.push_back(Output::Referral(id, ReferAnswer::Refused(refusal)));
+    }
+
+    pub(super) fn accept_referral(&mut self, id: ReferralId) {
         self.out.push_back(Output::Referral(id, ReferAnswer::Accepted));
-        let errand = Errand::Invitation { to: referral.invitee.clone(), reason: None };
+    }
+
+    pub(super) fn end_referral(&mut self, id: ReferralId, code: u16, phrase: String) {
+        self.out.push_back(Output::Referral(id, ReferAnswer::Last { code, phrase }));
+    }
+
+    fn invite(&mut self, env: &mut Env<'_>, id: ReferralId, member: MembershipId, to: BareJid, reason: Option<String>) {
+        self.accept_referral(id);
+        let errand = Errand::Invitation { to, reason };
         let deadline = env.now + PATIENCE;
         self.with_member(env, member, |m, env, out| m.run(env, Said::Invitation(id), errand, deadline, out));
     }
 
     pub(super) fn invitation_concluded(&mut self, id: ReferralId, result: Result<(), StanzaError>) {
-        let (code, phrase) = match result {
-            Ok(()) => (100, "Trying".to_string()),
-            Err(error) => {
-                let words = error.text.as_deref().map(phrases::quoted).filter(|words| !words.is_empty());
-                let phrase = words.unwrap_or_else(|| phrases::explain(error.condition).into());
-                (errors::sip_for_invitation(&error), phrase)
-            }
-        };
-        self.out.push_back(Output::Referral(id, ReferAnswer::Last { code, phrase }));
+        match result {
+            Ok(()) => self.end_referral(id, 100, "Trying".to_string()),
+            Err(error) => self.fail_referral(id, &error),
+        }
+    }
+
+    /// The room does not let him: its own words, where it has any.
+    pub(super) fn fail_referral(&mut self, id: ReferralId, error: &StanzaError) {
+        let words = error.text.as_deref().map(phrases::quoted).filter(|words| !words.is_empty());
+        let phrase = words.unwrap_or_else(|| phrases::explain(error.condition).into());
+        self.end_referral(id, errors::sip_for_invitation(error), phrase);
     }
 }

@@ -189,6 +189,7 @@ impl Room {
         match said {
             Said::Nickname(id, ticket) => self.nickname_concluded(env, (id, ticket), result),
             Said::Invitation(id) => self.invitation_concluded(id, result),
+            Said::Removal(id) => self.removal_concluded(id, result),
             Said::Message(id, ticket) => {
                 if result.is_ok() {
                     self.trace(id, Trace::MessagePublished);
@@ -253,6 +254,7 @@ impl Room {
         match said {
             Said::Nickname(id, ticket) => self.nickname_overdue(env, id, ticket),
             Said::Invitation(id) => self.invitation_concluded(id, Ok(())),
+            Said::Removal(id) => self.removal_overdue(id),
             Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
                 self.forget_fate((id, ticket));
                 self.settle_all(env, (id, ticket), &OVERDUE, None, "no reflection in time");

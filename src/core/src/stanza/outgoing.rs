@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use jid::{BareJid, FullJid, Jid};
 
-use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt};
+use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt, Role};
 
 /// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,19 @@ pub enum OutStanza {
         id: String,
         /// Who is invited.
         to: BareJid,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Give an occupant another role; `none` removes him (XEP-0045 §8.2 … 8.4). Whether we may is the room's to say.
+    SetRole {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+        /// Who.
+        nick: String,
+        /// The role.
+        role: Role,
         /// Why.
         reason: Option<String>,
     },

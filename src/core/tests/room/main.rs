@@ -39,6 +39,7 @@ mod random;
 mod receipts;
 mod refusals;
 mod removal;
+mod removing;
 mod reoffers;
 mod reports;
 mod rosters;

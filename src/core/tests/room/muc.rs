@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jid::{BareJid, FullJid, Jid};
 use mucfocus_core::stanza::{
     Asks, Condition, Delay, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, MessageKind, MucItem, MucUser,
-    OutStanza, Password, Presence, PresenceKind, Receipt, ReceiptKind, Stanza, StanzaError,
+    OutStanza, Password, Presence, PresenceKind, Receipt, ReceiptKind, Role, Stanza, StanzaError,
 };
 use mucfocus_core::time::WallClock;
 
@@ -59,6 +59,7 @@ pub struct Muc {
     pub refuses_names: Option<StanzaError>,
     pub refuses_private: Option<StanzaError>,
     pub refuses_invitations: Option<StanzaError>,
+    pub refuses_removals: Option<StanzaError>,
     /// From whom, to whom, and what.
     pub whispered: Vec<(String, String, String)>,
     /// From whom, to whom, and what became of which message.
@@ -114,6 +115,7 @@ impl Muc {
             refuses_names: None,
             refuses_private: None,
             refuses_invitations: None,
+            refuses_removals: None,
             whispered: Vec::new(),
             receipts: Vec::new(),
             gives_ids: false,
@@ -238,6 +240,10 @@ impl Muc {
                 None => self.invited.push(to),
             },
             OutStanza::Ping { to, id } => self.pinged(account, &to, id),
+            OutStanza::SetRole { id, nick, role, reason, .. } => {
+                assert_eq!(role, Role::None);
+                self.removal(account, id, &nick, reason);
+            }
             OutStanza::MessageError { to, id, condition, .. } => {
                 let whose = self.occupants.get(to.resource().map_or("", |nick| nick.as_str())).cloned().flatten();
                 if let (Some(account), Some(id)) = (whose, id) {
@@ -410,6 +416,24 @@ impl Muc {
         if self.locked {
             self.exists = false; // nobody ever configured it
         }
+    }
+
+    /// XEP-0045 §8.2.
+    fn removal(&mut self, account: BareJid, id: String, nick: &str, reason: Option<String>) {
+        if let Some(error) = self.refuses_removals.clone() {
+            return self.iq(account, id, IqAnswer::Error(error));
+        }
+        let Some(victim) = self.occupants.get(nick).cloned() else {
+            return self.iq(account, id, IqAnswer::Error(error(Condition::NotAcceptable, ErrorKind::Modify)));
+        };
+        let item = MucItem { actor: self.nickname_of(&account), reason, ..MucItem::default() };
+        match victim {
+            Some(victim) => {
+                self.removes(&victim, nick, MucUser { codes: vec![110, 307], item: Some(item), ..MucUser::default() });
+            }
+            None => self.native(nick, &PresenceKind::Unavailable, item),
+        }
+        self.iq(account, id, IqAnswer::Result(DiscoInfo::default()));
     }
 
     /// Takes an occupant of ours out, saying `muc` to him.

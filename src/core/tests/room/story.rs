@@ -11,7 +11,8 @@ use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::io::{Input, Referral, Watch};
-use mucfocus_core::room::referral::ReferralId;
+use mucfocus_core::room::referral::{Action, ReferralId};
+use mucfocus_core::room::removing::Victim;
 
 use crate::caller::Caller;
 use crate::muc::Muc;
@@ -238,11 +239,21 @@ impl SipUser {
 
     /// Refers somebody to the room; what comes of it.
     pub fn refers(&self, invitee: &str) -> ReferralId {
+        self.wants(Action::Invite(BareJid::new(invitee).unwrap()), None)
+    }
+
+    /// Wants somebody out of the room, and may say why.
+    pub fn removes(&self, victim: Victim, reason: Option<&str>) -> ReferralId {
+        self.wants(Action::Remove(victim), reason)
+    }
+
+    fn wants(&self, action: Action, reason: Option<&str>) -> ReferralId {
         let mut world = self.story.world();
         let id = ReferralId(u64::try_from(world.referrals.len()).unwrap() + 1);
         world.referrals.insert(id, Vec::new());
         let caller = SipUri::parse(&world.callers[&self.leg].uri()).unwrap();
-        let referral = Referral { caller, leg: None, invitee: BareJid::new(invitee).unwrap() };
+        let room = world.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
+        let referral = Referral { caller, leg: None, room, action, reason: reason.map(Into::into) };
         world.post(Source::Call(self.leg), Mail::Input(Input::Refer { id, referral }));
         drop(world);
         self.story.settles();

@@ -1,0 +1,197 @@
+//! Removals by REFER with method BYE: CF-08, CF-10.
+
+use jid::BareJid;
+use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::room::io::{EndCause, Trace};
+use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
+use mucfocus_core::room::removing::Victim;
+use mucfocus_core::stanza::{Condition, ErrorKind, MucItem, OutStanza, PresenceKind, Role};
+
+use crate::muc::error;
+use crate::story::{SipUser, Story};
+
+fn occupant(nickname: &str) -> Victim {
+    let room = SipUri::parse("sip:capulet@rooms.example.com").unwrap();
+    Victim::Occupant { room, nickname: nickname.into() }
+}
+
+fn sip(uri: &str) -> Victim {
+    Victim::User { sip: Some(SipUri::parse(uri).unwrap()), xmpp: None }
+}
+
+fn xmpp(jid: &str) -> Victim {
+    Victim::User { sip: None, xmpp: Some(BareJid::new(jid).unwrap()) }
+}
+
+fn done() -> Vec<ReferAnswer> {
+    vec![ReferAnswer::Accepted, ReferAnswer::Last { code: 200, phrase: "OK".into() }]
+}
+
+fn comes_of(story: &Story, referral: ReferralId) -> Vec<ReferAnswer> {
+    story.world().referrals[&referral].clone()
+}
+
+/// The code of a REFER that is refused at once.
+fn refused_with(story: &Story, referral: ReferralId) -> u16 {
+    match &comes_of(story, referral)[..] {
+        [ReferAnswer::Refused(refusal)] => refusal.code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn romeo_and_tybalt() -> (Story, SipUser, SipUser) {
+    let (story, romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.dials();
+    tybalt.is_answered();
+    (story, romeo, tybalt)
+}
+
+#[test]
+fn a_moderator_removes_another_by_his_place_in_the_room() {
+    // CF-08, CF-10
+    let (story, romeo, tybalt) = romeo_and_tybalt();
+    let referral = romeo.removes(occupant("Tybalt"), Some("Peace, ho!"));
+    assert_eq!(comes_of(&story, referral), done());
+    tybalt.gets_bye(403, "removed from the room by Romeo: Peace, ho!");
+    assert_eq!(romeo.sees().bye, None);
+    let by = romeo.account();
+    let asked = story.muc().log.iter().any(|(account, stanza)| {
+        *account == by
+            && matches!(stanza, OutStanza::SetRole { nick, role: Role::None, reason: Some(why), .. }
+                if nick == "Tybalt" && why == "Peace, ho!")
+    });
+    assert!(asked, "{:?}", story.muc().log);
+    story.everybody_leaves();
+}
+
+#[test]
+fn the_same_by_his_sip_address() {
+    // CF-10
+    let (story, romeo, tybalt) = romeo_and_tybalt();
+    let uri = tybalt.sees().uri();
+    let referral = romeo.removes(sip(&uri), None);
+    assert_eq!(comes_of(&story, referral), done());
+    tybalt.gets_bye(403, "removed from the room by Romeo");
+    story.everybody_leaves();
+}
+
+#[test]
+fn the_same_by_the_jid_that_the_room_shows() {
+    // CF-10
+    let (story, romeo) = Story::with_romeo();
+    let item = MucItem { jid: Some("juliet@example.com/balcony".parse().unwrap()), ..MucItem::default() };
+    story.muc().native("JuliC", &PresenceKind::Available, item.clone());
+    story.settles();
+    // Only some see it.
+    let hidden = romeo.removes(xmpp("juliet@example.com"), None);
+    assert_eq!(refused_with(&story, hidden), 404);
+    story.everybody_leaves();
+
+    let story = Story::begins();
+    story.muc().shows_jids = true;
+    let romeo = story.sip_user("Romeo");
+    romeo.dials();
+    story.muc().native("Nurse", &PresenceKind::Available, item.clone());
+    story.settles();
+    let shown = romeo.removes(xmpp("juliet@example.com"), None);
+    assert_eq!(comes_of(&story, shown), done());
+    assert!(!story.muc().occupants.contains_key("Nurse"));
+    // Of two nobody knows which one is meant.
+    story.muc().native("Nurse", &PresenceKind::Available, item.clone());
+    story.muc().native("Peter", &PresenceKind::Available, item);
+    story.settles();
+    let both = romeo.removes(xmpp("juliet@example.com"), None);
+    assert_eq!(refused_with(&story, both), 485);
+    story.everybody_leaves();
+}
+
+#[test]
+fn who_is_no_moderator_is_told_so_by_the_room() {
+    // CF-08
+    for (condition, code) in [(Condition::Forbidden, 403), (Condition::NotAllowed, 403)] {
+        let (story, romeo, tybalt) = romeo_and_tybalt();
+        story.muc().refuses_removals = Some(error(condition, ErrorKind::Auth));
+        let referral = romeo.removes(occupant("Tybalt"), None);
+        let answers = comes_of(&story, referral);
+        assert!(
+            matches!(&answers[..], [ReferAnswer::Accepted, ReferAnswer::Last { code: got, .. }] if *got == code),
+            "{answers:?}"
+        );
+        assert_eq!(tybalt.sees().bye, None);
+        story.everybody_leaves();
+    }
+}
+
+#[test]
+fn everybody_may_remove_himself_and_nobody_asks_the_room() {
+    // CF-08
+    for by_place in [false, true] {
+        let (story, romeo, tybalt) = romeo_and_tybalt();
+        story.muc().refuses_removals = Some(error(Condition::Forbidden, ErrorKind::Auth));
+        let uri = romeo.sees().uri();
+        let referral = romeo.removes(if by_place { occupant("Romeo") } else { sip(&uri) }, None);
+        assert_eq!(comes_of(&story, referral), done());
+        romeo.gets_bye(200, "himself");
+        romeo.is_not_in_the_room();
+        let ended = |trace: &Trace| matches!(trace, Trace::Ended { cause: EndCause::ByCaller, .. });
+        assert!(romeo.sees().traces.iter().any(ended));
+        assert_eq!(tybalt.sees().bye, None);
+        story.everybody_leaves();
+    }
+}
+
+#[test]
+fn an_outsider_removes_nobody_not_even_himself() {
+    // CF-08
+    let (story, _romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    let uri = tybalt.sees().uri();
+    for victim in [occupant("Romeo"), sip(&uri)] {
+        assert_eq!(refused_with(&story, tybalt.removes(victim, None)), 403);
+    }
+    assert!(!story.muc().log.iter().any(|(_, stanza)| matches!(stanza, OutStanza::SetRole { .. })));
+}
+
+#[test]
+fn nobody_is_found_under_a_name_of_another_room_or_of_nobody() {
+    // CF-10
+    let (story, romeo) = Story::with_romeo();
+    let elsewhere = SipUri::parse("sip:montague@rooms.example.com").unwrap();
+    let victims = [
+        occupant("Mercutio"),
+        Victim::Occupant { room: elsewhere, nickname: "JuliC".into() },
+        sip("sip:mercutio@example.com"),
+        xmpp("juliet@example.com"),
+        Victim::User { sip: None, xmpp: None },
+    ];
+    for victim in victims {
+        assert_eq!(refused_with(&story, romeo.removes(victim.clone(), None)), 404, "{victim:?}");
+    }
+    assert!(story.muc().occupants.contains_key("JuliC"));
+}
+
+#[test]
+fn a_nickname_that_has_just_changed_hands_is_nobodys_for_a_moment() {
+    let (story, romeo, tybalt) = romeo_and_tybalt();
+    tybalt.hangs_up();
+    story.muc().native("Tybalt", &PresenceKind::Available, MucItem::default());
+    story.settles();
+    assert_eq!(refused_with(&story, romeo.removes(occupant("Tybalt"), None)), 480);
+    story.seconds_pass(10);
+    let referral = romeo.removes(occupant("Tybalt"), None);
+    assert_eq!(comes_of(&story, referral), done());
+}
+
+#[test]
+fn a_room_that_does_not_answer_is_504_and_a_late_answer_changes_nothing() {
+    let (story, romeo, _tybalt) = romeo_and_tybalt();
+    story.muc().freezes();
+    let referral = romeo.removes(occupant("Tybalt"), None);
+    story.seconds_pass(11);
+    let answers = comes_of(&story, referral);
+    assert!(matches!(&answers[..], [ReferAnswer::Accepted, ReferAnswer::Last { code: 504, .. }]), "{answers:?}");
+    story.muc_thaws();
+    assert_eq!(comes_of(&story, referral).len(), 2);
+    story.everybody_leaves();
+}
