@@ -10,6 +10,7 @@ use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::room::{self, Room, Timeouts};
 use tokio::sync::watch;
 
+use super::bans::Bans;
 use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
 use super::reception::Reception;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) unfinished: Arc<Unfinished>,
     pub(super) pool: Arc<Pool>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) bans: Arc<Bans>,
     pub(super) drain: watch::Sender<bool>,
     rooms: DashMap<BareJid, Entered>,
     /// Rooms that have a task.
@@ -56,6 +58,7 @@ impl Directory {
     /// A focus without rooms. `msrp` holds the table of sessions that its connections bind to.
     #[must_use]
     pub fn new(settings: Settings, pool: Arc<Pool>, msrp: Context, metrics: Arc<Metrics>) -> Arc<Self> {
+        let bans = Arc::<Bans>::default();
         let shared = Shared {
             timeouts: settings.timeouts,
             sessions: Arc::clone(&msrp.sessions),
@@ -63,11 +66,16 @@ impl Directory {
             msrp,
             pool,
             metrics,
+            bans: Arc::clone(&bans),
             drain: watch::Sender::new(false),
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };
-        Arc::new(Self { reception: Reception::new(settings), shared: Arc::new(shared), last_room: AtomicU64::new(0) })
+        Arc::new(Self {
+            reception: Reception::new(settings, bans),
+            shared: Arc::new(shared),
+            last_room: AtomicU64::new(0),
+        })
     }
 
     /// Ends every leg: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls get 503.

@@ -11,6 +11,7 @@ pub use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::decode::BadFrame;
 use mucfocus_core::wire::msrp::frame::Frame;
+use mucfocus_core::xmpp_stream::framing::Framed;
 
 use crate::hub::call::{NewLeg, NewReferral, NewSubscription};
 use crate::msrp_net::link::SessionLink;
@@ -59,7 +60,7 @@ pub enum StreamMail {
         bound: FullJid,
     },
     /// A stanza from the room or one of its occupants, exactly as framed: one element, its namespace not repeated.
-    Stanza(Bytes),
+    Stanza(Framed),
     /// The stream is gone, or never came to be. The last that comes.
     Ended(StreamEnd),
 }

@@ -1,10 +1,11 @@
 //! The bounded mailbox of a room.
 //!
 //! It holds 1,024 inputs and 8 MiB in all, and at most 32 of one source: a source without a place waits, which stops its
-//! socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a place but a flag in the
-//! table of sources, read after all of that source's inputs, so it always fits and always comes last.
+//! socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a place but an entry in the
+//! list of ends, read after all of that source's inputs, so it always fits and always comes last. Reading a letter looks at who
+//! has ended and not at everybody who writes: what a letter costs does not depend on how many legs the room has.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -43,22 +44,29 @@ struct Queued {
     _weight: OwnedSemaphorePermit,
 }
 
-struct SourceState {
-    id: SourceId,
+/// The last word of a source, and how to tell that everything before it was read.
+struct End {
+    from: SourceId,
     places: Arc<Semaphore>,
-    end: Mutex<Option<Mail>>,
+    last: Mail,
 }
 
-impl SourceState {
-    fn has_ended(&self) -> bool {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+impl End {
+    /// Whether nothing of this source is queued any more.
+    fn is_due(&self) -> bool {
+        self.places.available_permits() == PER_SOURCE
     }
 }
 
 struct Shared {
     weight: Arc<Semaphore>,
     ended: Notify,
-    sources: Mutex<Vec<Arc<SourceState>>>,
+    /// Ends that were not read yet.
+    ends: Mutex<Vec<End>>,
+    /// Whether there are any, so that nobody locks an empty list.
+    has_ends: AtomicBool,
+    /// Sources whose end was not read yet.
+    sources: AtomicUsize,
     next_id: AtomicU64,
 }
 
@@ -79,7 +87,8 @@ pub struct Address {
 pub struct Source {
     inputs: mpsc::Sender<Queued>,
     shared: Arc<Shared>,
-    state: Arc<SourceState>,
+    id: SourceId,
+    places: Arc<Semaphore>,
     if_dropped: Option<Mail>,
 }
 
@@ -91,7 +100,9 @@ impl Mailbox {
         let shared = Shared {
             weight: Arc::new(Semaphore::new(WEIGHT)),
             ended: Notify::new(),
-            sources: Mutex::default(),
+            ends: Mutex::default(),
+            has_ends: AtomicBool::new(false),
+            sources: AtomicUsize::new(0),
             next_id: AtomicU64::new(1),
         };
         Self { inputs: rx, address: Address { inputs: tx, shared: Arc::new(shared) } }
@@ -129,16 +140,24 @@ impl Mailbox {
     /// Whether nothing waits and no source is left.
     #[must_use]
     pub fn is_deserted(&self) -> bool {
-        self.inputs.is_empty() && self.address.shared.lock().is_empty()
+        self.inputs.is_empty() && self.address.shared.sources.load(Ordering::Acquire) == 0
     }
 
     /// The end of a source none of whose inputs is still queued.
     fn take_end(&mut self) -> Option<Letter> {
-        let mut sources = self.address.shared.lock();
-        let at = sources.iter().position(|s| s.has_ended() && s.places.available_permits() == PER_SOURCE)?;
-        let state = sources.swap_remove(at);
-        let mail = state.end.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Letter { from: state.id, mail })
+        let shared = &self.address.shared;
+        if !shared.has_ends.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut ends = shared.lock();
+        let at = ends.iter().position(End::is_due)?;
+        let End { from, last, .. } = ends.swap_remove(at);
+        if ends.is_empty() {
+            *ends = Vec::new(); // when everybody left at once, the list was long
+            shared.has_ends.store(false, Ordering::Release);
+        }
+        shared.sources.fetch_sub(1, Ordering::Release);
+        Some(Letter { from, mail: last })
     }
 }
 
@@ -149,8 +168,8 @@ impl Default for Mailbox {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<SourceState>>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<End>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,12 +178,12 @@ impl Address {
     #[must_use]
     pub fn source(&self, if_dropped: Mail) -> (SourceId, Source) {
         let id = SourceId(self.shared.next_id.fetch_add(1, Ordering::Relaxed));
-        let state = Arc::new(SourceState { id, places: Arc::new(Semaphore::new(PER_SOURCE)), end: Mutex::default() });
-        self.shared.lock().push(Arc::clone(&state));
+        self.shared.sources.fetch_add(1, Ordering::AcqRel);
         let source = Source {
             inputs: self.inputs.clone(),
             shared: Arc::clone(&self.shared),
-            state,
+            id,
+            places: Arc::new(Semaphore::new(PER_SOURCE)),
             if_dropped: Some(if_dropped),
         };
         (id, source)
@@ -175,7 +194,7 @@ impl Source {
     /// Which source this is.
     #[must_use]
     pub fn id(&self) -> SourceId {
-        self.state.id
+        self.id
     }
 
     /// Hands `mail`, which occupies about `weight` octets, to the room; waits for a place. Cancel-safe: a call that is dropped
@@ -186,9 +205,9 @@ impl Source {
     /// [`RoomGone`] when nobody will ever read it.
     pub async fn send(&self, mail: Mail, weight: usize) -> Result<(), RoomGone> {
         let weight = u32::try_from(weight.min(WEIGHT)).unwrap_or(u32::MAX);
-        let place = Arc::clone(&self.state.places).acquire_owned().await.map_err(|_| RoomGone)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| RoomGone)?;
         let weight = Arc::clone(&self.shared.weight).acquire_many_owned(weight).await.map_err(|_| RoomGone)?;
-        let queued = Queued { from: self.state.id, mail, _place: place, _weight: weight };
+        let queued = Queued { from: self.id, mail, _place: place, _weight: weight };
         self.inputs.send(queued).await.map_err(|_| RoomGone)
     }
 
@@ -199,9 +218,9 @@ impl Source {
     /// [`RoomGone`] when there is no place, or nobody will ever read it.
     pub fn try_send(&self, mail: Mail, weight: usize) -> Result<(), RoomGone> {
         let weight = u32::try_from(weight.min(WEIGHT)).unwrap_or(u32::MAX);
-        let place = Arc::clone(&self.state.places).try_acquire_owned().map_err(|_| RoomGone)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| RoomGone)?;
         let weight = Arc::clone(&self.shared.weight).try_acquire_many_owned(weight).map_err(|_| RoomGone)?;
-        let queued = Queued { from: self.state.id, mail, _place: place, _weight: weight };
+        let queued = Queued { from: self.id, mail, _place: place, _weight: weight };
         self.inputs.try_send(queued).map_err(|_| RoomGone)
     }
 
@@ -214,7 +233,9 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         if let Some(last) = self.if_dropped.take() {
-            *self.state.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+            let mut ends = self.shared.lock();
+            ends.push(End { from: self.id, places: Arc::clone(&self.places), last });
+            self.shared.has_ends.store(true, Ordering::Release);
         }
         self.shared.ended.notify_one();
     }
@@ -286,6 +307,36 @@ mod tests {
         assert_eq!(source.try_send(Mail::Call(CallMail::Confirmed), 1), Err(RoomGone));
         mailbox.recv().await;
         assert_eq!(source.try_send(Mail::Call(CallMail::Confirmed), 1), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn many_ends_at_once_are_each_read_once_and_after_what_was_said() {
+        let mut mailbox = Mailbox::new();
+        let sources: Vec<(SourceId, Source)> = (0..100).map(|_| mailbox.address().source(gone())).collect();
+        for (_, source) in sources.iter().step_by(2) {
+            source.send(Mail::Call(CallMail::Confirmed), 1).await.unwrap();
+        }
+        let talkers: Vec<SourceId> = sources.iter().step_by(2).map(|(id, _)| *id).collect();
+        let mut everybody: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
+        drop(sources);
+        let (mut said, mut ended) = (Vec::new(), Vec::new());
+        while let Some(letter) = mailbox.try_recv() {
+            if is_end(&letter) {
+                assert!(said.contains(&letter.from) || !talkers.contains(&letter.from), "an end before a word");
+                ended.push(letter.from);
+            } else {
+                said.push(letter.from);
+            }
+        }
+        ended.sort();
+        everybody.sort();
+        assert_eq!((said, ended), (talkers, everybody));
+        assert!(mailbox.is_deserted());
+        let (_, late) = mailbox.address().source(gone());
+        assert!(!mailbox.is_deserted(), "who can still speak is waited for");
+        drop(late);
+        assert!(!mailbox.is_deserted(), "and so is his last word");
+        assert!(is_end(&mailbox.recv().await) && mailbox.is_deserted());
     }
 
     #[tokio::test]

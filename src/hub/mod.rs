@@ -4,6 +4,7 @@
 //! task of a room, and keeps two SIP users from acting under one JID.
 
 pub mod accounts;
+pub mod bans;
 pub mod budget;
 pub mod call;
 pub mod clock;
@@ -14,5 +15,6 @@ pub mod mailbox;
 pub mod quota;
 mod reception;
 mod room_task;
+mod speakers;
 mod unfinished;
 mod watchers;

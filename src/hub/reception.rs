@@ -20,6 +20,7 @@ use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
 
 use super::accounts::Accounts;
+use super::bans::Bans;
 use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock;
 use super::quota::{Pace, Places};
@@ -69,16 +70,18 @@ pub(super) struct Reception {
     joins: Pace,
     invitations: Pace,
     subscriptions: Arc<Places>,
+    bans: Arc<Bans>,
     last: AtomicU64,
 }
 
 impl Reception {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, bans: Arc<Bans>) -> Self {
         Self {
             joins: Pace::new(settings.joins_per_user),
             invitations: Pace::new(settings.invitations_per_user),
             subscriptions: Places::new(settings.subscriptions_per_user),
             accounts: Arc::default(),
+            bans,
             last: AtomicU64::new(0),
             settings,
         }
@@ -96,6 +99,9 @@ impl Reception {
         let leg = LegId(self.number());
         let account = self.account(&dial.caller, leg)?;
         let key = user.aor_key();
+        if matches!(account.login, Login::Anonymous) && self.bans.holds(&room.muc, &key, clock::now()) {
+            return Err(Refusal::new(403, "You are banned from this room"));
+        }
         self.joins.take(&key, clock::now()).map_err(|wait| too_fast("calls", wait))?;
         let hold = self
             .accounts

@@ -3,20 +3,21 @@
 //! Everything that has to be undone at the end is undone by dropping it (seats, whose streams then send the leave, open
 //! sessions, holds, the senders of call commands), so that a panic in here ends this room's legs properly and nobody else's.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::leg::{Expectation, LegId, Target};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
-use mucfocus_core::room::referral::{Action, ReferralId};
+use mucfocus_core::room::referral::Action;
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_core::time::Instant;
+use mucfocus_core::xmpp_stream::framing::Framed;
 use tokio::sync::mpsc;
 
 use super::accounts::Hold;
@@ -26,14 +27,16 @@ use super::directory::Shared;
 use super::leg_log::LegLog;
 use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail, SubscriptionMail};
 use super::mailbox::{Address, Letter, Mailbox, SourceId};
+use super::speakers::{Speaker, Speakers};
 use super::unfinished::Part;
 use super::watchers::Watchers;
 use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::listener;
 use crate::msrp_net::outbox::Stalled;
 use crate::msrp_net::table::OpenSession;
+use crate::observe::metrics::Fate;
 use crate::xmpp::attachment::Attachment;
-use crate::xmpp::settings::Account;
+use crate::xmpp::settings::{Account, Login};
 use crate::xmpp::{decode, encode};
 
 /// Inputs that a room takes in before it lets others run.
@@ -47,21 +50,15 @@ pub(super) struct RoomTask {
     shared: Arc<Shared>,
     ids: RandomIds,
     legs: BTreeMap<LegId, LegHandles>,
+    /// The legs of an account.
+    of_account: BTreeMap<AccountKey, Vec<LegId>>,
+    /// Legs with unfinished messages.
+    unfinished: BTreeSet<LegId>,
     seats: BTreeMap<MembershipId, Attachment>,
     watchers: Watchers,
-    sources: BTreeMap<SourceId, Speaker>,
+    speakers: Speakers,
     backlog: VecDeque<Input>,
     draining: bool,
-}
-
-/// Who a source of the mailbox is.
-#[derive(Debug, Clone, Copy)]
-enum Speaker {
-    Call(LegId),
-    Session(LegId),
-    Stream(MembershipId),
-    Subscription(SubscriptionId),
-    Referral(ReferralId),
 }
 
 /// A leg's ends of its drivers.
@@ -69,6 +66,8 @@ struct LegHandles {
     commands: mpsc::Sender<CallCommand>,
     account: Account,
     hold: Hold,
+    /// The address of record of somebody who has no name on the XMPP side.
+    stranger: Option<String>,
     session: Option<OpenSession>,
     link: Option<SessionLink>,
     unfinished: Part,
@@ -85,8 +84,10 @@ impl RoomTask {
             shared,
             ids: RandomIds,
             legs: BTreeMap::new(),
+            of_account: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
             seats: BTreeMap::new(),
-            sources: BTreeMap::new(),
+            speakers: Speakers::default(),
             backlog: VecDeque::new(),
             draining: false,
         }
@@ -125,8 +126,8 @@ impl RoomTask {
     fn timeout(&mut self) {
         let Self { room, ids, .. } = self;
         room.handle_timeout(&mut clock::env(ids));
-        for (leg, handles) in self.legs.iter_mut().filter(|(_, handles)| handles.unfinished.held() > 0) {
-            handles.unfinished.set(self.room.unfinished(*leg));
+        for leg in self.unfinished.clone() {
+            self.weigh(leg);
         }
         self.carry_out();
     }
@@ -135,10 +136,22 @@ impl RoomTask {
         let Self { room, ids, .. } = self;
         let speaks = if let Input::Frame { leg, .. } = &input { Some(*leg) } else { None };
         room.handle(&mut clock::env(ids), input);
-        if let Some(handles) = speaks.and_then(|leg| self.legs.get_mut(&leg)) {
-            handles.unfinished.set(speaks.map_or(0, |leg| self.room.unfinished(leg)));
+        if let Some(leg) = speaks {
+            self.weigh(leg);
         }
         self.carry_out();
+    }
+
+    /// Notes what the unfinished messages of a leg hold now.
+    fn weigh(&mut self, leg: LegId) {
+        let Some(handles) = self.legs.get_mut(&leg) else { return };
+        let held = self.room.unfinished(leg);
+        handles.unfinished.set(held);
+        if held > 0 {
+            self.unfinished.insert(leg);
+        } else {
+            self.unfinished.remove(&leg);
+        }
     }
 
     fn open(&mut self, letter: Letter) {
@@ -151,7 +164,8 @@ impl RoomTask {
             Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
             Mail::Refer(new) => Some(self.refer(letter.from, *new)),
             Mail::ReferralEnded => {
-                if let Some(Speaker::Referral(id)) = self.sources.remove(&letter.from) {
+                if let Some(speaker @ Speaker::Referral(id)) = self.speakers.of(letter.from) {
+                    self.speakers.dismiss(speaker);
                     self.watchers.referral_ended(id);
                 }
                 None
@@ -165,10 +179,13 @@ impl RoomTask {
     fn dial(&mut self, from: SourceId, new: NewLeg) {
         let NewLeg { leg, account, hold, nickname, dial, commands } = new;
         let log = LegLog::new(&dial, &account.jid);
-        self.sources.insert(from, Speaker::Call(leg));
+        self.speakers.introduce(from, Speaker::Call(leg));
         let key = account.key.clone();
         let unfinished = self.shared.unfinished.part();
-        self.legs.insert(leg, LegHandles { commands, account, hold, session: None, link: None, unfinished, log });
+        let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
+        self.of_account.entry(key.clone()).or_default().push(leg);
+        let handles = LegHandles { commands, account, hold, stranger, session: None, link: None, unfinished, log };
+        self.legs.insert(leg, handles);
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
             self.input(Input::Drain);
@@ -176,14 +193,14 @@ impl RoomTask {
     }
 
     fn call_input(&mut self, from: SourceId, mail: CallMail) -> Option<Input> {
-        let Some(&Speaker::Call(leg)) = self.sources.get(&from) else { return None };
+        let Some(speaker @ Speaker::Call(leg)) = self.speakers.of(from) else { return None };
         Some(match mail {
             CallMail::Cancelled => Input::Cancelled(leg),
             CallMail::Confirmed => Input::Confirmed(leg),
             CallMail::Answered { answer } => Input::Answered(leg, answer),
             CallMail::Reinvite { offer } => Input::Reoffered(leg, offer),
             CallMail::Ended(end) => {
-                self.sources.remove(&from);
+                self.speakers.dismiss(speaker);
                 Input::CallEnded(leg, end)
             }
         })
@@ -191,7 +208,7 @@ impl RoomTask {
 
     fn subscribe(&mut self, from: SourceId, new: NewSubscription) {
         let NewSubscription { subscription, watch, notifications, place } = new;
-        self.sources.insert(from, Speaker::Subscription(subscription));
+        self.speakers.introduce(from, Speaker::Subscription(subscription));
         self.watchers.subscribed(subscription, notifications, place);
         self.input(Input::Subscribe { subscription, watch });
         if self.draining {
@@ -200,7 +217,7 @@ impl RoomTask {
     }
 
     fn subscription_input(&mut self, from: SourceId, mail: SubscriptionMail) -> Option<Input> {
-        let Some(&Speaker::Subscription(id)) = self.sources.get(&from) else { return None };
+        let Some(speaker @ Speaker::Subscription(id)) = self.speakers.of(from) else { return None };
         Some(match mail {
             SubscriptionMail::Refreshed { expires } => Input::Refreshed(id, Duration::from_secs(expires.into())),
             SubscriptionMail::Notified(outcome) => {
@@ -208,7 +225,7 @@ impl RoomTask {
                 Input::Notified(id, outcome)
             }
             SubscriptionMail::Ended => {
-                self.sources.remove(&from);
+                self.speakers.dismiss(speaker);
                 Input::SubscriptionEnded(id)
             }
         })
@@ -216,14 +233,14 @@ impl RoomTask {
 
     fn refer(&mut self, from: SourceId, new: NewReferral) -> Input {
         let NewReferral { id, referral, answers } = new;
-        self.sources.insert(from, Speaker::Referral(id));
+        self.speakers.introduce(from, Speaker::Referral(id));
         let removes = matches!(referral.action, Action::Remove(_));
         self.watchers.referred(id, removes, answers);
         Input::Refer { id, referral }
     }
 
     fn session_input(&mut self, from: SourceId, mail: SessionMail) -> Option<Input> {
-        let Some(&Speaker::Session(leg)) = self.sources.get(&from) else { return None };
+        let Some(speaker @ Speaker::Session(leg)) = self.speakers.of(from) else { return None };
         Some(match mail {
             SessionMail::Bound(link) => {
                 self.legs.get_mut(&leg)?.link = Some(link);
@@ -239,7 +256,7 @@ impl RoomTask {
             SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
             SessionMail::Bad(bad) => Input::BadFrame(leg, *bad),
             SessionMail::Lost { why, ago } => {
-                self.sources.remove(&from);
+                self.speakers.dismiss(speaker);
                 let unsent = self.take_back(leg);
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     handles.link = None;
@@ -255,26 +272,39 @@ impl RoomTask {
     }
 
     fn stream_input(&mut self, from: SourceId, mail: StreamMail) -> Option<Input> {
-        let Some(&Speaker::Stream(member)) = self.sources.get(&from) else { return None };
+        let Some(speaker @ Speaker::Stream(member)) = self.speakers.of(from) else { return None };
         match mail {
             StreamMail::Ready { bound } => Some(Input::StreamReady(member, bound)),
             StreamMail::Ended(end) => {
-                self.sources.remove(&from);
+                self.speakers.dismiss(speaker);
                 Some(Input::StreamEnded(member, end))
             }
-            StreamMail::Stanza(raw) => match decode::decode(&raw) {
-                Ok(stanza) => Some(Input::Stanza(member, stanza)),
-                Err(error) => {
-                    self.shared.metrics.xmpp_stanza_skipped("undecodable");
-                    tracing::debug!(%error, "a stanza of the room could not be read and was skipped");
-                    None
-                }
-            },
+            StreamMail::Stanza(framed) => self.stanza_input(member, framed),
+        }
+    }
+
+    /// A copy of a message that another membership has heard is not parsed again.
+    fn stanza_input(&self, member: MembershipId, framed: Framed) -> Option<Input> {
+        if let Some(known) = self.room.recall(member, &framed) {
+            self.shared.metrics.xmpp_stanza(framed.name(), Fate::Recalled);
+            return Some(Input::Again(member, known));
+        }
+        match decode::decode(&framed.bytes) {
+            Ok(stanza) => {
+                self.shared.metrics.xmpp_stanza(framed.name(), Fate::Parsed);
+                Some(Input::Stanza(member, framed, stanza))
+            }
+            Err(error) => {
+                self.shared.metrics.xmpp_stanza_skipped("undecodable");
+                tracing::debug!(%error, "a stanza of the room could not be read and was skipped");
+                None
+            }
         }
     }
 
     /// Carries out everything that the room put out, and what comes of it at once.
     fn carry_out(&mut self) {
+        self.shared.metrics.messages_rendered(self.room.take_renderings());
         loop {
             while let Some(output) = self.room.poll() {
                 self.perform(output);
@@ -304,17 +334,23 @@ impl RoomTask {
             Output::CloseSession(leg, _) => {
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     (handles.session, handles.link) = (None, None);
-                    handles.unfinished.set(self.room.unfinished(leg));
                 }
+                self.weigh(leg);
                 // What its connection still has to say is not about the session that may follow.
-                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Session(l) if *l == leg));
+                self.speakers.dismiss(Speaker::Session(leg));
             }
             Output::LegGone(leg) => self.leg_gone(leg),
+            Output::Banned(leg) => self.banned(leg),
             Output::OpenStream(member, account) => self.open_stream(member, &account),
             Output::Stanza(member, stanza) => self.send_stanza(member, &stanza),
+            Output::Listen(member, interest) => {
+                if let Some(seat) = self.seats.get(&member) {
+                    seat.listen(interest);
+                }
+            }
             Output::CloseStream(member) => {
                 self.seats.remove(&member);
-                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Stream(m) if *m == member));
+                self.speakers.dismiss(Speaker::Stream(member));
             }
             Output::Notify(id, notification) => {
                 if !self.watchers.notify(id, notification) {
@@ -323,7 +359,7 @@ impl RoomTask {
             }
             Output::SubscriptionGone(id) => {
                 self.watchers.unsubscribed(id);
-                self.sources.retain(|_, speaker| !matches!(speaker, Speaker::Subscription(s) if *s == id));
+                self.speakers.dismiss(Speaker::Subscription(id));
             }
             Output::Referral(id, answer) => self.watchers.answer(id, answer),
             Output::Trace(leg, trace) => {
@@ -348,8 +384,25 @@ impl RoomTask {
     }
 
     fn leg_gone(&mut self, leg: LegId) {
-        self.legs.remove(&leg);
-        self.sources.retain(|_, s| !matches!(s, Speaker::Call(l) | Speaker::Session(l) if *l == leg));
+        if let Some(handles) = self.legs.remove(&leg)
+            && let Entry::Occupied(mut legs) = self.of_account.entry(handles.account.key)
+        {
+            legs.get_mut().retain(|l| *l != leg);
+            if legs.get().is_empty() {
+                legs.remove();
+            }
+        }
+        self.unfinished.remove(&leg);
+        self.speakers.dismiss(Speaker::Call(leg));
+        self.speakers.dismiss(Speaker::Session(leg));
+    }
+
+    /// A named account stays banned by the MUC itself; who has none comes as somebody else.
+    fn banned(&self, leg: LegId) {
+        if let Some(stranger) = self.legs.get(&leg).and_then(|handles| handles.stranger.as_ref()) {
+            tracing::info!(room = %self.room.muc(), user = %stranger, "a stranger is banned for a day");
+            self.shared.bans.add(self.room.muc(), stranger, clock::now());
+        }
     }
 
     /// A call whose driver does not take its commands is over.
@@ -364,7 +417,7 @@ impl RoomTask {
     fn open_session(&mut self, leg: LegId, id: String, expected: Expectation) {
         let ended = SessionMail::Lost { why: "the connection ended".into(), ago: Duration::ZERO };
         let (source_id, source) = self.address.source(Mail::Session(ended));
-        self.sources.insert(source_id, Speaker::Session(leg));
+        self.speakers.introduce(source_id, Speaker::Session(leg));
         if let Some(handles) = self.legs.get_mut(&leg) {
             handles.session = Some(self.shared.sessions.open(id, source, expected));
         }
@@ -381,9 +434,10 @@ impl RoomTask {
     fn open_stream(&mut self, member: MembershipId, account: &AccountKey) {
         let lost = StreamMail::Ended(StreamEnd::Lost("the stream's task ended".into()));
         let (source_id, source) = self.address.source(Mail::Stream(lost));
-        self.sources.insert(source_id, Speaker::Stream(member));
+        self.speakers.introduce(source_id, Speaker::Stream(member));
         // A membership is opened for a leg, whose account it is.
-        if let Some(handles) = self.legs.values().find(|handles| handles.account.key == *account) {
+        let leg = self.of_account.get(account).and_then(|legs| legs.first());
+        if let Some(handles) = leg.and_then(|leg| self.legs.get(leg)) {
             let attachment = self.shared.pool.attach(&handles.account, self.room.muc().clone(), source);
             self.seats.insert(member, attachment);
         }

@@ -37,11 +37,6 @@ impl Part {
         self.of.limit.saturating_sub(self.of.held.load(Ordering::Relaxed))
     }
 
-    /// Octets that the session holds.
-    pub(super) const fn held(&self) -> usize {
-        self.held
-    }
-
     /// The session holds so many octets now.
     pub(super) fn set(&mut self, held: usize) {
         self.of.held.fetch_add(held, Ordering::Relaxed);

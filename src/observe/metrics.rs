@@ -14,6 +14,7 @@
 //! | `mucfocus_calls_refused_total` | counter | code | INVITEs that were refused, by SIP status |
 //! | `mucfocus_calls_ended_total` | counter | reason | Answered calls that ended, by who or what ended them |
 //! | `mucfocus_messages_total` | counter | direction | Public messages delivered to the other side |
+//! | `mucfocus_messages_rendered_total` | counter | way | Public messages made ready for a SIP user: made, or shared with another who hears the same |
 //! | `mucfocus_messages_refused_total` | counter | code | Messages of SIP users refused, by MSRP status |
 //! | `mucfocus_messages_not_delivered_total` | counter | reason | Messages that a SIP user did not get, by reason; what is held may come later |
 //! | `mucfocus_nicknames_refused_total` | counter | code | Changes of nickname refused, by MSRP status |
@@ -28,6 +29,7 @@
 //! | `mucfocus_sip_gate_refusals_total` | counter | reason | SIP requests and connections that were refused, by reason |
 //! | `mucfocus_xmpp_streams` | gauge |  | XMPP streams that are up |
 //! | `mucfocus_xmpp_logins_total` | counter | login, outcome | Logins to XMPP servers, by `login` of the account |
+//! | `mucfocus_xmpp_stanzas_total` | counter | kind, fate | Stanzas of rooms by what became of them: parsed, recalled as a copy of a known one, left because another membership sees it |
 //! | `mucfocus_xmpp_stanzas_skipped_total` | counter | reason | Stanzas that were not used |
 //! | `mucfocus_peers_stalled_total` | counter |  | Times that a call, a connection or a stream did not take what its room put out |
 
@@ -41,9 +43,12 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use super::labels::{Direction, Login};
 use super::labels::{ENDS, UNDELIVERED, ended, msrp_status, notified, sip_method, sip_status, undelivered};
+pub use super::stanzas::Fate;
+use super::stanzas::Stanzas;
 use mucfocus_core::conference::Outcome as Notified;
 use mucfocus_core::leg::Delivery;
 use mucfocus_core::room::io::EndCause;
+use mucfocus_core::room::ring::Renderings;
 
 /// One line of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +83,12 @@ pub const CATALOGUE: &[Entry] = &[
     entry("mucfocus_calls_refused_total", "counter", &["code"], "INVITEs that were refused, by SIP status"),
     entry("mucfocus_calls_ended_total", "counter", &["reason"], "Answered calls that ended, by who or what ended them"),
     entry("mucfocus_messages_total", "counter", &["direction"], "Public messages delivered to the other side"),
+    entry(
+        "mucfocus_messages_rendered_total",
+        "counter",
+        &["way"],
+        "Public messages made ready for a SIP user: made, or shared with another who hears the same",
+    ),
     entry("mucfocus_messages_refused_total", "counter", &["code"], "Messages of SIP users refused, by MSRP status"),
     entry(
         "mucfocus_messages_not_delivered_total",
@@ -121,6 +132,13 @@ pub const CATALOGUE: &[Entry] = &[
         "counter",
         &["login", "outcome"],
         "Logins to XMPP servers, by `login` of the account",
+    ),
+    entry(
+        "mucfocus_xmpp_stanzas_total",
+        "counter",
+        &["kind", "fate"],
+        "Stanzas of rooms by what became of them: parsed, recalled as a copy of a known one, left because another \
+         membership sees it",
     ),
     entry("mucfocus_xmpp_stanzas_skipped_total", "counter", &["reason"], "Stanzas that were not used"),
     entry(
@@ -171,6 +189,11 @@ struct LoginOutcome {
     outcome: Outcome,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Sharing {
+    way: &'static str,
+}
+
 /// All metrics of this process. Shared by `Arc`.
 #[derive(Debug)]
 pub struct Metrics {
@@ -192,6 +215,7 @@ pub struct Metrics {
     calls_refused: Family<Code, Counter>,
     calls_ended: Family<Reason, Counter>,
     messages: Family<Way, Counter>,
+    messages_rendered: Family<Sharing, Counter>,
     messages_refused: Family<Code, Counter>,
     messages_not_delivered: Family<Reason, Counter>,
     nicknames_refused: Family<Code, Counter>,
@@ -202,6 +226,7 @@ pub struct Metrics {
     sip_requests: Family<Method, Counter>,
     sip_gate_refusals: Family<Reason, Counter>,
     xmpp_logins: Family<LoginOutcome, Counter>,
+    xmpp_stanzas: Stanzas,
     xmpp_stanzas_skipped: Family<Reason, Counter>,
     registry: Registry,
 }
@@ -223,6 +248,7 @@ impl Metrics {
             calls_refused: register(&mut r, "mucfocus_calls_refused_total"),
             calls_ended: register(&mut r, "mucfocus_calls_ended_total"),
             messages: register(&mut r, "mucfocus_messages_total"),
+            messages_rendered: register(&mut r, "mucfocus_messages_rendered_total"),
             messages_refused: register(&mut r, "mucfocus_messages_refused_total"),
             messages_not_delivered: register(&mut r, "mucfocus_messages_not_delivered_total"),
             nicknames_refused: register(&mut r, "mucfocus_nicknames_refused_total"),
@@ -237,6 +263,7 @@ impl Metrics {
             sip_gate_refusals: register(&mut r, "mucfocus_sip_gate_refusals_total"),
             xmpp_streams: register(&mut r, "mucfocus_xmpp_streams"),
             xmpp_logins: register(&mut r, "mucfocus_xmpp_logins_total"),
+            xmpp_stanzas: Stanzas::new(&register(&mut r, "mucfocus_xmpp_stanzas_total")),
             xmpp_stanzas_skipped: register(&mut r, "mucfocus_xmpp_stanzas_skipped_total"),
             peers_stalled: register(&mut r, "mucfocus_peers_stalled_total"),
             registry: r,
@@ -264,6 +291,9 @@ impl Metrics {
         }
         for direction in [Direction::SipToXmpp, Direction::XmppToSip].map(Direction::label) {
             drop(self.messages.get_or_create(&Way { direction }));
+        }
+        for way in ["made", "shared"] {
+            drop(self.messages_rendered.get_or_create(&Sharing { way }));
         }
         for outcome in [Notified::Delivered, Notified::TooLarge, Notified::Failed].map(notified) {
             drop(self.notifications.get_or_create(&Outcome { outcome }));
@@ -300,6 +330,15 @@ impl Metrics {
     /// A public message was delivered.
     pub fn message(&self, direction: Direction) {
         self.messages.get_or_create(&Way { direction: direction.label() }).inc();
+    }
+
+    /// So often a public message was rendered, and so often one was there already.
+    pub fn messages_rendered(&self, renderings: Renderings) {
+        for (way, count) in [("made", renderings.made), ("shared", renderings.shared)] {
+            if count > 0 {
+                self.messages_rendered.get_or_create(&Sharing { way }).inc_by(count);
+            }
+        }
     }
 
     /// A message of a SIP user was refused with this MSRP status.
@@ -348,6 +387,11 @@ impl Metrics {
     /// A login to an XMPP server ended. `login` is its kind, as the configuration calls it.
     pub fn xmpp_login(&self, login: &'static str, outcome: Login) {
         self.xmpp_logins.get_or_create(&LoginOutcome { login, outcome: Outcome { outcome: outcome.label() } }).inc();
+    }
+
+    /// A stanza of a room, by the name of its element: what became of it.
+    pub fn xmpp_stanza(&self, name: &str, fate: Fate) {
+        self.xmpp_stanzas.count(name, fate);
     }
 
     /// A stanza was not used. `reason` is the name of a variant, never text of the server.

@@ -5,3 +5,4 @@ mod labels;
 pub mod log;
 pub mod metrics;
 pub mod sparing;
+mod stanzas;

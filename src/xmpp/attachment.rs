@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use jid::{BareJid, FullJid};
-use mucfocus_core::xmpp_stream::framing::{Event, Framer};
+use mucfocus_core::xmpp_stream::framing::{Event, Framed, Framer};
+use mucfocus_core::xmpp_stream::interest::Interest;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
@@ -66,6 +67,14 @@ impl Attachment {
         }
         Ok(())
     }
+
+    /// Says which stanzas of the room are wanted from now on; in the beginning it is all of them. It counts for every stanza that
+    /// is read after this returns, so what answers a stanza that is sent next comes under it.
+    pub fn listen(&self, interest: Interest) {
+        if let Some((_, place)) = &self.place {
+            lock(&place.state).interest = interest;
+        }
+    }
 }
 
 impl Drop for Attachment {
@@ -88,12 +97,19 @@ struct PlaceState {
     open: bool,
     /// Who was sent in and not out again.
     occupant: Option<FullJid>,
+    /// What the room wants to be handed.
+    interest: Interest,
 }
 
 impl Place {
     /// From now on, stanzas of this room are taken, or are not.
     pub(super) fn set_open(&self, open: bool) {
         lock(&self.state).open = open;
+    }
+
+    /// Whether the room wants to be handed this stanza.
+    pub(super) fn has_a_use_for(&self, stanza: &Framed) -> bool {
+        lock(&self.state).interest.covers(stanza)
     }
 
     /// The occupant that was sent in and not out again, taken: to send it out.
@@ -330,6 +346,22 @@ mod tests {
         attachment.try_send(bytes(&join)).expect("taken");
         attachment.try_send(bytes(&OutStanza::Rename { occupant: montague.clone(), id: "n".into() })).expect("taken");
         assert_eq!(place.take_occupant(), Some(montague));
+    }
+
+    /// GC-PRES-16: the others' presence does not even reach the mailbox.
+    #[test]
+    fn what_the_room_does_not_want_is_not_handed_to_it_until_it_wants_it_again() {
+        let (_shared, _queue, attachment, place, _source) = open();
+        let Ok(Some(Event::Stanza(another))) =
+            Framer::new().push(&mut b"<presence from='capulet@muc.test/x'/>".as_slice())
+        else {
+            panic!()
+        };
+        assert!(place.has_a_use_for(&another));
+        attachment.listen(Interest::Own(room().with_resource_str("Romeo").expect("a nickname")));
+        assert!(!place.has_a_use_for(&another));
+        attachment.listen(Interest::Everything);
+        assert!(place.has_a_use_for(&another));
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use jid::{BareJid, FullJid};
 use mucfocus_core::room::io::AccountKey;
+use mucfocus_core::xmpp_stream::framing::Framed;
 use tokio::time::timeout;
 
 use super::attachment::{Place, Shared};
 use super::pool::Pool;
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
 use crate::hub::mailbox::{RoomGone, Source};
+use crate::observe::metrics::Fate;
 
 /// How long one room may keep the others of its stream waiting.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,7 +47,7 @@ struct Delivery {
 #[derive(Clone)]
 enum What {
     Ready(FullJid),
-    Stanza(Bytes),
+    Stanza(Framed),
 }
 
 struct Delivering {
@@ -58,9 +59,9 @@ impl What {
     fn mail(self) -> (Mail, usize) {
         match self {
             Self::Ready(bound) => (Mail::Stream(StreamMail::Ready { bound }), SMALL),
-            Self::Stanza(bytes) => {
-                let weight = bytes.len().max(SMALL);
-                (Mail::Stream(StreamMail::Stanza(bytes)), weight)
+            Self::Stanza(stanza) => {
+                let weight = stanza.bytes.len().max(SMALL);
+                (Mail::Stream(StreamMail::Stanza(stanza)), weight)
             }
         }
     }
@@ -114,9 +115,12 @@ impl Rooms {
         self.waiting.push_back(Delivery { place, what: What::Ready(bound.clone()) });
     }
 
-    /// Queues a stanza for a room. What is queued is bounded by what one read can bring.
-    pub(super) fn stanza(&mut self, room: &BareJid, stanza: Bytes) {
+    /// Queues a stanza for a room that has a use for it. What is queued is bounded by what one read can bring.
+    pub(super) fn stanza(&mut self, room: &BareJid, stanza: Framed) {
         if let Some(member) = self.members.get(room) {
+            if !member.place.has_a_use_for(&stanza) {
+                return self.pool.metrics.xmpp_stanza(stanza.name(), Fate::Left);
+            }
             self.waiting.push_back(Delivery { place: Arc::clone(&member.place), what: What::Stanza(stanza) });
         }
     }

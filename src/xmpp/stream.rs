@@ -195,7 +195,7 @@ impl Task {
                     self.rooms.ready(&jid);
                     self.bound = Some(jid);
                 }
-                Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza.bytes),
+                Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza),
                 Output::Ignored(ignored) => self.log(&ignored),
                 Output::Ended(why) => fault = Some(why),
                 Output::Write(_) => {}

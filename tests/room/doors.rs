@@ -136,3 +136,34 @@ async fn who_asks_for_privacy_is_named_nowhere() {
     let shown = format!("{:?} {}", heard.cpim.unwrap().headers, list.documents().concat());
     assert!(!shown.to_lowercase().contains("paris"), "{shown}");
 }
+
+/// FT-07: a ban outlives the JID that it was made for; a kick is none.
+#[on_both_servers]
+async fn a_stranger_who_is_banned_stays_out_and_others_are_let_in() {
+    let world = World::with(BINARY, |s| s.accounts = STRANGERS.into()).await;
+    let muc = world.muc("capulet");
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let call = async |user: &str, room: &str| {
+        let mut who = world.who(user, Transport::Udp);
+        who.domain = "strangers.test".into();
+        let ua = Ua::start(who).await;
+        ua.try_call(Request::invite(&world.sip(room), &any_offer())).await.err().map(|refused| refused.code())
+    };
+    let tybalt = stranger(&world, "tybalt", "Tybalt").await;
+    juliet.sees(&muc, "Tybalt").await;
+    juliet.kick(&muc, "Tybalt", "begone").await;
+    tybalt.ended(SOON).await;
+    let tybalt = stranger(&world, "tybalt", "Tybalt").await;
+    let jid = juliet.sees(&muc, "Tybalt").await.jid.unwrap();
+    juliet.ban(&muc, jid.split('/').next().unwrap(), "for ever").await;
+    let bye = tybalt.ended(SOON).await;
+    assert!(bye.header("Reason").is_some_and(|r| r.contains("banned")), "{bye}");
+    for _ in 0..2 {
+        assert_eq!(call("tybalt", "capulet").await, Some(Some(403)));
+    }
+    assert_eq!(juliet.nicks(&muc), ["Juliet"], "the room has seen nothing of it");
+    let _paris = stranger(&world, "paris", "Paris").await;
+    juliet.sees(&muc, "Paris").await;
+    let _nurse = world.xmpp_in("montague", "nurse").await;
+    assert_eq!(call("tybalt", "montague").await, None, "another room");
+}

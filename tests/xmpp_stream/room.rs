@@ -78,8 +78,8 @@ impl Room {
     pub(crate) async fn stanza<T>(&mut self, accept: impl Fn(Stanza) -> Option<T>) -> T {
         loop {
             match self.mail().await {
-                StreamMail::Stanza(bytes) => {
-                    if let Some(found) = accept(decode(&bytes).expect("a stanza")) {
+                StreamMail::Stanza(framed) => {
+                    if let Some(found) = accept(decode(&framed.bytes).expect("a stanza")) {
                         return found;
                     }
                 }

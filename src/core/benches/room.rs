@@ -12,6 +12,8 @@
     reason = "a benchmark that meets something unexpected ends there"
 )]
 
+#[path = "../tests/room/bytes.rs"]
+mod bytes;
 #[path = "../tests/room/caller.rs"]
 mod caller;
 #[path = "../tests/room/muc.rs"]
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
+use jid::BareJid;
 use mucfocus_core::env::Env;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::msrp::limits::Limits;
@@ -34,7 +37,9 @@ use mucfocus_core::room::Room;
 use mucfocus_core::room::io::{Input, MembershipId, Output};
 use mucfocus_core::stanza::Stanza;
 use mucfocus_core::time::{Instant, WallClock};
+use mucfocus_core::xmpp_stream::framing::Framed;
 
+use crate::bytes::framed;
 use crate::caller::Caller;
 use crate::muc::Muc;
 use crate::world::{Counting, World};
@@ -58,6 +63,7 @@ struct Full {
     ids: Counting,
     now: Instant,
     said: usize,
+    parsed: usize,
 }
 
 impl Full {
@@ -75,25 +81,44 @@ impl Full {
             (*leg, (line, share))
         });
         let (lines, members) = (lines.collect(), world.streams.keys().copied().collect());
-        Self { lines, members, room: world.room, muc: world.muc, ids: Counting(1 << 60), now: world.now, said: 0 }
+        Self {
+            lines,
+            members,
+            room: world.room,
+            muc: world.muc,
+            ids: Counting(1 << 60),
+            now: world.now,
+            said: 0,
+            parsed: 0,
+        }
     }
 
-    /// Each occupant's copy of another message.
-    fn says(&mut self, octets: usize) -> Vec<(MembershipId, Stanza)> {
+    /// Another message, and each occupant's copy of it.
+    fn says(&mut self, octets: usize) -> (Stanza, Vec<(MembershipId, Framed)>) {
         self.said += 1;
         let said = self.said;
         let message = self.muc.message("JuliC", Some(format!("m{said}")), &format!("{said:0octets$}"));
-        self.members.iter().map(|member| (*member, Stanza::Message(message.clone()))).collect()
+        let message = Stanza::Message(message);
+        let to = |member: &MembershipId| BareJid::new(&format!("guest{}@example.net", member.0)).unwrap();
+        let copies = self.members.iter().map(|member| (*member, framed(&to(member), &message))).collect();
+        (message, copies)
     }
 
     /// Everybody hears it, and answers when the last one was sent it, as over any network; returns how many were.
-    fn hears(&mut self, stanzas: Vec<(MembershipId, Stanza)>) -> usize {
+    fn hears(&mut self, (stanza, copies): (Stanza, Vec<(MembershipId, Framed)>)) -> usize {
         self.now = self.now + Duration::from_millis(20);
         let wall = WallClock::from_unix_millis(1_795_253_400_123);
         let mut env = Env { now: self.now, wall, ids: &mut self.ids };
         let mut sent = Vec::with_capacity(LEGS);
-        for (member, stanza) in stanzas {
-            self.room.handle(&mut env, Input::Stanza(member, stanza));
+        for (member, raw) in copies {
+            let input = match self.room.recall(member, &raw) {
+                Some(known) => Input::Again(member, known),
+                None => {
+                    self.parsed += 1;
+                    Input::Stanza(member, raw, stanza.clone())
+                }
+            };
+            self.room.handle(&mut env, input);
             while let Some(output) = self.room.poll() {
                 let Output::Send(leg, post) = output else { continue };
                 let (line, share) = self.lines.get_mut(&leg).unwrap();
@@ -120,6 +145,8 @@ fn everybody_hears(bencher: Bencher<'_, '_>, octets: usize) {
             assert_eq!(full.borrow_mut().hears(stanzas), LEGS);
         },
     );
+    let full = full.borrow();
+    assert!(full.parsed * 10 <= full.said * 11, "{} parses for {} messages", full.parsed, full.said);
 }
 
 #[divan::bench]

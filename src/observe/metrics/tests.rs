@@ -19,6 +19,7 @@ fn each_once() -> Metrics {
     metrics.sip_request("INVITE");
     metrics.sip_gate_refusal("too_long");
     metrics.xmpp_login("password", Login::Ok);
+    metrics.xmpp_stanza("message", Fate::Parsed);
     metrics.xmpp_stanza_skipped("unknown");
     metrics
 }

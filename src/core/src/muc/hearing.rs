@@ -1,6 +1,7 @@
 //! What a membership hears: who is here, who speaks, what becomes of the room.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jid::{FullJid, Jid};
@@ -13,13 +14,12 @@ use crate::stanza::{
     Affiliation, Asks, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind,
     Receipt, Role, StanzaError,
 };
-use crate::time::WallClock;
 
-/// A message of the room.
+/// What an occupant does besides speaking to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// Nickname of the speaker; `None` when the room itself speaks.
-    pub nickname: Option<String>,
+    /// His nickname.
+    pub nickname: String,
     /// What he does.
     pub utterance: Utterance,
 }
@@ -27,15 +27,6 @@ pub struct Heard {
 /// What somebody in a room does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Utterance {
-    /// He speaks to everybody.
-    Public {
-        /// What he says.
-        body: String,
-        /// When he said it, where that was before we came (FT-01).
-        earlier: Option<Option<WallClock>>,
-        /// How his message may be called.
-        ids: Ids,
-    },
     /// He speaks to us alone.
     Private {
         /// What he says.
@@ -92,6 +83,7 @@ pub struct SeenState {
 
 impl<T: Clone> Membership<T> {
     pub(super) fn presence(&mut self, env: &mut Env<'_>, presence: &Presence, out: &mut Vec<Event<T>>) {
+        self.pinging.hear(env.now, matches!(presence.kind, PresenceKind::Error(_)));
         match &presence.kind {
             PresenceKind::Error(error) => self.presence_error(env, presence, error, out),
             PresenceKind::Available => self.available(env, presence, out),
@@ -167,19 +159,24 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    pub(super) fn message(&mut self, env: &mut Env<'_>, message: Message, out: &mut Vec<Event<T>>) {
+    /// A message from the room or an occupant of it, which others of ours may have heard too.
+    pub fn message(&mut self, env: &mut Env<'_>, message: Arc<Message>, out: &mut Vec<Event<T>>) {
+        self.pinging.hear(env.now, matches!(message.kind, MessageKind::Error(_)));
         match &message.kind {
-            MessageKind::Error(error) => {
-                let error = error.clone();
-                self.message_error(env, message, &error, out);
-            }
+            MessageKind::Error(error) => self.message_error(env, &message, error, out),
             MessageKind::Groupchat => self.groupchat(message, out),
-            MessageKind::Chat | MessageKind::Normal => self.aside(message, out),
+            MessageKind::Chat | MessageKind::Normal => self.aside(&message, out),
             MessageKind::Headline => {}
         }
     }
 
-    fn groupchat(&mut self, message: Message, out: &mut Vec<Event<T>>) {
+    /// Whether a message was said before we came, and is told to us alone.
+    #[must_use]
+    pub fn is_history(&self, message: &Message) -> bool {
+        matches!(self.phase, Phase::Inside { history: true, .. }) && message.delay.is_some()
+    }
+
+    fn groupchat(&mut self, message: Arc<Message>, out: &mut Vec<Event<T>>) {
         let Phase::Inside { occupant, history } = &mut self.phase else { return };
         let is_ours = message.from == *occupant;
         if message.from.resource().is_none()
@@ -201,20 +198,21 @@ impl<T: Clone> Membership<T> {
             for id in message.id.iter().chain(&message.origin_id) {
                 match self.reflections.settle(id) {
                     Known::Awaited(said) => {
-                        let ids = Ids { room: message.stanza_id, author: Some(id.clone()) };
-                        return out.push(Event::Reflected(said.ticket, message.body.unwrap_or_default(), ids));
+                        let ids = Ids { room: message.stanza_id.clone(), author: Some(id.clone()) };
+                        return out.push(Event::Reflected(said.ticket, Arc::clone(&message), ids));
                     }
                     Known::Overdue => return,
                     Known::Foreign => {}
                 }
             }
         }
-        let nickname = message.from.resource().map(|nick| nick.as_str().to_string());
-        if let Some(body) = message.body.filter(|body| !body.is_empty()) {
+        if message.body.as_ref().is_some_and(|body| !body.is_empty()) {
             let earlier = is_history.then(|| message.delay.and_then(|delay| delay.stamp));
-            let ids = Ids { room: message.stanza_id, author: message.id };
-            out.push(Event::Heard(Heard { nickname, utterance: Utterance::Public { body, earlier, ids } }));
-        } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none()) {
+            out.push(Event::Spoken { message, earlier });
+        } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none())
+            && let Some(nickname) = message.from.resource()
+        {
+            let nickname = nickname.as_str().to_string();
             out.push(Event::Heard(Heard { nickname, utterance: Utterance::State(state) }));
         }
     }
@@ -234,29 +232,30 @@ impl<T: Clone> Membership<T> {
     }
 
     /// What is not for everybody: private messages of occupants, and what the room has to say to us.
-    fn aside(&mut self, message: Message, out: &mut Vec<Event<T>>) {
+    fn aside(&mut self, message: &Message, out: &mut Vec<Event<T>>) {
         if !self.is_inside() {
             return;
         }
         match message.from.resource() {
             Some(nick) => {
-                let nickname = Some(nick.as_str().to_string());
-                if let Some(body) = message.body.filter(|body| !body.is_empty()) {
-                    let (from, id) = (message.from.clone(), message.id);
+                let nickname = nick.as_str().to_string();
+                if let Some(body) = message.body.clone().filter(|body| !body.is_empty()) {
+                    let (from, id) = (message.from.clone(), message.id.clone());
                     // Nobody waits any more for what becomes of a message that was kept for us (XEP-0184 §5.5).
                     let asks = if message.delay.is_some() { Asks::default() } else { message.asks };
                     out.push(Event::Heard(Heard { nickname, utterance: Utterance::Private { body, from, id, asks } }));
                 } else if !message.receipts.is_empty() {
-                    out.push(Event::Heard(Heard { nickname, utterance: Utterance::Receipts(message.receipts) }));
+                    let utterance = Utterance::Receipts(message.receipts.clone());
+                    out.push(Event::Heard(Heard { nickname, utterance }));
                 }
             }
             None => {
-                let Some(muc) = message.muc else { return };
-                if let Some(decline) = muc.decline {
-                    return out.push(Event::Declined(decline));
+                let Some(muc) = &message.muc else { return };
+                if let Some(decline) = &muc.decline {
+                    return out.push(Event::Declined(decline.clone()));
                 }
                 if !muc.codes.is_empty() {
-                    out.push(Event::Codes(muc.codes));
+                    out.push(Event::Codes(muc.codes.clone()));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,8 +15,8 @@ use super::renaming::Renaming;
 use super::speaking::Utterance;
 use super::{JoinRefusal, Removal, StreamEnd};
 use crate::env::Env;
-use crate::stanza::{Decline, DiscoInfo, OutStanza, Password, Stanza, StanzaError};
-use crate::time::Instant;
+use crate::stanza::{Decline, DiscoInfo, Message, OutStanza, Password, Stanza, StanzaError};
+use crate::time::{Instant, WallClock};
 
 /// How long the way back in may take where the room, and not its server, lost us (status 333 and the like).
 pub(super) const REENTRY: Duration = Duration::from_secs(15);
@@ -105,8 +106,8 @@ pub enum Event<T> {
     WithinReach,
     /// The stream is gone while we were inside. [`Membership::stream_ready`] leads back in.
     Stranded(StreamEnd),
-    /// What was said to everybody with this ticket is in the room, with this text and under these names.
-    Reflected(T, String, Ids),
+    /// What was said to everybody with this ticket is in the room, in these words and under these names.
+    Reflected(T, Arc<Message>, Ids),
     /// What was to be done with this ticket is done, or not and why.
     Concluded(T, Result<(), StanzaError>),
     /// It was concluded well, and came back all the same.
@@ -115,7 +116,14 @@ pub enum Event<T> {
     Overdue(T),
     /// A change of nickname could not be made because there is no such nickname in XMPP.
     NoSuchNickname(T),
-    /// Somebody spoke.
+    /// Somebody spoke to everybody, or the room did.
+    Spoken {
+        /// What was said; it has a body. Others of ours hear the same.
+        message: Arc<Message>,
+        /// When it was said, where that was before we came (FT-01).
+        earlier: Option<Option<WallClock>>,
+    },
+    /// Somebody did something else.
     Heard(Heard),
     /// An occupant is here, has changed or is gone; also we ourselves.
     Seen(Seen),
@@ -172,6 +180,17 @@ impl<T: Clone> Membership<T> {
         }
     }
 
+    /// Our occupant, where of all presence only what concerns him is needed; `None` while any may be: the room is not asked yet, is
+    /// new, or gives us another nickname.
+    #[must_use]
+    pub fn heeds_only(&self) -> Option<&FullJid> {
+        match &self.phase {
+            Phase::Entering { occupant, .. } => Some(occupant),
+            Phase::Inside { occupant, .. } if !self.renaming.is_under_way() => Some(occupant),
+            _ => None,
+        }
+    }
+
     /// Whether the account's stream is still awaited.
     #[must_use]
     pub const fn is_connecting(&self) -> bool {
@@ -198,10 +217,9 @@ impl<T: Clone> Membership<T> {
 
     /// A stanza from the room or an occupant of it.
     pub fn receive(&mut self, env: &mut Env<'_>, stanza: Stanza, out: &mut Vec<Event<T>>) {
-        self.pinging.hear(env.now, &stanza);
         match stanza {
             Stanza::Presence(presence) => self.presence(env, &presence, out),
-            Stanza::Message(message) => self.message(env, message, out),
+            Stanza::Message(message) => self.message(env, Arc::new(message), out),
             Stanza::Iq(iq) => self.iq(env, iq, out),
         }
     }

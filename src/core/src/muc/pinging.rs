@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::membership::{Event, Membership, Phase};
 use super::{Removal, StreamEnd};
 use crate::env::Env;
-use crate::stanza::{Condition, IqAnswer, MessageKind, OutStanza, PresenceKind, Stanza, StanzaError};
+use crate::stanza::{Condition, IqAnswer, OutStanza, StanzaError};
 use crate::time::Instant;
 
 /// How long an answer may take, and how soon it is asked again while the room is out of reach.
@@ -65,14 +65,9 @@ impl Pinging {
         self.state = State::Listening { look_at: now + self.silence };
     }
 
-    /// A stanza came. Errors, and answers to questions that outsiders may ask too, tell nothing.
-    pub(super) fn hear(&mut self, now: Instant, stanza: &Stanza) {
-        let is_for_occupants = match stanza {
-            Stanza::Presence(presence) => !matches!(presence.kind, PresenceKind::Error(_)),
-            Stanza::Message(message) => !matches!(message.kind, MessageKind::Error(_)),
-            Stanza::Iq(_) => false,
-        };
-        if is_for_occupants {
+    /// A presence or message came. Errors tell nothing, nor do answers to questions that outsiders may ask too.
+    pub(super) const fn hear(&mut self, now: Instant, is_error: bool) {
+        if !is_error {
             self.heard_at = now;
         }
     }

@@ -51,6 +51,10 @@ impl<T> Renaming<T> {
         Self { current: None, waiting: VecDeque::new() }
     }
 
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.current.is_some()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.current.as_ref().map(|change| change.deadline)
     }

@@ -170,7 +170,7 @@ impl<T: Clone> Membership<T> {
     pub(super) fn message_error(
         &mut self,
         env: &mut Env<'_>,
-        message: Message,
+        message: &Message,
         error: &StanzaError,
         out: &mut Vec<Event<T>>,
     ) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::io::{EndCause, MembershipId, Output, Trace, Watch};
-use super::watching::is_nobody;
+use super::watching::{is_nobody, own_name};
 use super::{Room, Timer};
 use crate::conference::Reason;
 use crate::env::Env;
@@ -122,6 +122,7 @@ impl Room {
             _ => EndCause::ByRoom,
         };
         let why = phrases::quoted(&removal.to_string());
+        self.banned(&legs, removal);
         for id in &legs {
             self.hang_up(env, *id, removal.sip_cause(), cause, &why);
         }
@@ -134,6 +135,14 @@ impl Room {
             self.end_watches_of(env, |watch| watch.leg == Some(id), reason, &why);
         }
         self.drop_member(env, member, reason, &why);
+    }
+
+    /// Whoever knows callers has to know of a ban: the MUC bans an account, which need not be this caller's next one.
+    pub(super) fn banned(&mut self, legs: &[LegId], removal: &Removal) {
+        if matches!(removal, Removal::Banned { .. }) {
+            // They are one user's.
+            self.out.extend(legs.first().map(|id| Output::Banned(*id)));
+        }
     }
 
     /// Everybody leaves, and nobody watches any more.
@@ -192,6 +201,8 @@ impl Room {
     ) {
         self.blinded(env, member);
         if let Some(gone) = self.members.remove(&member) {
+            let aor_key = own_name(&gone.caller);
+            self.index.ends(member, &gone.account, aor_key.as_deref(), gone.found_as.as_deref());
             if gone.is_attached {
                 self.out.push_back(Output::CloseStream(member));
             }

@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::io::{MembershipId, Trace};
-use super::rendered::About;
+use super::receipts::name_of;
+use super::ring::{Known, Style};
 use super::{Member, Room, Timer};
 use crate::composing::Status;
 use crate::env::Env;
@@ -12,9 +13,11 @@ use crate::leg::{Delivery, Leg, LegId};
 use crate::msrp::content::Content;
 use crate::msrp::transmitter::Outcome;
 use crate::muc::{Heard, Ids, Utterance};
-use crate::stanza::ChatState;
+use crate::stanza::{ChatState, Message, Stanza};
+use crate::time::WallClock;
 use crate::translate::message;
 use crate::wire::is_composing::IsComposing;
+use crate::xmpp_stream::framing::Framed;
 
 /// The type of what people say.
 pub(super) const TEXT: &str = "text/plain";
@@ -22,37 +25,79 @@ pub(super) const TEXT: &str = "text/plain";
 const SMALL_ROOM: usize = 20;
 
 impl Room {
-    /// An occupant spoke, or the room: every leg of this membership is told.
+    /// A stanza came that no other membership has heard, or that only this one was sent.
+    pub(super) fn stanza(&mut self, env: &mut Env<'_>, member: MembershipId, raw: Framed, stanza: Stanza) {
+        let Stanza::Message(message) = stanza else {
+            return self.with_member(env, member, |m, env, out| m.receive(env, stanza, out));
+        };
+        let message = Arc::new(message);
+        if let Some(m) = self.members.get_mut(&member)
+            // What was said before this one came is sent to nobody else.
+            && !m.membership.is_history(&message)
+            && let Some(position) = self.ring.remember(env.now, raw, &message)
+        {
+            m.position = position;
+            self.rearm_ring();
+        }
+        self.with_member(env, member, |m, env, out| m.message(env, message, out));
+    }
+
+    /// A copy came of what another membership has heard.
+    pub(super) fn heard_again(&mut self, env: &mut Env<'_>, member: MembershipId, known: &Known) {
+        if let Some(m) = self.members.get_mut(&member) {
+            m.position = known.position;
+        }
+        self.with_member(env, member, |m, env, out| m.message(env, Arc::clone(&known.message), out));
+    }
+
+    pub(super) fn forget_old_messages(&mut self, env: &Env<'_>) {
+        self.ring.forget_old(env.now);
+        self.rearm_ring();
+    }
+
+    fn rearm_ring(&mut self) {
+        match self.ring.next_timeout() {
+            Some(at) => self.timers.set(Timer::Ring, at),
+            None => self.timers.clear(Timer::Ring),
+        }
+    }
+
+    /// Somebody spoke to everybody, or the room: every leg of this membership is told.
+    pub(super) fn spoken(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        message: &Arc<Message>,
+        earlier: Option<Option<WallClock>>,
+    ) {
+        let Some(legs) = self.members.get(&member).map(|m| m.legs.clone()) else { return };
+        if let Some(nickname) = message.from.resource() {
+            if earlier.is_none() {
+                self.spoke(env, member, nickname.as_str());
+            }
+            self.composing.done(nickname.as_str());
+        }
+        let content = match earlier {
+            None => self.said_to_all(env, member, message),
+            Some(stamp) => self.said_before(env, member, message, stamp.unwrap_or(env.wall)),
+        };
+        let Some(content) = content else { return };
+        for id in legs {
+            self.deliver(env, id, &content);
+        }
+    }
+
+    /// Somebody did something else than to speak to everybody: every leg of this membership is told.
     pub(super) fn heard_from_room(&mut self, env: &mut Env<'_>, member: MembershipId, heard: Heard) {
         let Some(legs) = self.members.get(&member).map(|m| m.legs.clone()) else { return };
         let Some(dial) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| p.leg.dial()) else { return };
         let uri = dial.room.uri.clone();
         let uri = &uri;
-        let is_live = !matches!(heard.utterance, Utterance::Public { earlier: Some(_), .. });
-        if let Some(nickname) = heard.nickname.as_ref().filter(|_| is_live) {
-            self.spoke(env, member, nickname);
-        }
+        self.spoke(env, member, &heard.nickname);
         let Some(dial) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| p.leg.dial()) else { return };
         match heard.utterance {
-            Utterance::Public { body, earlier, ids } => {
-                if let Some(nickname) = &heard.nickname {
-                    self.composing.done(nickname);
-                }
-                let about = About { room: uri.clone(), nickname: heard.nickname, name: self.named(&ids) };
-                let content = match earlier {
-                    None => self.said_to_all(env, member, about, &body),
-                    Some(stamp) => {
-                        let (nickname, stamp) = (about.nickname.as_deref(), stamp.unwrap_or(env.wall));
-                        Content::cpim(env, TEXT, message::earlier(uri, nickname, &about.name, &body, stamp))
-                    }
-                };
-                let Some(content) = content else { return };
-                for id in legs {
-                    self.deliver(env, id, &content);
-                }
-            }
             Utterance::Private { body, from, id, asks } => {
-                let Some(nickname) = heard.nickname else { return };
+                let nickname = heard.nickname;
                 let (reader, crosses) = (dial.caller.clone(), dial.room.receipts);
                 let legs: Vec<LegId> = legs.into_iter().filter(|id| self.takes_private(*id)).collect();
                 if legs.is_empty() {
@@ -72,32 +117,36 @@ impl Room {
                     }
                 }
             }
-            Utterance::Receipts(receipts) => {
-                if let Some(nickname) = heard.nickname {
-                    self.receipts_heard(env, member, &nickname, &receipts);
-                }
-            }
-            Utterance::State(state) => {
-                if let Some(nickname) = heard.nickname {
-                    self.somebody_types(env, member, &nickname, state);
-                }
-            }
+            Utterance::Receipts(receipts) => self.receipts_heard(env, member, &heard.nickname, &receipts),
+            Utterance::State(state) => self.somebody_types(env, member, &heard.nickname, state),
         }
     }
 
     /// What somebody says to everybody, rendered once for all who hear it.
-    fn said_to_all(
-        &mut self,
+    fn said_to_all(&mut self, env: &mut Env<'_>, member: MembershipId, message: &Arc<Message>) -> Option<Arc<Content>> {
+        let m = self.members.get(&member)?;
+        let leg = m.legs.iter().find_map(|id| self.legs.get(id))?;
+        let (room, by_room_ids) = (&leg.leg.dial().room.uri, self.gives_ids);
+        self.ring.rendered(m.position, message, Style { room, by_room_ids }, || {
+            let name = name_of(message.stanza_id.as_deref(), message.id.as_deref(), by_room_ids);
+            let body = message.body.as_deref().unwrap_or_default();
+            Content::cpim(env, TEXT, message::public(room, nickname_of(message), &name, body, env.wall))
+        })
+    }
+
+    /// What somebody said before this membership came, which is told to nobody else (FT-01).
+    fn said_before(
+        &self,
         env: &mut Env<'_>,
         member: MembershipId,
-        about: About,
-        body: &str,
+        message: &Message,
+        stamp: WallClock,
     ) -> Option<Arc<Content>> {
-        let position = &mut self.members.get_mut(&member)?.position;
-        self.rendered.next(env.now, position, (about, body), |about| {
-            let cpim = message::public(&about.room, about.nickname.as_deref(), &about.name, body, env.wall);
-            Content::cpim(env, TEXT, cpim)
-        })
+        let legs = &self.members.get(&member)?.legs;
+        let room = &legs.iter().find_map(|id| self.legs.get(id))?.leg.dial().room.uri;
+        let name = name_of(message.stanza_id.as_deref(), message.id.as_deref(), self.gives_ids);
+        let body = message.body.as_deref().unwrap_or_default();
+        Content::cpim(env, TEXT, message::earlier(room, nickname_of(message), &name, body, stamp))
     }
 
     /// Whether private messages are shown on this leg.
@@ -212,4 +261,9 @@ impl Room {
             None => self.timers.clear(Timer::Composing),
         }
     }
+}
+
+/// Who speaks; `None` is the room itself.
+fn nickname_of(message: &Message) -> Option<&str> {
+    message.from.resource().map(|nickname| nickname.as_str())
 }

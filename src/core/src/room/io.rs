@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jid::{BareJid, FullJid};
 
 use super::referral::{Action, ReferAnswer, ReferralId};
+use super::ring::Known;
 use crate::address::mapping::RoomMatch;
 use crate::address::sip_uri::SipUri;
 use crate::conference::{Notification, Outcome as Notified, SubscriptionId};
@@ -24,6 +25,8 @@ use crate::time::Instant;
 use crate::wire::msrp::decode::BadFrame;
 use crate::wire::msrp::encode::WireFrame;
 use crate::wire::msrp::frame::Frame;
+use crate::xmpp_stream::framing::Framed;
+use crate::xmpp_stream::interest::Interest;
 
 /// Names a membership within its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,8 +116,10 @@ pub enum Input {
     SessionStalled(LegId),
     /// The membership's stream is up under this JID.
     StreamReady(MembershipId, FullJid),
-    /// A stanza from the room or one of its occupants.
-    Stanza(MembershipId, Stanza),
+    /// A stanza from the room or one of its occupants, as it came and what it says.
+    Stanza(MembershipId, Framed, Stanza),
+    /// Another copy of a message, found by [`Room::recall`](super::Room::recall) a moment ago.
+    Again(MembershipId, Known),
     /// A stanza that the room put out is larger than servers take.
     Unsendable {
         /// Whose it was.
@@ -195,12 +200,17 @@ pub enum Output {
     Credit(LegId),
     /// The session-id is void, its connection is not needed any more.
     CloseSession(LegId, String),
+    /// The MUC has banned the user of this leg, who will call again.
+    Banned(LegId),
     /// The leg is over and gone; nothing is said of it after this.
     LegGone(LegId),
     /// Attach this membership to the stream of its account, which is opened if there is none.
     OpenStream(MembershipId, AccountKey),
     /// Send this on the membership's stream.
     Stanza(MembershipId, OutStanza),
+    /// From here on, of what its room sends this is all that the membership has a use for. With every stream it begins with
+    /// [`Interest::Everything`].
+    Listen(MembershipId, Interest),
     /// The membership is over: detach it.
     CloseStream(MembershipId),
     /// Say this to the subscriber. The next comes after [`Input::Notified`].

@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use super::io::{AccountKey, EndCause, MembershipId, Output, Trace};
 use super::receipts::Receipts;
-use super::rendered::Position;
+use super::ring::Position;
 use super::talking::Recent;
+use super::watching::own_name;
 use super::{Member, Participant, Room, Timer};
 use crate::composing::Typing;
 use crate::conference::Reason;
@@ -19,6 +20,7 @@ use crate::muc::{JoinRefusal, Membership, StreamEnd, Wishes};
 use crate::roster::Occupant;
 use crate::time::Instant;
 use crate::translate::{errors, notices, phrases};
+use crate::xmpp_stream::interest::Interest;
 
 /// A caller who waits this long hears 183, so that he knows that somebody works on it.
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
@@ -29,7 +31,7 @@ const RETRY_AFTER: u32 = 30;
 
 impl Room {
     pub(super) fn dialled(&mut self, env: &mut Env<'_>, id: LegId, account: AccountKey, nickname: String, dial: Dial) {
-        let shared = self.members.iter().find(|(_, m)| m.account == account).map(|(member, _)| *member);
+        let shared = self.index.of_account(&account);
         let leg = match Leg::new(dial) {
             Ok(leg) => leg,
             Err(refusal) => return self.refuse_unheard(id, refusal),
@@ -58,6 +60,7 @@ impl Room {
         let membership = Membership::new(self.settings.muc.clone(), wishes);
         self.legs.insert(id, Participant { leg, member: Some(member), is_introduced: false });
         let (recent, composing) = (Recent::default(), Typing::new());
+        self.index.begins(member, account.clone(), own_name(&caller));
         self.members.insert(
             member,
             Member {
@@ -72,6 +75,8 @@ impl Room {
                 recent,
                 receipts: Receipts::default(),
                 composing,
+                found_as: None,
+                interest: Interest::Everything,
                 failures: 0,
                 lost_at: None,
                 next_name: Instant::ZERO,
@@ -167,6 +172,9 @@ impl Room {
 
     pub(super) fn join_refused(&mut self, env: &mut Env<'_>, member: MembershipId, refusal: &JoinRefusal) {
         let legs: Vec<LegId> = self.members.get(&member).map(|m| m.legs.clone()).unwrap_or_default();
+        if let JoinRefusal::Removed(removal) = refusal {
+            self.banned(&legs, removal);
+        }
         for id in legs {
             self.reject(env, id, sip_refusal(refusal));
         }

@@ -6,6 +6,7 @@
 
 mod ending;
 mod hearing;
+mod index;
 pub mod io;
 mod joining;
 mod naming;
@@ -15,7 +16,7 @@ mod outage;
 mod receipts;
 pub mod referral;
 pub mod removing;
-mod rendered;
+pub mod ring;
 mod talking;
 mod watching;
 
@@ -28,10 +29,11 @@ use core::time::Duration;
 use bytes::Bytes;
 use jid::BareJid;
 
+use self::index::Index;
 use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
 use self::receipts::Receipts;
 use self::referral::ReferralId;
-use self::rendered::{Position, Rendered};
+use self::ring::{Known, Position, Renderings, Ring};
 use self::talking::Recent;
 use crate::address::mapping::RoomRules;
 use crate::address::sip_uri::SipUri;
@@ -44,6 +46,8 @@ use crate::roster::{Observer, Roster};
 use crate::time::{Instant, WallClock};
 use crate::timers::Timers;
 use crate::translate::notices;
+use crate::xmpp_stream::framing::Framed;
+use crate::xmpp_stream::interest::Interest;
 
 /// What a room is told once.
 #[derive(Debug, Clone)]
@@ -108,6 +112,8 @@ enum Timer {
     Conference,
     /// Somebody who types has been silent for long enough.
     Composing,
+    /// Something that was said has been heard by everybody who will.
+    Ring,
 }
 
 /// Names what is under way in the MUC until its fate is known.
@@ -150,6 +156,10 @@ struct Member {
     composing: Typing,
     /// Streams that failed in a row.
     failures: u32,
+    /// The nickname by which it is found.
+    found_as: Option<String>,
+    /// What its stream was told to hand on.
+    interest: Interest,
     /// Since when it has been out of the room, while it is.
     lost_at: Option<Instant>,
     /// When the next change of nickname would be due if they came no faster than they may.
@@ -178,13 +188,14 @@ pub struct Room {
     settings: Settings,
     legs: BTreeMap<LegId, Participant>,
     members: BTreeMap<MembershipId, Member>,
+    index: Index,
     last_member: u64,
     roster: Roster,
     observer: Observer<MembershipId>,
     /// Who spoke and was not on the list, and who heard him.
     doubt: Option<(String, MembershipId)>,
     /// What was said lately.
-    rendered: Rendered,
+    ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
     gives_ids: bool,
     /// Nicknames that were given up lately, the latest last.
@@ -211,11 +222,12 @@ impl Room {
             settings,
             legs: BTreeMap::new(),
             members: BTreeMap::new(),
+            index: Index::default(),
             last_member: 0,
             roster: Roster::default(),
             observer: Observer::default(),
             doubt: None,
-            rendered: Rendered::default(),
+            ring: Ring::default(),
             gives_ids: false,
             released: VecDeque::new(),
             conference: Conference::new(),
@@ -252,9 +264,8 @@ impl Room {
                 self.end_leg(env, leg, EndCause::TooSlow, "The client does not read its MSRP connection");
             }
             Input::StreamReady(member, _) => self.stream_ready(env, member),
-            Input::Stanza(member, stanza) => {
-                self.with_member(env, member, |m, env, out| m.receive(env, stanza, out));
-            }
+            Input::Stanza(member, raw, stanza) => self.stanza(env, member, raw, stanza),
+            Input::Again(member, known) => self.heard_again(env, member, &known),
             Input::Unsendable { membership, id } => {
                 self.with_member(env, membership, |m, _, out| m.unsendable(&id, out));
             }
@@ -267,6 +278,18 @@ impl Room {
             Input::Drain => self.drain(env),
         }
         self.publish(env);
+    }
+
+    /// What a stanza says that was sent to `member`, where it is its copy of a message that another membership has heard. Then it
+    /// need not be parsed: [`Input::Again`] takes the place of [`Input::Stanza`].
+    #[must_use]
+    pub fn recall(&self, member: MembershipId, raw: &Framed) -> Option<Known> {
+        self.ring.recall(self.members.get(&member)?.position, raw)
+    }
+
+    /// How often messages were rendered since this was asked last.
+    pub fn take_renderings(&mut self) -> Renderings {
+        self.ring.take_renderings()
     }
 
     /// The next thing to be done.
@@ -295,6 +318,7 @@ impl Room {
                 Timer::Doubt => self.resolve_doubt(env),
                 Timer::Conference => self.conference_timeout(env),
                 Timer::Composing => self.composing_timeout(env),
+                Timer::Ring => self.forget_old_messages(env),
             }
         }
         self.publish(env);
@@ -380,6 +404,7 @@ impl Room {
         let Some(member) = self.members.get_mut(&id) else { return };
         let mut events = Vec::new();
         act(&mut member.membership, env, &mut events);
+        self.attend(id);
         for event in events {
             match event {
                 muc::Event::Send(stanza) => self.out.push_back(Output::Stanza(id, stanza)),
@@ -390,7 +415,8 @@ impl Room {
                 muc::Event::OutOfReach => self.out_of_reach(id),
                 muc::Event::WithinReach => self.within_reach(env, id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),
-                muc::Event::Reflected(said, body, ids) => self.reflected(env, id, said, &body, &ids),
+                muc::Event::Reflected(said, message, ids) => self.reflected(env, id, said, &message, &ids),
+                muc::Event::Spoken { message, earlier } => self.spoken(env, id, &message, earlier),
                 muc::Event::Concluded(said, result) => self.concluded(env, said, result),
                 muc::Event::FailedAfterAll(said, error) => self.failed_after_all(env, said, &error),
                 muc::Event::Overdue(said) => self.overdue(env, said),

@@ -3,13 +3,14 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use super::io::MembershipId;
+use super::io::{MembershipId, Output};
 use super::{Room, Timer};
 use crate::conference;
 use crate::env::Env;
 use crate::muc::Seen;
 use crate::roster::About;
 use crate::stanza::{DiscoInfo, Identity};
+use crate::xmpp_stream::interest::Interest;
 
 /// What a room announces whose messages bear ids that it gave them (XEP-0359 §5).
 const STANZA_IDS: &str = "urn:xmpp:sid:0";
@@ -32,11 +33,7 @@ impl Room {
         if !seen.is_us && self.observer.eyes() != Some(member) {
             return; // what others see again costs next to nothing
         }
-        let dialed_in = self
-            .members
-            .values()
-            .find(|m| m.membership.nickname() == Some(seen.nickname.as_str()))
-            .and_then(|m| m.since);
+        let dialed_in = self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).and_then(|m| m.since);
         let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
         self.observer.saw(member, seen, dialed_in.or(is_joining.then_some(env.wall)), &mut self.roster);
         if seen.state.is_none() {
@@ -79,6 +76,7 @@ impl Room {
     /// A membership sees nothing for a while: another one looks in its place.
     pub(super) fn looks_away(&mut self, env: &mut Env<'_>, member: MembershipId) {
         if self.observer.forget(member, &mut self.roster) {
+            self.attend(member);
             self.timers.set(Timer::Observer, env.now + PAUSE);
         }
     }
@@ -141,6 +139,8 @@ impl Room {
         if self.members.keys().all(|id| *id == member) {
             self.timers.clear(Timer::Observer);
             self.timers.clear(Timer::Doubt);
+            self.timers.clear(Timer::Ring);
+            self.ring.clear();
             self.doubt = None;
             self.released.clear();
             self.observer.close_eyes(&mut self.roster);
@@ -149,13 +149,36 @@ impl Room {
     }
 
     fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        let before = self.observer.eyes();
         self.observer.look_again(member);
+        before.into_iter().for_each(|before| self.attend(before));
         self.timers.set(Timer::Observer, env.now + SHIFT);
         self.with_member(env, member, |m, env, out| {
             m.ask_for_everybody(env, out);
             // Whoever looked before may have been put out by the very change that nobody was told of then.
             m.ask_about_the_room(env, out);
         });
+    }
+
+    /// Keeps what is derived of where a membership stands: under which nickname it is found, and what of the room its stream hands
+    /// on. Whoever asks for everybody is listened to in full before he asks.
+    pub(super) fn attend(&mut self, id: MembershipId) {
+        let is_eyes = self.observer.eyes() == Some(id);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let nickname = member.membership.nickname();
+        if member.found_as.as_deref() != nickname {
+            self.index.renamed(id, member.found_as.as_deref(), nickname);
+            member.found_as = nickname.map(String::from);
+        }
+        let heeds = member.membership.heeds_only().filter(|_| !is_eyes);
+        let is_news = match &member.interest {
+            Interest::Everything => heeds.is_some(),
+            Interest::Own(occupant) => heeds != Some(occupant),
+        };
+        if is_news {
+            member.interest = heeds.cloned().map_or(Interest::Everything, Interest::Own);
+            self.out.push_back(Output::Listen(id, member.interest.clone()));
+        }
     }
 
     /// A membership does not get through to the room, on a stream that is well. Of whom the roster comes from, that is the room.

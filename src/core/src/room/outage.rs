@@ -7,6 +7,7 @@ use super::io::{MembershipId, Output, Trace};
 use super::{Room, Timer};
 use crate::env::Env;
 use crate::muc::StreamEnd;
+use crate::xmpp_stream::interest::Interest;
 
 /// How long after the first failure the stream is tried again; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -46,6 +47,7 @@ impl Room {
     pub(super) fn reattach(&mut self, member: MembershipId) {
         if let Some(m) = self.members.get_mut(&member) {
             m.is_attached = true;
+            m.interest = Interest::Everything;
             self.out.push_back(Output::OpenStream(member, m.account.clone()));
         }
     }

@@ -23,9 +23,7 @@ use crate::wire::imdn::{self, Disposition, Imdn, MessageId, Tracking};
 impl Room {
     /// The name of a public message: the room's, where it announces that it gives names, else its author's (IMDN-01).
     pub(super) fn named(&self, ids: &Ids) -> Tracking {
-        let of_room = ids.room.as_ref().filter(|_| self.gives_ids);
-        let message_id = of_room.or(ids.author.as_ref()).and_then(|id| MessageId::new(id));
-        Tracking { message_id, ..Tracking::default() }
+        name_of(ids.room.as_deref(), ids.author.as_deref(), self.gives_ids)
     }
 
     /// A SIP user says something to everybody, and wants to hear what became of it.
@@ -174,4 +172,10 @@ impl Room {
             }
         });
     }
+}
+
+/// The name of a public message of which the room says `room` and its author `author`.
+pub(super) fn name_of(room: Option<&str>, author: Option<&str>, is_by_room: bool) -> Tracking {
+    let message_id = room.filter(|_| is_by_room).or(author).and_then(MessageId::new);
+    Tracking { message_id, ..Tracking::default() }
 }

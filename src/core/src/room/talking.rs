@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::leg::{LegId, Ticket, Utterance};
 use crate::msrp::session::{Received, Verdict};
 use crate::muc::{Errand, Ids};
-use crate::stanza::StanzaError;
+use crate::stanza::{Message, StanzaError};
 use crate::switch::{self, Speaker, Wish};
 use crate::time::Instant;
 use crate::translate::{errors, phrases};
@@ -100,7 +100,7 @@ impl Room {
 
     /// Whether an occupant can be written to, as far as that is known here: of our own legs it is.
     fn takes_private_messages(&self, nickname: &str) -> bool {
-        let Some(member) = self.members.values().find(|m| m.membership.nickname() == Some(nickname)) else {
+        let Some(member) = self.index.called(nickname).and_then(|id| self.members.get(&id)) else {
             return true;
         };
         let mut legs = member.legs.iter().filter_map(|id| self.legs.get(id));
@@ -212,10 +212,17 @@ impl Room {
     }
 
     /// The room has what was said: its author is told, and his other devices show it (GC-MSG-03).
-    pub(super) fn reflected(&mut self, env: &mut Env<'_>, member: MembershipId, said: Said, body: &str, ids: &Ids) {
+    pub(super) fn reflected(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        said: Said,
+        message: &Message,
+        ids: &Ids,
+    ) {
         let Said::Message(author, _) = said else { return self.concluded(env, said, Ok(())) };
         self.concluded(env, said, Ok(()));
-        self.show_to_other_devices(env, member, author, (body, ids));
+        self.show_to_other_devices(env, member, author, (message.body.as_deref().unwrap_or_default(), ids));
     }
 
     fn conclude(

@@ -1,5 +1,6 @@
 //! Who watches the room, and what he may see (GC-PRES).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -83,10 +84,7 @@ impl Room {
         if let Some(member) = leg.and_then(|leg| self.legs.get(&leg)) {
             return member.member;
         }
-        if is_nobody(caller) {
-            return None;
-        }
-        self.members.iter().find(|(_, m)| m.caller.same_aor(caller)).map(|(id, _)| *id)
+        self.index.of_caller(&own_name(caller)?)
     }
 
     fn with_conference(
@@ -111,6 +109,11 @@ impl Room {
             None => self.timers.clear(Timer::Conference),
         }
     }
+}
+
+/// The key of a caller who has a name of his own.
+pub(super) fn own_name(caller: &SipUri) -> Option<String> {
+    (!is_nobody(caller)).then(|| caller.aor_key())
 }
 
 /// Whether a caller has no name of his own (RFC 3323): two of them are two.

@@ -1,10 +1,11 @@
 //! One XMPP client stream after login: framing, limits, binding, liveness, answers to requests.
 //!
 //! [`framing`] cuts the stream into stanzas and [`machine`] decides what becomes of each; what little XML they read and write
-//! themselves is that of [`crate::wire::xml`]. What a stanza says to a room is nobody's business here.
+//! themselves is that of [`crate::wire::xml`]. [`interest`] says which of them a room has a use for. What a stanza says to a room is nobody's business here.
 
 mod answer;
 pub mod framing;
+pub mod interest;
 pub mod machine;
 mod tokenizer;
 pub use crate::wire::xml;

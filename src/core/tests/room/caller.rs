@@ -33,6 +33,7 @@ pub struct Caller {
     pub reinvites: Vec<Result<Bytes, Refusal>>,
     pub bye: Option<(u16, String)>,
     pub is_gone: bool,
+    pub is_banned: bool,
     pub is_bound: bool,
     /// Whether a connection of the session broke, and what was under way with it.
     pub lost_once: bool,
@@ -97,6 +98,7 @@ impl Caller {
             reinvites: Vec::new(),
             bye: None,
             is_gone: false,
+            is_banned: false,
             is_bound: false,
             lost_once: false,
             session: None,

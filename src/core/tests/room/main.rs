@@ -14,6 +14,7 @@
 )]
 
 mod alone;
+mod bytes;
 mod caller;
 mod muc;
 mod story;
@@ -24,6 +25,7 @@ mod being_away;
 mod chunks;
 mod client_limits;
 mod connections;
+mod costs;
 mod delayed_offers;
 mod devices;
 mod draft_flows;

@@ -38,6 +38,37 @@ fn every_way_to_be_removed_has_its_cause_and_its_words() {
     }
 }
 
+/// FT-07: only a ban, and once for all devices of one user.
+#[test]
+fn whoever_knows_callers_hears_of_a_ban() {
+    for (code, is_ban) in [(301, true), (307, false), (321, false), (332, false)] {
+        let (story, phone) = Story::with_romeo();
+        let tablet = story.sip_user("Romeo");
+        tablet.dials();
+        let account = phone.account();
+        story.muc().removes(&account, "Romeo", codes(&[110, code]));
+        story.settles();
+        assert_eq!((phone.sees().is_banned, tablet.sees().is_banned), (is_ban, false), "{code}");
+        story.everybody_leaves();
+    }
+}
+
+/// A ban while the new room of a caller waits for its configuration.
+#[test]
+fn nor_is_it_missed_before_the_call_is_answered() {
+    let story = Story::begins();
+    let romeo = story.sip_user("Romeo");
+    romeo.client().create = true;
+    (story.muc().exists, story.muc().configuration_is_slow) = (false, true);
+    romeo.dials();
+    romeo.is_still_waiting();
+    let account = romeo.account();
+    story.muc().removes(&account, "Romeo", codes(&[110, 301]));
+    story.settles();
+    romeo.is_refused_with(403);
+    assert!(romeo.sees().is_banned);
+}
+
 #[test]
 fn a_kick_says_who_and_why() {
     let item = MucItem { actor: Some("Tybalt".into()), reason: Some("Avaunt\r\nVia: x".into()), ..MucItem::default() };

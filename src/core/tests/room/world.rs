@@ -23,7 +23,9 @@ use mucfocus_core::room::{Room, Settings, Timeouts};
 use mucfocus_core::stanza::{OutStanza, Stanza};
 use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
+use mucfocus_core::xmpp_stream::interest::Interest;
 
+use crate::bytes::framed;
 use crate::caller::Caller;
 use crate::muc::Muc;
 use crate::watcher::Watcher;
@@ -71,6 +73,13 @@ pub struct World {
     pub referrals: BTreeMap<ReferralId, Vec<ReferAnswer>>,
     /// Open streams and their accounts.
     pub streams: BTreeMap<MembershipId, BareJid>,
+    /// What open streams hand on.
+    interests: BTreeMap<MembershipId, Interest>,
+    /// Stanzas that they handed on, and those that they did not.
+    pub handed_on: usize,
+    pub left_out: usize,
+    /// Of those that they did, what had to be parsed.
+    pub parsed: usize,
     pub mail: BTreeMap<Source, VecDeque<Mail>>,
     /// Whether streams come up as soon as they are asked for.
     pub connects_streams: bool,
@@ -120,6 +129,10 @@ impl World {
             watchers: BTreeMap::new(),
             referrals: BTreeMap::new(),
             streams: BTreeMap::new(),
+            interests: BTreeMap::new(),
+            handed_on: 0,
+            left_out: 0,
+            parsed: 0,
             mail: BTreeMap::new(),
             connects_streams: true,
             connects_sessions: true,
@@ -188,7 +201,7 @@ impl World {
             Some(Mail::Stanza(account, stanza)) => {
                 let member = self.streams.iter().rfind(|(_, a)| **a == account).map(|(member, _)| *member);
                 if let Some(member) = member {
-                    self.feed(Input::Stanza(member, stanza));
+                    self.feed_stanza(member, &account, stanza);
                 }
             }
             Some(Mail::Ready(member)) => {
@@ -196,6 +209,23 @@ impl World {
                     let jid = account.with_resource_str("node1").unwrap();
                     self.feed(Input::StreamReady(member, jid));
                 }
+            }
+        }
+    }
+
+    /// Hands on what the stream of a membership would.
+    fn feed_stanza(&mut self, member: MembershipId, account: &BareJid, stanza: Stanza) {
+        let framed = framed(account, &stanza);
+        if self.interests.get(&member).is_some_and(|interest| !interest.covers(&framed)) {
+            self.left_out += 1;
+            return;
+        }
+        self.handed_on += 1;
+        match self.room.recall(member, &framed) {
+            Some(known) => self.feed(Input::Again(member, known)),
+            None => {
+                self.parsed += 1;
+                self.feed(Input::Stanza(member, framed, stanza));
             }
         }
     }
@@ -363,6 +393,11 @@ impl World {
                 // What the connection had to say was about that session.
                 self.mail.remove(&Source::Msrp(leg));
             }
+            Output::Banned(leg) => {
+                let caller = self.caller(leg);
+                assert!(!caller.is_gone && !caller.is_banned, "once, and while it is known whose leg it is");
+                caller.is_banned = true;
+            }
             Output::LegGone(leg) => {
                 let caller = self.caller(leg);
                 assert!(!caller.is_gone, "gone twice");
@@ -370,13 +405,19 @@ impl World {
             }
             Output::OpenStream(member, account) => {
                 self.streams.insert(member, account.to_string().parse().unwrap());
+                self.interests.insert(member, Interest::Everything);
                 if self.connects_streams {
                     self.post(Source::Streams, Mail::Ready(member));
                 }
             }
             Output::Stanza(member, stanza) => self.carry(member, stanza),
+            Output::Listen(member, interest) => {
+                assert!(self.streams.contains_key(&member), "nobody is there to listen");
+                assert_ne!(self.interests.insert(member, interest.clone()), Some(interest), "it was told before");
+            }
             Output::CloseStream(member) => {
                 assert!(self.streams.remove(&member).is_some(), "a stream that is not open is closed");
+                self.interests.remove(&member);
             }
             Output::Notify(id, notification) => {
                 let watcher = self.watchers.get_mut(&id).expect("a subscription that was made");

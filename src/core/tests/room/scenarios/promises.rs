@@ -6,6 +6,8 @@ use super::stage::{Stage, Who};
 
 /// Seconds after which everything has found its end: joins, reflections, streams that come back.
 const PATIENCE: u64 = 60;
+/// Seconds after which a silent room has been asked whether it still has us (XM-03).
+const DOUBT: u64 = 20 * 60;
 
 impl Stage {
     /// Everybody who is in the room and connected has heard it, but for its author.
@@ -26,8 +28,9 @@ impl Stage {
         self.every_request_has_its_response();
         self.nothing_was_said_twice();
         self.secrets_were_kept();
-        self.everybody_hears_what_is_said_next();
         self.lists_show_who_is_there();
+        self.seconds_pass(DOUBT);
+        self.everybody_hears_what_is_said_next();
         self.nobody_stays_behind();
     }
 
@@ -125,7 +128,7 @@ impl Stage {
     }
 
     /// Promise 5.
-    fn lists_show_who_is_there(&mut self) {
+    fn lists_show_who_is_there(&self) {
         let there: BTreeSet<String> = self.story.muc().occupants.keys().cloned().collect();
         for (who, list) in &self.lists {
             let call = &self.calls[*who];
@@ -146,7 +149,6 @@ impl Stage {
         self.seconds_pass(1);
         let left = self.story.muc().occupants.values().flatten().count();
         assert_eq!(left, 0, "ghosts: {:?}", self.story.muc().occupants);
-        self.seconds_pass(600); // for that long somebody watches
         self.story.everybody_leaves();
     }
 }

@@ -73,7 +73,8 @@ pub const SCENARIOS: &[Scenario] = &[
         s.says(romeo);
         s.says(tybalt);
         s.says(romeo);
-        s.seconds_pass(5);
+        // Where nothing of that reached the room, he asks it after a while (XM-03).
+        s.seconds_pass(17 * 60);
     }),
     ("a connection breaks and comes back", |s| {
         let romeo = s.user("Romeo");
