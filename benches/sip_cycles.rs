@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::unreachable,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     reason = "a benchmark that fails ends there"
@@ -87,6 +88,10 @@ fn node(calls: usize) {
             untrusted: Untrusted::Refuse,
             sources: SourceLimits::NONE,
             min_session: MIN_SESSION,
+            trusted_names: Vec::new(),
+            tls: None,
+            allowed_origins: Default::default(),
+            dns: Default::default(),
         };
         let timers = Timers { t1: Duration::from_millis(500) };
         let driver = Driver::start_with(settings, Arc::new(Yes), Arc::new(()), timers).await.unwrap();

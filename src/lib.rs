@@ -21,10 +21,12 @@
 
 pub mod cli;
 pub mod config;
+pub mod dns;
 pub mod hub;
 pub mod msrp_net;
 pub mod observe;
 pub mod sip;
 pub mod sockets;
 pub mod tls;
+pub mod ws;
 pub mod xmpp;

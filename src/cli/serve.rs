@@ -119,13 +119,15 @@ impl Running {
         let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
         let origins = config.msrp.allowed_origins.clone();
         let drain = config.timeouts.drain;
-        let (sip_settings, http) = (config.sip.clone(), config.http);
+        let (mut sip_settings, http) = (config.sip.clone(), config.http);
+        sip_settings.tls.clone_from(&tls);
         let focus = Directory::new(
             focus_settings(config, &bound, tls.clone()),
             Arc::clone(&pool),
             context.clone(),
             Arc::clone(&metrics),
         );
+        tokio::spawn(focus.load().watch());
         let observer = Arc::new(CountRefusals(Arc::clone(&metrics)));
         let sip = Driver::start(sip_settings.clone(), Arc::clone(&focus) as _, observer).await;
         let sip = sip.map_err(|error| error.to_string())?;

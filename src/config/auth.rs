@@ -24,17 +24,20 @@ const LONGEST_REALM: usize = 255;
 /// Who is believed.
 pub(super) struct Auth {
     pub(super) trusted_peers: Vec<TrustedPeer>,
+    pub(super) trusted_names: Vec<String>,
     pub(super) identity: Vec<IdentitySource>,
     pub(super) untrusted: Untrusted,
     /// Of the users, in their order.
     pub(super) places: Vec<Place>,
 }
 
-pub(super) fn auth(sip: &Sip, nonce_key: Option<NonceKey>, report: &mut Report<'_>) -> Auth {
+/// `names_authorities` says whether there is somebody who vouches for names.
+pub(super) fn auth(sip: &Sip, nonce_key: Option<NonceKey>, names_authorities: bool, report: &mut Report<'_>) -> Auth {
     let place = sip.auth.as_ref().map(At::span);
     let absent = raw::SipAuth::default();
     let keys = sip.auth.as_ref().map_or(&absent, At::get_ref);
-    let trusted_peers = trusted_peers(keys.trusted_peers.as_ref(), report);
+    let (trusted_peers, trusted_names) = trusted_peers(keys.trusted_peers.as_ref(), report);
+    names_can_be_proved(sip, &trusted_names, names_authorities, keys, report);
     let identity = identity(keys.identity.as_ref(), report);
     let challenge = report.optional(keys.untrusted.as_ref(), |text| match text {
         "challenge" => Ok(None),
@@ -46,7 +49,7 @@ pub(super) fn auth(sip: &Sip, nonce_key: Option<NonceKey>, report: &mut Report<'
     let realm = report.optional(keys.realm.as_ref(), realm);
     let algorithms = algorithms(keys.algorithms.as_ref(), report);
     let is_digest = matches!(challenge, None | Some(None));
-    somebody_can_call(&trusted_peers, is_digest, keys, place.as_ref(), report);
+    somebody_can_call(!trusted_peers.is_empty() || !trusted_names.is_empty(), is_digest, keys, place.as_ref(), report);
     datagrams_are_believed(&sip.listen, &trusted_peers, is_digest && !keys.users.is_empty(), keys, report);
     let untrusted = challenge.flatten().unwrap_or_else(|| {
         Untrusted::Challenge(Digest {
@@ -56,7 +59,7 @@ pub(super) fn auth(sip: &Sip, nonce_key: Option<NonceKey>, report: &mut Report<'
             nonce_key: nonce_key.unwrap_or_else(NonceKey::random),
         })
     });
-    Auth { trusted_peers, identity, untrusted, places }
+    Auth { trusted_peers, trusted_names, identity, untrusted, places }
 }
 
 /// Digest users, each with his password, and where they stand.
@@ -137,7 +140,7 @@ fn algorithms(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> Vec
 }
 
 fn somebody_can_call(
-    peers: &[TrustedPeer],
+    has_peers: bool,
     is_digest: bool,
     keys: &raw::SipAuth,
     place: Option<&Range<usize>>,
@@ -150,7 +153,7 @@ fn somebody_can_call(
     let list = keys.trusted_peers.as_ref();
     let is_meant = list.is_some_and(|list| !list.get_ref().is_empty())
         || ["trusted_peers", "users"].iter().any(|key| place.is_some_and(|p| report.is_unusable(p.start, key)));
-    if !peers.is_empty() || is_meant || (is_digest && !keys.users.is_empty()) {
+    if has_peers || is_meant || (is_digest && !keys.users.is_empty()) {
         return;
     }
     let proxy = "write trusted_peers = [\"10.0.0.10\"] with the address of the SIP proxy that says who is calling";
@@ -183,10 +186,33 @@ fn datagrams_are_believed(
     }
 }
 
-fn trusted_peers(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> Vec<TrustedPeer> {
+/// Who is proved by a certificate comes by TLS, and somebody has vouched for it.
+fn names_can_be_proved(
+    sip: &Sip,
+    names: &[String],
+    names_authorities: bool,
+    keys: &raw::SipAuth,
+    report: &mut Report<'_>,
+) {
+    let Some(name) = names.first() else { return };
+    let place = keys.trusted_peers.as_ref().map(At::span);
+    if !names_authorities {
+        let help = "write client_ca_file in [tls], the PEM file of the authority that signed the peer's certificate";
+        report.error(place, format!("nobody vouches that a peer is \"tls:{name}\""), help);
+    } else if !sip.listen.iter().any(|listen| listen.transport == Transport::Tls) {
+        let help = "add a listener like \"tls:10.0.0.5:5061\" to sip.listen";
+        report.error(place, format!("\"tls:{name}\" cannot come: SIP is not listened for by tls"), help);
+    }
+}
+
+fn trusted_peers(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> (Vec<TrustedPeer>, Vec<String>) {
     let texts = list.map(|l| l.get_ref().as_slice()).unwrap_or_default();
-    let mut all = Vec::new();
+    let (mut all, mut names) = (Vec::new(), Vec::new());
     for text in texts {
+        if let Some(name) = text.get_ref().strip_prefix("tls:") {
+            names.extend(report.take(text.span(), trusted_name(name)));
+            continue;
+        }
         let Some(peer) = report.take(text.span(), trusted_peer(text.get_ref())) else { continue };
         if peer.network.prefix_len() == 0 {
             let help = "name the addresses of your own proxies only";
@@ -194,17 +220,26 @@ fn trusted_peers(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> 
         }
         all.push(peer);
     }
-    all
+    (all, names)
+}
+
+/// As it stands in a certificate. A pattern would be a name of many (RFC 5922 §7.2).
+fn trusted_name(name: &str) -> Result<String, Wrong> {
+    let help = "write the name that stands in the certificate of the peer, like tls:proxy.example.com";
+    if name.parse::<SocketAddr>().is_ok() || name.parse::<IpAddr>().is_ok() {
+        return Err(Wrong::new(
+            "an address alone is believed over TLS, whatever its certificate",
+            format!("write \"{name}\" without \"tls:\", or the name in the certificate"),
+        ));
+    }
+    if !super::units::is_host(name) || name.contains('*') {
+        return Err(Wrong::new(format!("\"{name}\" is not the name of one host"), help));
+    }
+    Ok(name.to_ascii_lowercase())
 }
 
 fn trusted_peer(text: &str) -> Result<TrustedPeer, Wrong> {
-    const HELP: &str = "write an address or network, like 10.0.0.10, 10.0.0.0/24 or udp:10.0.0.10";
-    if text.starts_with("tls:") {
-        return Err(Wrong::new(
-            "\"tls:\", trust by certificate, is not yet in this version of mucfocus",
-            "a later version has it; write the address of the peer",
-        ));
-    }
+    const HELP: &str = "write an address or network, like 10.0.0.10, 10.0.0.0/24 or udp:10.0.0.10, or tls:NAME";
     let (over_udp, rest) = text.strip_prefix("udp:").map_or((false, text), |rest| (true, rest));
     if let Some(rest) = rest.strip_prefix("tcp:") {
         return Err(Wrong::new("an address alone is believed over TCP", format!("write \"{rest}\"")));

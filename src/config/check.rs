@@ -11,6 +11,7 @@ use super::finding::{Finding, Findings, Level, Place};
 use super::raw::At;
 use super::units::Wrong;
 use super::{Config, Places, accounts, auth, finding, keys, msrp, network, raw, rooms, running, tls, xmpp};
+use crate::dns::Dns;
 use crate::sip::settings::MIN_SESSION;
 
 /// Checks `text`. Relative paths in it are relative to `folder`. All findings come back either way.
@@ -46,13 +47,14 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     let running::Node { name: node, nonce_key } = running::node(&file.node, report.section("node"));
     let limits = running::limits(&file.limits, report.section("limits"));
     let tls_wanted = file.tls.is_some();
+    let names_authorities = file.tls.as_ref().is_some_and(|tls| tls.get_ref().client_ca_file.is_some());
     let tls = file.tls.and_then(|section| tls::tls(&section, report.section("tls")));
-    let sip = network::sip(file.sip, report);
+    let sip = network::sip(file.sip, tls_wanted, report);
     let msrp_place = file.msrp.as_ref().map(At::span);
     let msrp = msrp::msrp(file.msrp, tls_wanted, report.section("msrp"));
-    tls::is_for_us(tls.as_ref(), msrp.as_ref(), report.section("tls"));
+    tls::is_for_us(tls.as_ref(), &sip, msrp.as_ref(), report.section("tls"));
     network::no_address_twice(&sip.listen, msrp.as_ref(), msrp_place, report);
-    let auth = auth::auth(&sip, nonce_key, report.section("sip.auth"));
+    let auth = auth::auth(&sip, nonce_key, names_authorities, report.section("sip.auth"));
     let (default_server, servers) = xmpp::servers(file.xmpp, report.section("xmpp"));
     let accounts = accounts::accounts(&file.accounts, report.section("accounts"));
     let rooms = rooms::rooms(&file.room_defaults, &file.rooms, &sip.domains, report);
@@ -72,6 +74,11 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
             untrusted: auth.untrusted,
             sources: limits.sources,
             min_session: MIN_SESSION,
+            trusted_names: auth.trusted_names,
+            // Whoever starts the driver makes it of `tls`.
+            tls: None,
+            allowed_origins: sip.allowed_origins,
+            dns: Dns::default(),
         },
         node,
         msrp: msrp?,

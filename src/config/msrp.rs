@@ -13,7 +13,6 @@ use super::network::{self, prefixed, section, transport};
 use super::raw::{self, At};
 use super::units::{self, Wrong};
 use crate::msrp_net::settings::{Kind, Listen, Settings};
-use crate::msrp_net::ws::Origins;
 
 /// What XMPP servers take as they ship, of a whole stanza (c2s_stanza_size_limit of Prosody, max_stanza_size of ejabberd).
 const MAX_STANZA: usize = 256 * 1024;
@@ -47,15 +46,12 @@ pub(super) fn msrp(msrp: Option<At<raw::Msrp>>, certificate: bool, report: &mut 
         let message = "this port would be said for every transport that is listened on, and only one of them has it";
         report.error(Some(key.span()), message, "write the host alone: each transport is said with its own port");
     }
-    let allowed_origins = origins(msrp.allowed_origins.as_ref(), report);
+    let allowed_origins = network::origins(msrp.allowed_origins.as_ref(), report);
     if let Some((span, listen)) = listeners.iter().find(|(_, listen)| listen.kind.is_web())
         && allowed_origins.is_empty()
         && msrp.allowed_origins.is_none()
     {
-        let message = format!("no browser gets in by {}: allowed_origins names no page", listen.kind);
-        let help =
-            r#"write allowed_origins = ["https://chat.example.com"], or [] if only other clients are to come this way"#;
-        report.warning(Some(span.clone()), message, help);
+        network::no_browser_gets_in(span.clone(), &listen.kind.to_string(), report);
     }
     let policy = Policy {
         cema_strict: msrp.cema_strict.unwrap_or(false),
@@ -90,9 +86,7 @@ fn no_port_for_two(listeners: &[(Range<usize>, Listen)], report: &mut Report<'_>
 
 fn certificates_are_there(listeners: &[(Range<usize>, Listen)], certificate: bool, report: &mut Report<'_>) {
     for (span, listen) in listeners.iter().filter(|(_, listen)| listen.kind.is_secure() && !certificate) {
-        let message = format!("{} needs a certificate, and there is no [tls]", listen.kind);
-        let help = "write a section [tls] with certificate_file and key_file; mucfocus print config shows one";
-        report.error(Some(span.clone()), message, help);
+        network::certificate_is_missing(span.clone(), &listen.kind.to_string(), report);
     }
 }
 
@@ -100,22 +94,8 @@ fn certificates_are_there(listeners: &[(Range<usize>, Listen)], certificate: boo
 fn browsers_are_safe(listeners: &[(Range<usize>, Listen)], report: &mut Report<'_>) {
     let is_open = |listen: &Listen| listen.kind == Kind::Ws && !listen.address.ip().is_loopback();
     for (span, _) in listeners.iter().filter(|(_, listen)| is_open(listen)) {
-        let help = "listen with wss:, or on 127.0.0.1 behind a proxy that ends TLS; if that proxy is another machine, keep \
-                    others off this port";
-        report.warning(Some(span.clone()), "what people write by ws: goes over the network in the clear", help);
+        network::ws_is_open(span.clone(), report);
     }
-}
-
-fn origins(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> Origins {
-    let mut origins = Origins::default();
-    for text in list.map(|list| list.get_ref().as_slice()).unwrap_or_default() {
-        if origins.add(text.get_ref()).is_err() {
-            let message = format!("\"{}\" is not the origin of a page", text.get_ref());
-            let help = "write scheme and host, and the port if it is not the usual one, like https://chat.example.com, or \"*\"";
-            report.error(Some(text.span()), message, help);
-        }
-    }
-    origins
 }
 
 fn limits(msrp: &raw::Msrp, report: &mut Report<'_>) -> Limits {

@@ -1,5 +1,6 @@
 //! `[sip]`, and what it has in common with `[msrp]`: where we listen.
 
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,26 +12,105 @@ use super::running::choice;
 use super::units::{self, Wrong};
 use crate::msrp_net;
 use crate::sip::settings::{Listen, Transport};
+use crate::ws::Origins;
 
 /// `[sip]`, as far as it was understood: what is wrong is absent, and said.
 pub(super) struct Sip {
     pub(super) listen: Vec<Listen>,
     pub(super) domains: Vec<String>,
     pub(super) advertise: Option<(String, Option<u16>)>,
+    pub(super) allowed_origins: Origins,
     pub(super) auth: Option<At<raw::SipAuth>>,
 }
 
-pub(super) fn sip(sip: Option<At<raw::Sip>>, report: &mut Report<'_>) -> Sip {
+/// `certificate` says whether there is a `[tls]`.
+pub(super) fn sip(sip: Option<At<raw::Sip>>, certificate: bool, report: &mut Report<'_>) -> Sip {
     report.section("sip");
     let (place, sip) = section(sip);
     let example = r#"["udp:10.0.0.5:5060", "tcp:10.0.0.5:5060"]"#;
     let listen = listen(sip.listen.as_ref(), place.clone(), "sip", example, report, sip_listen);
     let domains = domains(sip.domains.as_ref(), place, report);
     let advertise = report.optional(sip.advertise.as_ref(), units::host_and_port);
-    Sip { listen: listen.unwrap_or_default(), domains: domains.unwrap_or_default(), advertise, auth: sip.auth }
+    let all = sip.listen.as_ref().map(|list| list.get_ref().as_slice()).unwrap_or_default();
+    let listeners: Vec<_> =
+        all.iter().filter_map(|text| Some((text.span(), sip_listen(text.get_ref()).ok()?.0))).collect();
+    no_port_for_two_streams(&listeners, report);
+    for (span, listen) in listeners.iter().filter(|(_, listen)| listen.transport.is_secure() && !certificate) {
+        certificate_is_missing(span.clone(), listen.transport.name(), report);
+    }
+    let web: Vec<_> = listeners.iter().filter(|(_, l)| l.transport.is_web()).collect();
+    for (span, _) in web.iter().filter(|(_, l)| !l.transport.is_secure() && !l.address.ip().is_loopback()) {
+        ws_is_open(span.clone(), report);
+    }
+    let has_others = listeners.iter().any(|(_, l)| l.transport.is_secure() || l.transport.is_web());
+    let ports: BTreeSet<_> = listeners.iter().map(|(_, l)| l.address.port()).collect();
+    if let Some(key) = sip.advertise.as_ref().filter(|_| matches!(advertise, Some((_, Some(_)))))
+        && has_others
+        && ports.len() > 1
+    {
+        let message = "this port would be said for every transport that is listened on, and they have several";
+        report.error(Some(key.span()), message, "write the host alone: each transport is said with its own port");
+    }
+    let allowed_origins = origins(sip.allowed_origins.as_ref(), report);
+    if let Some((span, listen)) = web.first()
+        && sip.allowed_origins.is_none()
+    {
+        no_browser_gets_in(span.clone(), listen.transport.name(), report);
+    }
+    Sip {
+        allowed_origins,
+        listen: listen.unwrap_or_default(),
+        domains: domains.unwrap_or_default(),
+        advertise,
+        auth: sip.auth,
+    }
 }
 
-/// SIP over TCP and MSRP cannot share a port.
+fn no_port_for_two_streams(listeners: &[(Range<usize>, Listen)], report: &mut Report<'_>) {
+    let mut before: Vec<Listen> = Vec::new();
+    for (span, listen) in listeners.iter().filter(|(_, listen)| listen.transport.is_stream()) {
+        let other = before.iter().find(|b| b.address == listen.address && b.transport != listen.transport);
+        if let Some(other) = other.filter(|other| other.address.port() != 0) {
+            let message = format!("{} is listened on for {} already", listen.address, other.transport);
+            report.error(Some(span.clone()), message, format!("give {} a port of its own", listen.transport));
+        }
+        before.push(*listen);
+    }
+}
+
+pub(super) fn certificate_is_missing(place: Range<usize>, transport: &str, report: &mut Report<'_>) {
+    let message = format!("{transport} needs a certificate, and there is no [tls]");
+    let help = "write a section [tls] with certificate_file and key_file; mucfocus print config shows one";
+    report.error(Some(place), message, help);
+}
+
+/// RFC 7977 §5.1 and RFC 7118 §7 want TLS.
+pub(super) fn ws_is_open(place: Range<usize>, report: &mut Report<'_>) {
+    let help = "listen with wss:, or on 127.0.0.1 behind a proxy that ends TLS; if that proxy is another machine, keep others \
+                off this port";
+    report.warning(Some(place), "what people write by ws: goes over the network in the clear", help);
+}
+
+pub(super) fn no_browser_gets_in(place: Range<usize>, transport: &str, report: &mut Report<'_>) {
+    let message = format!("no browser gets in by {transport}: allowed_origins names no page");
+    let help =
+        r#"write allowed_origins = ["https://chat.example.com"], or [] if only other clients are to come this way"#;
+    report.warning(Some(place), message, help);
+}
+
+pub(super) fn origins(list: Option<&At<Vec<raw::Text>>>, report: &mut Report<'_>) -> Origins {
+    let mut origins = Origins::default();
+    for text in list.map(|list| list.get_ref().as_slice()).unwrap_or_default() {
+        if origins.add(text.get_ref()).is_err() {
+            let message = format!("\"{}\" is not the origin of a page", text.get_ref());
+            let help = "write scheme and host, and the port if it is not the usual one, like https://chat.example.com, or \"*\"";
+            report.error(Some(text.span()), message, help);
+        }
+    }
+    origins
+}
+
+/// SIP over streams and MSRP cannot share a port.
 pub(super) fn no_address_twice(
     sip: &[Listen],
     msrp: Option<&msrp_net::settings::Settings>,
@@ -38,8 +118,8 @@ pub(super) fn no_address_twice(
     report: &mut Report<'_>,
 ) {
     let Some(msrp) = msrp else { return };
-    let tcp = sip.iter().filter(|l| l.transport == Transport::Tcp && l.address.port() != 0);
-    for taken in tcp.filter(|l| msrp.listen.iter().any(|m| m.address == l.address)) {
+    let streams = sip.iter().filter(|l| l.transport.is_stream() && l.address.port() != 0);
+    for taken in streams.filter(|l| msrp.listen.iter().any(|m| m.address == l.address)) {
         let message = format!("{} is in sip.listen too", taken.address);
         report.section("msrp").error(place.clone(), message, "give MSRP a port of its own, like 2855");
     }
@@ -96,9 +176,15 @@ pub(super) fn listen<T: Copy + Eq + Hash>(
 }
 
 fn sip_listen(text: &str) -> Result<(Listen, SocketAddr), Wrong> {
-    let (transport, rest) = transport(text, &["udp", "tcp"], &["tls", "ws", "wss"], 5060)?;
-    let address = units::socket_address(rest, 5060).map_err(|wrong| prefixed(wrong, transport))?;
-    let transport = if transport == "udp" { Transport::Udp } else { Transport::Tcp };
+    let (name, rest) = transport(text, &Transport::ALL.map(Transport::name), &[], 5060)?;
+    let transport = Transport::ALL.into_iter().find(|transport| transport.name() == name).unwrap_or(Transport::Udp);
+    let port = match transport {
+        // Those of a URI without a port are the web server's.
+        Transport::Ws => 8080,
+        Transport::Wss => 8443,
+        other => other.default_port(),
+    };
+    let address = units::socket_address(rest, port).map_err(|wrong| prefixed(wrong, name))?;
     Ok((Listen { transport, address }, address))
 }
 

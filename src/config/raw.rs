@@ -70,6 +70,10 @@ pub(super) struct Tls {
     /// machine trusts.
     #[schemars(extend("examples" = ["/etc/mucfocus/tls/ca.pem"]))]
     pub(super) ca_file: Option<Text>,
+    /// File with the certificates of who vouches for the names of SIP peers: those that come by tls: are asked for one of theirs.
+    /// See sip.auth.trusted_peers. Read again when it changes. Default: nobody.
+    #[schemars(extend("examples" = ["/etc/mucfocus/tls/peers.pem"]))]
+    pub(super) client_ca_file: Option<Text>,
 }
 
 /// Where SIP comes in, and which addresses are rooms.
@@ -77,7 +81,8 @@ pub(super) struct Tls {
 #[serde(default)]
 #[schemars(extend("required" = ["listen", "domains"]))]
 pub(super) struct Sip {
-    /// Where to listen: TRANSPORT:ADDRESS:PORT, the transport udp or tcp. Port 0 asks the system for one.
+    /// Where to listen: TRANSPORT:ADDRESS:PORT, the transport udp, tcp, tls, ws or wss (WebSocket, for browsers). tls and wss need
+    /// [tls]. Port 0 asks the system for one.
     #[schemars(extend("examples" = [["udp:10.0.0.5:5060", "tcp:10.0.0.5:5060"]]))]
     pub(super) listen: Option<At<Vec<Text>>>,
     /// Hosts of the Request-URIs that are rooms. The first stands in canonical URIs where a rule captures the host.
@@ -86,6 +91,9 @@ pub(super) struct Sip {
     /// HOST or HOST:PORT of Via and Contact; must lead to this very node. Default: what is listened on.
     #[schemars(extend("examples" = ["focus1.example.com"]))]
     pub(super) advertise: Option<Text>,
+    /// Origins of the pages whose browsers may connect by ws and wss; "*" lets in all. Clients that are no browsers need none.
+    #[schemars(extend("default" = [], "examples" = [["https://chat.example.com"]]))]
+    pub(super) allowed_origins: Option<At<Vec<Text>>>,
     pub(super) auth: Option<At<SipAuth>>,
 }
 
@@ -93,8 +101,10 @@ pub(super) struct Sip {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct SipAuth {
-    /// Peers that say who is calling: an address or CIDR, believed over tcp. "udp:ADDRESS" has to be said, since a datagram's
-    /// source can be forged. Loopback, once listed: every transport. Default: nobody.
+    /// Peers that say who is calling: an address or CIDR, believed over tcp and tls. "udp:ADDRESS" has to be said, since a datagram's
+    /// source can be forged; for loopback it need not. "tls:NAME" is believed over tls alone, wherever it comes from, with a
+    /// certificate that says the name, by an authority in tls.client_ca_file. Nobody is believed over ws and wss: there browsers
+    /// come, maybe through a proxy of yours. Default: nobody.
     #[schemars(extend("examples" = [["10.0.0.10"]]))]
     pub(super) trusted_peers: Option<At<Vec<Text>>>,
     /// Where a trusted peer says who is calling; add "from" if it checks From itself.

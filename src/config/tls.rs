@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 
 use super::check::Report;
 use super::raw::{self, At};
-use super::{secret, xmpp};
+use super::{network, secret, xmpp};
 use crate::msrp_net;
 use crate::tls::identity::{Identity, IdentityError};
 use crate::tls::{Settings, inspect};
@@ -28,8 +28,10 @@ pub(super) fn tls(section: &At<raw::Tls>, report: &mut Report<'_>) -> Option<Tls
     }
     let key_file = key(section, report);
     let ca_file = keys.ca_file.as_ref().and_then(|path| xmpp::ca_file(path, report));
+    let client_ca_file = keys.client_ca_file.as_ref().and_then(|path| xmpp::ca_file(path, report));
     let (certificate, key_file) = (certificate?, key_file?);
-    let settings = Settings { certificate_file: report.folder.join(certificate.get_ref()), key_file, ca_file };
+    let certificate_file = report.folder.join(certificate.get_ref());
+    let settings = Settings { certificate_file, key_file, ca_file, client_ca_file };
     let provider = rustls::crypto::ring::default_provider();
     let identity = match Identity::load(&settings.certificate_file, &settings.key_file, &provider) {
         Ok(identity) => identity,
@@ -89,16 +91,27 @@ fn at(error: &IdentityError, keys: &raw::Tls, section: Range<usize>) -> Range<us
     if is_of_key { of_key } else { of_certificate }.unwrap_or(section)
 }
 
-/// Clients whose offer needs no fingerprint look for the host of our path in the certificate (RFC 4975 §14.2).
-pub(super) fn is_for_us(tls: Option<&Tls>, msrp: Option<&msrp_net::settings::Settings>, report: &mut Report<'_>) {
+/// Clients whose offer needs no fingerprint look for the host of our path in the certificate (RFC 4975 §14.2), and SIP peers for
+/// the host of our Contact (RFC 5922 §7.3).
+pub(super) fn is_for_us(
+    tls: Option<&Tls>,
+    sip: &network::Sip,
+    msrp: Option<&msrp_net::settings::Settings>,
+    report: &mut Report<'_>,
+) {
     let (Some(tls), Some(msrp)) = (tls, msrp) else { return };
-    if !msrp.listen.iter().any(|listen| listen.kind.is_secure()) {
+    let by_msrp = msrp.listen.iter().any(|listen| listen.kind.is_secure());
+    let by_sip = sip.listen.iter().any(|listen| listen.transport.is_secure());
+    if !by_msrp && !by_sip {
         let help = r#"add a listener like "tls:0.0.0.0:2856" to [msrp] listen, or leave [tls] out"#;
         return report.warning(Some(tls.place.clone()), "nothing listens with this certificate", help);
     }
-    let Some((host, _)) = &msrp.advertise else { return };
-    if !inspect::is_for(&tls.certificate, host) {
-        let message = format!("the certificate is not for {host}, which is msrp.advertise");
+    let advertised = [
+        msrp.advertise.as_ref().filter(|_| by_msrp).map(|(host, _)| (host, "msrp.advertise")),
+        sip.advertise.as_ref().filter(|_| by_sip).map(|(host, _)| (host, "sip.advertise")),
+    ];
+    for (host, key) in advertised.into_iter().flatten().filter(|(host, _)| !inspect::is_for(&tls.certificate, host)) {
+        let message = format!("the certificate is not for {host}, which is {key}");
         let help = "use one that names this host; clients that do not know it by its fingerprint refuse it, and so do browsers";
         report.warning(Some(tls.place.clone()), message, help);
     }

@@ -11,6 +11,7 @@ use mucfocus_core::room::{self, Room, Timeouts};
 use tokio::sync::watch;
 
 use super::bans::Bans;
+use super::load::Load;
 use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
 use super::reception::Reception;
@@ -52,6 +53,7 @@ pub struct Directory {
     reception: Reception,
     shared: Arc<Shared>,
     last_room: AtomicU64,
+    load: Arc<Load>,
 }
 
 impl Directory {
@@ -71,11 +73,14 @@ impl Directory {
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };
-        Arc::new(Self {
-            reception: Reception::new(settings, bans),
-            shared: Arc::new(shared),
-            last_room: AtomicU64::new(0),
-        })
+        let (reception, shared) = (Reception::new(settings, bans), Arc::new(shared));
+        Arc::new(Self { reception, shared, last_room: AtomicU64::new(0), load: Arc::default() })
+    }
+
+    /// What the node finds out about itself, once somebody looks.
+    #[must_use]
+    pub fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.load)
     }
 
     /// Ends every leg: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls get 503.
@@ -90,6 +95,7 @@ impl Directory {
             Readiness::Ready => return Ok(()),
             Readiness::Draining => "This node is going down",
             Readiness::Overloaded => "This node is full",
+            Readiness::Busy => "This node is too busy",
         };
         Err(Refusal::new(503, why).retry_after(RETRY_AFTER))
     }
@@ -162,6 +168,7 @@ impl Focus for Directory {
         let full = self.reception.is_full();
         match () {
             () if *self.shared.drain.borrow() => Readiness::Draining,
+            () if self.load.is_too_much() => Readiness::Busy,
             () if full => Readiness::Overloaded,
             () => Readiness::Ready,
         }

@@ -10,6 +10,7 @@ pub mod call;
 pub mod clock;
 pub mod directory;
 mod leg_log;
+pub mod load;
 pub mod mail;
 pub mod mailbox;
 pub mod quota;

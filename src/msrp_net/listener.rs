@@ -18,12 +18,13 @@ use super::per_source::{Allowance, PerSource};
 use super::plain::Plain;
 use super::settings::Kind;
 use super::tls::Secure;
-use super::ws::{self, Origins};
+use super::ws;
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
 use crate::observe::sparing::Sparing;
 use crate::sockets;
 use crate::tls::HandshakeFault;
+use crate::ws::{Origins, Unfit};
 
 /// How long making a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ enum Unwelcome {
     #[error("TLS: {0}")]
     Tls(io::Error),
     #[error("WebSocket: {0}")]
-    WebSocket(#[from] ws::Unfit),
+    WebSocket(#[from] Unfit),
     #[error("there is no certificate")]
     NoCertificate,
 }

@@ -17,4 +17,4 @@ pub mod settings;
 pub mod table;
 mod tls;
 pub mod transport;
-pub mod ws;
+mod ws;

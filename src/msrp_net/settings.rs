@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use mucfocus_core::leg::Policy;
 use mucfocus_core::msrp::limits::Limits;
 
-use super::ws::Origins;
+use crate::ws::Origins;
 
 /// Everything the MSRP driver needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -78,7 +78,7 @@ fn ready(readiness: Readiness) -> (StatusCode, &'static str) {
     match readiness {
         Readiness::Ready => (StatusCode::OK, "ready\n"),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        Readiness::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded\n"),
+        Readiness::Overloaded | Readiness::Busy => (StatusCode::SERVICE_UNAVAILABLE, "overloaded\n"),
     }
 }
 

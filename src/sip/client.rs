@@ -1,6 +1,6 @@
 //! Our requests within a dialog, BYE and NOTIFY: where they go, over what, and what comes of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +12,15 @@ use tokio::time::timeout;
 
 use super::ack::Acks;
 use super::contact::OurEnd;
-use super::dialog::{Hop, is_one_host};
+use super::dialog::Hop;
 use super::dispatch::Place;
+use super::locate::{Target, targets};
 use super::outgoing::for_the_wire;
 use super::settings::Transport;
 use super::shared::{Flow, Shared};
 use super::stream;
 use super::usage::SharedDialog;
 
-/// How long a name may take to resolve.
-const RESOLVE: Duration = Duration::from_secs(3);
 /// How long a stream may take to open when there is another way.
 const OPEN_STREAM: Duration = Duration::from_secs(1);
 /// The largest request that goes by datagram when there is a stream as well (RFC 3261 §18.1.1).
@@ -58,14 +57,35 @@ pub(super) struct Way {
     dialled: Option<Dialled>,
     /// Streams were tried in vain; they are not tried again.
     has_no_stream: bool,
+    /// Where the last request was answered, of several places.
+    reached: Option<Target>,
 }
 
 /// A stream that we have opened.
 struct Dialled {
     hop: Hop,
-    to: SocketAddr,
+    to: Target,
     connection: SipConnection,
     flow: Arc<Flow>,
+}
+
+/// One way to try.
+enum Attempt {
+    /// The connection that the peer came on.
+    There(SipConnection),
+    /// A datagram.
+    Datagram(SipConnection, Target),
+    /// A stream of our own.
+    Stream(Hop, Target),
+}
+
+impl Attempt {
+    const fn target(&self) -> Option<Target> {
+        match self {
+            Self::There(_) => None,
+            Self::Datagram(_, to) | Self::Stream(_, to) => Some(*to),
+        }
+    }
 }
 
 struct Route {
@@ -90,7 +110,7 @@ impl Ends {
 impl Way {
     /// Back to where a request came from.
     pub(super) fn back(place: Place, connection: Option<SipConnection>) -> Self {
-        Self { place, connection, dialled: None, has_no_stream: false }
+        Self { place, connection, dialled: None, has_no_stream: false, reached: None }
     }
 
     /// The peer has spoken again, perhaps from elsewhere.
@@ -100,12 +120,10 @@ impl Way {
 
     /// Sends a request and waits for its final response, or for the transaction to give up.
     pub(super) async fn send(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, draft: Draft) -> Sent {
-        let limit = shared.timers.transaction() + RESOLVE + Duration::from_secs(1);
         let method = draft.method;
-        let sent = match timeout(limit, self.transact(shared, dialog, draft)).await {
-            Ok(Ok(response)) => Sent::Answered(response.status_code.code()),
-            Ok(Err(sent)) => sent,
-            Err(_) => Sent::Unanswered,
+        let sent = match self.transact(shared, dialog, draft).await {
+            Ok(response) => Sent::Answered(response.status_code.code()),
+            Err(sent) => sent,
         };
         tracing::debug!(call_id = %dialog.id().call_id, %method, ?sent, "request of ours is done");
         sent
@@ -113,118 +131,202 @@ impl Way {
 
     /// The same with the whole response, if there is one.
     pub(super) async fn ask(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, draft: Draft) -> Option<Response> {
-        let limit = shared.timers.transaction() + RESOLVE + Duration::from_secs(1);
-        timeout(limit, self.transact(shared, dialog, draft)).await.ok()?.ok()
+        self.transact(shared, dialog, draft).await.ok()
     }
 
+    /// Tries one way after the other, each with a request of its own, until somebody answers who is not overloaded
+    /// (RFC 3263 §4.3).
     async fn transact(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, draft: Draft) -> Result<Response, Sent> {
-        let endpoint = shared.endpoint().ok_or(Sent::NoRoute)?;
         if let Some((place, connection)) = dialog.whence() {
             self.follow(place, connection);
         }
         let size = draft.size(shared, dialog, Ends::of(&self.place));
-        let Route { connection, destination, ends } = self.route(shared, dialog, size).await?;
-        let turn = dialog.turn().await.ok_or(Sent::NoRoute)?;
-        let request = draft.into_request(shared, dialog, ends);
-        let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(|_| Sent::NoRoute)?;
-        let acks = (request.method == Method::Invite)
-            .then(|| Acks::new(dialog.ack(&request, ends.via.via(shared)), &request, (&connection, &destination)));
-        let mut tx = Transaction::new_client(key.clone(), request, Arc::clone(&endpoint), Some(connection));
-        tx.destination = Some(destination);
-        tx.last_ack = acks.as_ref().map(|acks| acks.of_refusal.clone());
-        tx.send().await.map_err(|_| Sent::NoRoute)?;
-        drop(turn);
-        while let Some(message) = tx.receive().await {
-            if let SipMessage::Response(response) = message
-                && response.status_code.code() >= 200
-            {
-                if let Some(acks) = acks.filter(|_| response.status_code.code() < 300) {
-                    drop(tx);
-                    acks.acknowledge(&endpoint, key).await;
+        let limit = shared.timers.transaction() + Duration::from_secs(1);
+        let mut outcome = Err(Sent::NoRoute);
+        for attempt in self.attempts(shared, dialog, size).await? {
+            let to = attempt.target();
+            if size > SMALL && matches!(attempt, Attempt::Datagram(..)) {
+                let (user, call_id) = (&dialog.owner.aor, &dialog.id().call_id);
+                tracing::debug!(%user, call_id, octets = size, "a large request goes by datagram, for no stream leads to the peer");
+            }
+            let Some(route) = self.open(shared, attempt).await else { continue };
+            outcome = match timeout(limit, once(shared, dialog, &draft, route)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Sent::Unanswered),
+            };
+            match &outcome {
+                // The stack says 408 where nobody answers.
+                Ok(response) if matches!(response.status_code.code(), 408 | 503) => {}
+                Ok(_) => {
+                    self.reached = to;
+                    break;
                 }
-                return Ok(response);
+                Err(why) => tracing::debug!(call_id = %dialog.id().call_id, ?to, ?why, "a way to a peer is dead"),
             }
         }
-        Err(Sent::Unanswered)
+        if matches!(outcome, Err(Sent::NoRoute)) && size > DATAGRAM {
+            return Err(Sent::TooLarge);
+        }
+        outcome
     }
 
     /// The connection of the dialog while it lives, else a new one; by datagram, to the next hop. What its URI asks for is done,
     /// and what is large goes by stream, as far as the peer has one. A stranger's goes to where he is, whatever its URI asks for.
-    async fn route(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, size: usize) -> Result<Route, Sent> {
+    async fn attempts(
+        &mut self,
+        shared: &Arc<Shared>,
+        dialog: &SharedDialog,
+        size: usize,
+    ) -> Result<Vec<Attempt>, Sent> {
         let is_stranger = dialog.is_of_a_stranger();
         let hop = dialog.next_hop().filter(|hop| !is_stranger || leads_to(hop, self.place.source));
-        if self.place.transport.is_stream() {
-            let is_open = match (&self.place.flow, shared.flows.get(&self.place.source)) {
-                (Some(ours), Some(open)) => Arc::ptr_eq(ours, &open),
-                _ => false,
-            };
-            return match self.connection.clone().filter(|_| is_open) {
-                Some(connection) => Ok(Route {
-                    connection,
-                    destination: address(self.place.transport, self.place.source),
-                    ends: Ends::of(&self.place),
-                }),
-                None if is_stranger => Err(Sent::NoRoute),
-                None => self.stream(shared, hop.ok_or(Sent::NoRoute)?).await.ok_or(Sent::NoRoute),
+        let place = self.place.transport;
+        if place.is_stream() {
+            let open = shared.flows.get(&(place, self.place.source));
+            let is_open = matches!((&self.place.flow, open), (Some(ours), Some(open)) if Arc::ptr_eq(ours, &open));
+            return match (self.connection.clone().filter(|_| is_open), hop) {
+                (Some(connection), _) => Ok(vec![Attempt::There(connection)]),
+                (None, Some(hop)) if !is_stranger => Ok(self.streams(shared, &hop).await),
+                _ => Err(Sent::NoRoute),
             };
         }
-        let asks_for_stream = hop.as_ref().is_some_and(|hop| hop.transport == Some(Transport::Tcp));
+        let connection = self.connection.clone().ok_or(Sent::NoRoute)?;
+        let datagram = |address| Attempt::Datagram(connection.clone(), Target { transport: Transport::Udp, address });
+        let asks_for_stream = hop.as_ref().is_some_and(|hop| hop.transport.is_some_and(Transport::is_stream));
         let wants_stream = size > SMALL || (asks_for_stream && !is_stranger);
-        if let Some(hop) = hop.clone().filter(|_| wants_stream && !self.has_no_stream) {
-            match timeout(OPEN_STREAM, self.stream(shared, hop)).await {
-                Ok(Some(route)) => return Ok(route),
-                Ok(None) | Err(_) => self.has_no_stream = true,
-            }
-        }
-        if size > DATAGRAM {
-            return Err(Sent::TooLarge);
-        }
-        if size > SMALL {
-            let (user, call_id) = (&dialog.owner.aor, &dialog.id().call_id);
-            tracing::debug!(%user, call_id, octets = size, "a large request goes by datagram, for no stream leads to the peer");
-        }
-        let to = match &hop {
-            Some(hop) if !is_stranger => self.resolve(hop).await,
-            _ => None,
+        let mut attempts = match &hop {
+            Some(hop) if wants_stream && !self.has_no_stream => self.streams(shared, hop).await,
+            _ => Vec::new(),
         };
-        Ok(Route {
-            connection: self.connection.clone().ok_or(Sent::NoRoute)?,
-            destination: address(Transport::Udp, to.unwrap_or(self.place.source)),
-            ends: Ends::of(&self.place),
-        })
+        if size > DATAGRAM {
+            return if attempts.is_empty() { Err(Sent::TooLarge) } else { Ok(attempts) };
+        }
+        match hop {
+            Some(hop) if !is_stranger => {
+                let can = [Transport::Udp].into_iter().chain(self.streams_to(shared)).collect::<Vec<_>>();
+                let anyhow = Hop { transport: hop.transport.filter(|wanted| !wanted.is_stream()), ..hop.clone() };
+                for to in self.located(shared, &anyhow, &can).await {
+                    if to.transport != Transport::Udp {
+                        attempts.push(Attempt::Stream(hop.clone(), to));
+                    } else if to.address.is_ipv4() == self.place.local.is_ipv4() {
+                        attempts.push(datagram(to.address));
+                    }
+                }
+                if !attempts.iter().any(|attempt| matches!(attempt, Attempt::Datagram(..))) {
+                    attempts.push(datagram(self.place.source));
+                }
+            }
+            _ => attempts.push(datagram(self.place.source)),
+        }
+        Ok(attempts)
+    }
+
+    /// Streams that lead to `hop`, also where it asks for datagrams (RFC 3261 §18.1.1).
+    async fn streams(&self, shared: &Shared, hop: &Hop) -> Vec<Attempt> {
+        let can = self.streams_to(shared);
+        let hop = Hop { transport: hop.transport.filter(|wanted| wanted.is_stream()), ..hop.clone() };
+        let found = self.located(shared, &hop, &can).await;
+        found.into_iter().map(|to| Attempt::Stream(hop.clone(), to)).collect()
+    }
+
+    /// What we can dial. A peer that came under TLS is not spoken to without it.
+    fn streams_to(&self, shared: &Shared) -> Vec<Transport> {
+        let has_tls = shared.settings.tls.is_some().then_some(Transport::Tls);
+        let tcp = (!self.place.transport.is_secure()).then_some(Transport::Tcp);
+        tcp.into_iter().chain(has_tls).collect()
+    }
+
+    /// Where a hop is; first where the last request was answered.
+    async fn located(&self, shared: &Shared, hop: &Hop, can: &[Transport]) -> Vec<Target> {
+        let mut found = targets(&shared.settings.dns, hop, can).await;
+        found.sort_by_key(|to| self.reached != Some(*to));
+        found
+    }
+
+    async fn open(&mut self, shared: &Arc<Shared>, attempt: Attempt) -> Option<Route> {
+        match attempt {
+            Attempt::There(connection) => Some(Route {
+                connection,
+                destination: address(Target { transport: self.place.transport, address: self.place.source }),
+                ends: Ends::of(&self.place),
+            }),
+            Attempt::Datagram(connection, to) => {
+                Some(Route { connection, destination: address(to), ends: Ends::of(&self.place) })
+            }
+            Attempt::Stream(hop, to) => self.stream(shared, hop, to).await,
+        }
     }
 
     /// A stream of our own; the last one, while it is open and leads there.
-    async fn stream(&mut self, shared: &Arc<Shared>, hop: Hop) -> Option<Route> {
-        let ends = OurEnd::for_streams(shared, &self.place).map_or_else(
+    async fn stream(&mut self, shared: &Arc<Shared>, hop: Hop, to: Target) -> Option<Route> {
+        let is_good =
+            |dialled: &&Dialled| (&dialled.hop, dialled.to) == (&hop, to) && !dialled.flow.closed.is_cancelled();
+        let open = self.dialled.as_ref().filter(is_good);
+        let (connection, local) = match open.map(|dialled| (dialled.connection.clone(), dialled.flow.local)) {
+            Some(open) => open,
+            None => {
+                // Where there is another way, nobody waits long for this one.
+                let has_another = !self.place.transport.is_stream();
+                let dialling = stream::connect(shared, to, &hop.host);
+                let dialled = match has_another {
+                    true => timeout(OPEN_STREAM, dialling)
+                        .await
+                        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())),
+                    false => dialling.await,
+                };
+                let (connection, flow) = match dialled {
+                    Ok(dialled) => dialled,
+                    Err(error) => {
+                        tracing::debug!(transport = %to.transport, to = %to.address, %error, "no stream to a peer");
+                        self.has_no_stream |= has_another;
+                        return None;
+                    }
+                };
+                let local = flow.local;
+                self.dialled = Some(Dialled { hop, to, connection: connection.clone(), flow });
+                self.has_no_stream = false;
+                (connection, local)
+            }
+        };
+        let ends = OurEnd::for_streams(shared, &self.place, to).map_or_else(
             // Who listens for no streams is reached by datagram as before; the answer comes back on the stream all the same.
-            || Ends { via: OurEnd { transport: Transport::Tcp, address: self.place.local }, ..Ends::of(&self.place) },
+            || Ends { via: OurEnd { transport: to.transport, address: local }, ..Ends::of(&self.place) },
             |end| Ends { via: end, contact: end },
         );
-        let is_good = |dialled: &Dialled| dialled.hop == hop && !dialled.flow.closed.is_cancelled();
-        if let Some(Dialled { to, connection, .. }) = self.dialled.as_ref().filter(|dialled| is_good(dialled)) {
-            return Some(Route { connection: connection.clone(), destination: address(Transport::Tcp, *to), ends });
-        }
-        let to = self.resolve(&hop).await?;
-        let connection = stream::connect(shared, to).await.ok()?;
-        let flow = Arc::clone(&*shared.flows.get(&to)?);
-        self.dialled = Some(Dialled { hop, to, connection: connection.clone(), flow });
-        Some(Route { connection, destination: address(Transport::Tcp, to), ends })
-    }
-
-    async fn resolve(&self, hop: &Hop) -> Option<SocketAddr> {
-        if let Ok(ip) = hop.host.parse() {
-            return Some(SocketAddr::new(ip, hop.port));
-        }
-        let wants_v4 = self.place.local.is_ipv4();
-        let lookup = tokio::net::lookup_host((hop.host.as_str(), hop.port));
-        let found = timeout(RESOLVE, lookup).await.ok()?.ok()?;
-        found.into_iter().find(|a| a.is_ipv4() == wants_v4 && is_one_host(a.ip()))
+        Some(Route { connection, destination: address(to), ends })
     }
 }
 
+/// One request, and its final response.
+async fn once(shared: &Arc<Shared>, dialog: &SharedDialog, draft: &Draft, route: Route) -> Result<Response, Sent> {
+    let endpoint = shared.endpoint().ok_or(Sent::NoRoute)?;
+    let Route { connection, destination, ends } = route;
+    let turn = dialog.turn().await.ok_or(Sent::NoRoute)?;
+    let request = draft.request(shared, dialog, ends);
+    let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(|_| Sent::NoRoute)?;
+    let acks = (request.method == Method::Invite)
+        .then(|| Acks::new(dialog.ack(&request, ends.via.via(shared)), &request, (&connection, &destination)));
+    let mut tx = Transaction::new_client(key.clone(), request, Arc::clone(&endpoint), Some(connection));
+    tx.destination = Some(destination);
+    tx.last_ack = acks.as_ref().map(|acks| acks.of_refusal.clone());
+    tx.send().await.map_err(|_| Sent::NoRoute)?;
+    drop(turn);
+    while let Some(message) = tx.receive().await {
+        if let SipMessage::Response(response) = message
+            && response.status_code.code() >= 200
+        {
+            if let Some(acks) = acks.filter(|_| response.status_code.code() < 300) {
+                drop(tx);
+                acks.acknowledge(&endpoint, key).await;
+            }
+            return Ok(response);
+        }
+    }
+    Err(Sent::Unanswered)
+}
+
 /// Whether a hop is at that address, at whichever port.
-fn leads_to(hop: &Hop, source: SocketAddr) -> bool {
+fn leads_to(hop: &Hop, source: std::net::SocketAddr) -> bool {
     hop.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == source.ip().to_canonical())
 }
 
@@ -235,9 +337,9 @@ impl Draft {
         for_the_wire(&head.to_bytes()).len().saturating_add(self.body.len())
     }
 
-    fn into_request(self, shared: &Shared, dialog: &SharedDialog, ends: Ends) -> Request {
+    fn request(&self, shared: &Shared, dialog: &SharedDialog, ends: Ends) -> Request {
         let fields = self.all_fields(shared, dialog, ends);
-        dialog.request(self.method, ends.via.via(shared), fields, self.body)
+        dialog.request(self.method, ends.via.via(shared), fields, self.body.clone())
     }
 
     fn all_fields(&self, shared: &Shared, dialog: &SharedDialog, ends: Ends) -> Vec<Header> {
@@ -246,6 +348,6 @@ impl Draft {
     }
 }
 
-fn address(transport: Transport, to: SocketAddr) -> SipAddr {
-    SipAddr { r#type: Some(transport.of_stack()), addr: to.into() }
+fn address(to: Target) -> SipAddr {
+    SipAddr { r#type: Some(to.transport.of_stack()), addr: to.address.into() }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use rsipstack::sip::Header;
 
 use super::dispatch::Place;
+use super::locate::Target;
 use super::settings::Transport;
 use super::shared::{Shared, local_towards, random_token};
 
@@ -25,15 +26,16 @@ impl OurEnd {
         Self { transport: place.transport, address: place.local }
     }
 
-    /// Where streams from `place` would come in; none when we do not listen for them.
-    pub(super) fn for_streams(shared: &Shared, place: &Place) -> Option<Self> {
-        if place.transport.is_stream() {
+    /// Where streams from `to`, of the same transport, would come in, for a peer at `place`; none when we do not listen for them.
+    pub(super) fn for_streams(shared: &Shared, place: &Place, to: Target) -> Option<Self> {
+        let Target { transport, address: peer } = to;
+        if place.transport == transport {
             return Some(Self::of(place));
         }
-        let bound = shared.bound.get()?.iter().filter(|l| l.transport == Transport::Tcp).map(|l| l.address);
-        let mut fitting = bound.filter(|a| a.is_ipv4() == place.local.is_ipv4());
+        let bound = shared.bound.get()?.iter().filter(|l| l.transport == transport).map(|l| l.address);
+        let mut fitting = bound.filter(|a| a.is_ipv4() == peer.is_ipv4());
         let address = fitting.clone().find(|a| a.ip() == place.local.ip()).or_else(|| fitting.next())?;
-        Some(Self { transport: Transport::Tcp, address: local_towards(address, place.source) })
+        Some(Self { transport, address: local_towards(address, peer) })
     }
 
     /// A Via of ours. The stack would name the wrong transport on a stream.

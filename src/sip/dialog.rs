@@ -45,9 +45,9 @@ pub(super) struct Dialog {
 pub(super) struct Hop {
     /// A name or an address; an IPv6 address without brackets.
     pub(super) host: String,
-    /// 5060 when the URI has none.
-    pub(super) port: u16,
-    /// What the `transport` parameter of the URI asks for, if that is something we have.
+    /// None when the URI has none.
+    pub(super) port: Option<u16>,
+    /// What the URI asks for by its scheme and its `transport` parameter, if that is something we know.
     pub(super) transport: Option<Transport>,
 }
 
@@ -171,7 +171,8 @@ fn single_contact(headers: &Headers) -> Result<&str, NoDialog> {
     if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
         return Err(NoDialog::Contact);
     }
-    let leads_nowhere = hop(uri).is_some_and(|hop| hop.port == 0 || hop.host.parse().is_ok_and(|ip| !is_one_host(ip)));
+    let leads_nowhere =
+        hop(uri).is_some_and(|hop| hop.port == Some(0) || hop.host.parse().is_ok_and(|ip| !is_one_host(ip)));
     if leads_nowhere { Err(NoDialog::Nowhere) } else { Ok(uri) }
 }
 
@@ -190,8 +191,12 @@ fn is_loose(uri: &str) -> bool {
     })
 }
 
+fn is_sips(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("sips")
+}
+
 fn hop(uri: &str) -> Option<Hop> {
-    let (_, rest) = uri.split_once(':')?;
+    let (scheme, rest) = uri.split_once(':')?;
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host_port = rest.split([';', '?']).next()?;
     let (host, port) = match host_port.strip_prefix('[') {
@@ -202,10 +207,16 @@ fn hop(uri: &str) -> Option<Hop> {
         None => host_port.split_once(':').map_or((host_port, None), |(host, port)| (host, Some(port))),
     };
     let port = match port {
-        Some(port) => port.parse().ok()?,
-        None => 5060,
+        Some(port) => Some(port.parse().ok()?),
+        None => None,
     };
     let transport = parameter(rest.split('?').next()?, "transport").and_then(Transport::of_uri_parameter);
+    // RFC 3261 §26.2.2: by TLS or not at all.
+    let transport = match transport {
+        Some(Transport::Ws | Transport::Wss) if is_sips(scheme) => Some(Transport::Wss),
+        _ if is_sips(scheme) => Some(Transport::Tls),
+        other => other,
+    };
     (!host.is_empty()).then(|| Hop { host: host.to_owned(), port, transport })
 }
 
@@ -238,7 +249,7 @@ mod tests {
         let routes: Vec<_> = bye.lines().filter_map(|l| l.strip_prefix("Route: ")).collect();
         assert_eq!(routes, ["<sip:p1.example;lr>", "<sip:p2.example;lr>", "<sip:p3.example;lr>"]);
         assert!(bye.contains("\r\nFrom: <sip:room%40conf@d>;tag=l\r\n"), "{bye}");
-        assert_eq!(dialog.next_hop(), Some(Hop { host: "p1.example".into(), port: 5060, transport: None }));
+        assert_eq!(dialog.next_hop(), Some(Hop { host: "p1.example".into(), port: None, transport: None }));
     }
 
     #[test]
@@ -264,7 +275,7 @@ mod tests {
             "{bye}"
         );
         let there = hop("sip:u@[2001:db8::1]:5080;transport=TCP?x=y");
-        assert_eq!(there, Some(Hop { host: "2001:db8::1".into(), port: 5080, transport: Some(Transport::Tcp) }));
+        assert_eq!(there, Some(Hop { host: "2001:db8::1".into(), port: Some(5080), transport: Some(Transport::Tcp) }));
     }
 
     /// SIP-08.

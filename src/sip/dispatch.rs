@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mucfocus_core::address::sip_uri::SipUri;
 use rsipstack::sip::{Header, Method, Request, Response};
 use rsipstack::transaction::transaction::Transaction;
-use rsipstack::transport::SipConnection;
+use rsipstack::transport::{SipAddr, SipConnection};
 use tokio::sync::mpsc;
 
 use super::accept::admits;
@@ -129,12 +129,18 @@ fn place_of(shared: &Shared, tx: &Transaction) -> Option<Place> {
             Some(Place { source, local: local_towards(listen, source), transport: Transport::Udp, flow: None })
         }
         SipConnection::Channel(channel) => {
-            let source = channel.get_addr().get_socketaddr().ok()?;
-            let flow = Arc::clone(&*shared.flows.get(&source)?);
-            Some(Place { source, local: flow.local, transport: Transport::Tcp, flow: Some(flow) })
+            let (transport, source) = far_end(channel.get_addr())?;
+            let flow = Arc::clone(&*shared.flows.get(&(transport, source))?);
+            Some(Place { source, local: flow.local, transport, flow: Some(flow) })
         }
         _ => None,
     }
+}
+
+/// What a connection of ours is called in the stack.
+pub(super) fn far_end(address: &SipAddr) -> Option<(Transport, SocketAddr)> {
+    let transport = Transport::ALL.into_iter().find(|transport| Some(transport.of_stack()) == address.r#type)?;
+    Some((transport, address.get_socketaddr().ok()?))
 }
 
 /// The keep-alive of a proxy in front of us: nobody calls, so nobody has to be named. Its source is trusted already.
@@ -282,18 +288,24 @@ fn check_ready(shared: &Shared) -> Result<(), Refused> {
         Readiness::Ready => Ok(()),
         Readiness::Draining => Err(Refused::new(503, "draining", "this node is going down").retry_after(RETRY_AFTER)),
         Readiness::Overloaded => Err(Refused::new(503, "overloaded", "no more calls fit").retry_after(RETRY_AFTER)),
+        Readiness::Busy => Err(Refused::new(503, "busy", "too busy").retry_after(after_a_while())),
     }
 }
 
 /// Subscriptions and referrals need no leg, so they are taken while there is none left.
 pub(super) fn check_ready_for_more(shared: &Shared) -> Result<(), Refused> {
     match shared.focus.readiness() {
-        Readiness::Draining => check_ready(shared),
+        Readiness::Draining | Readiness::Busy => check_ready(shared),
         _ if shared.dialogs.len() >= DIALOGS => {
             Err(Refused::new(503, "dialogs", "no more subscriptions fit").retry_after(RETRY_AFTER))
         }
-        Readiness::Ready | Readiness::Overloaded => Ok(()),
+        _ => Ok(()),
     }
+}
+
+/// `Retry-After` of a node that is too busy: not the same for all, lest they come back together.
+fn after_a_while() -> u32 {
+    rand::random_range(RETRY_AFTER..=6 * RETRY_AFTER)
 }
 
 /// The places that a call needs, and its dialog.

@@ -48,6 +48,16 @@ pub(super) enum Admission {
     Close,
 }
 
+/// Who speaks, as far as that is proved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Speaker<'a> {
+    /// By datagram anybody can say that he is there.
+    pub(super) source: SocketAddr,
+    pub(super) transport: Transport,
+    /// What his certificate says that he is called.
+    pub(super) names: &'a [String],
+}
+
 /// Judges messages of all transports.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -84,8 +94,9 @@ impl Door {
     }
 
     /// Judges one message.
-    pub(super) fn admit(&self, source: SocketAddr, transport: Transport, octets: &[u8]) -> Admission {
-        if !self.shared.is_trusted(source.ip(), transport) {
+    pub(super) fn admit(&self, speaker: Speaker<'_>, octets: &[u8]) -> Admission {
+        let Speaker { source, transport, names } = speaker;
+        if !self.shared.is_trusted(source.ip(), transport, names) {
             return self.admit_stranger(source, transport, octets);
         }
         match self.judge(transport, octets) {
@@ -139,9 +150,10 @@ impl Door {
     }
 
     /// The answer to a head at which a stream could not be cut; empty when there is none. The connection is to be closed.
-    pub(super) fn refuse_stream(&self, violation: Violation, head: &[u8], source: SocketAddr) -> Vec<u8> {
+    pub(super) fn refuse_stream(&self, violation: Violation, head: &[u8], speaker: Speaker<'_>) -> Vec<u8> {
+        let Speaker { source, transport, names } = speaker;
         let head = Head::parse(head);
-        let is_trusted = self.shared.is_trusted(source.ip(), Transport::Tcp);
+        let is_trusted = self.shared.is_trusted(source.ip(), transport, names);
         let admission = if is_trusted {
             self.refuse(violation, &head, source)
         } else if !self.may(Excess::Requests, source) {
@@ -194,8 +206,15 @@ impl Door {
         };
         // Of these nothing is kept when no transaction has waited for them.
         let is_kept = !head.is_response() && !matches!(head.method(), "ACK" | "CANCEL");
-        if is_kept && self.shared.is_overloaded(self.is_of_a_call(&head)) {
-            self.count("overloaded");
+        let is_of_a_call = is_kept && self.is_of_a_call(&head);
+        let has_its_share = || stranger.is_none() && !is_of_a_call && !self.shared.is_within_share(source.ip());
+        let why = match is_kept {
+            true if self.shared.is_overloaded(is_of_a_call) => Some("overloaded"),
+            true if has_its_share() => Some("peer_share"),
+            _ => None,
+        };
+        if let Some(why) = why {
+            self.count(why);
             let fields = vec![("Retry-After", RETRY_AFTER.to_string())];
             let (reason, text) = ("Service Unavailable", "too busy");
             return self.answer(&head, source, Reply { fields, ..Reply::new(503, reason, text) });

@@ -10,7 +10,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::{SipConnection, TransportEvent};
 
 use super::dialog::cseq;
-use super::dispatch::offer;
+use super::dispatch::{far_end, offer};
 use super::head::parameter;
 use super::reply::field;
 use super::shared::{DialogId, Shared};
@@ -61,8 +61,8 @@ impl Guard {
         }
         // On a stream a request that was answered does not come again (RFC 3261 §17.2.2: timer J is zero).
         if endpoint.finished_transactions.contains_key(&key) {
-            let peer = connection.get_addr().get_socketaddr();
-            if let Some(flow) = peer.ok().and_then(|peer| self.0.flows.get(&peer).map(|f| Arc::clone(&f))) {
+            let peer = far_end(connection.get_addr());
+            if let Some(flow) = peer.and_then(|peer| self.0.flows.get(&peer).map(|f| Arc::clone(&f))) {
                 flow.end(&flow_key(field(request, "via"), field(request, "cseq")));
             }
             return false;

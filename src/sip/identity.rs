@@ -10,14 +10,16 @@ use super::port::Caller;
 use super::settings::{IdentitySource, Transport, TrustedPeer};
 
 /// Whether what comes from there is believed when it says who is calling. A datagram's source can be forged, so there
-/// `over_udp` has to be said; on loopback nobody else can forge it.
+/// `over_udp` has to be said; on loopback nobody else can forge it. By WebSocket come browsers, and behind the address of a
+/// proxy that ends TLS for them stands nobody whom we know.
 #[must_use]
 pub fn is_trusted(peers: &[TrustedPeer], source: IpAddr, transport: Transport) -> bool {
     let source = source.to_canonical();
     peers.iter().any(|peer| {
         let is_believed = match transport {
             Transport::Udp => peer.over_udp || source.is_loopback(),
-            _ => true,
+            Transport::Tcp | Transport::Tls => true,
+            Transport::Ws | Transport::Wss => false,
         };
         is_believed && peer.network.contains(&source)
     })

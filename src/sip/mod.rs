@@ -13,6 +13,7 @@ mod ack;
 mod auth;
 mod call;
 mod caller;
+mod carrier;
 mod client;
 mod contact;
 mod dialog;
@@ -26,6 +27,8 @@ mod guards;
 pub mod head;
 pub mod identity;
 mod invite;
+mod listener;
+mod locate;
 mod notify;
 mod outgoing;
 mod patience;
@@ -39,6 +42,7 @@ pub mod rewrite;
 pub mod settings;
 mod setup;
 mod shared;
+mod shares;
 mod sources;
 pub mod stateless;
 mod stranger;
@@ -123,6 +127,14 @@ pub enum StartError {
         /// What the system says.
         #[source]
         error: std::io::Error,
+    },
+    /// TLS is to be listened on, and there is no certificate.
+    #[error("cannot listen on {transport}:{address}: there is no certificate, see [tls]")]
+    NoCertificate {
+        /// What was asked for.
+        transport: Transport,
+        /// Where.
+        address: SocketAddr,
     },
     /// The SIP stack does not start.
     #[error("the SIP stack does not start: {0}")]
@@ -224,12 +236,12 @@ impl Drop for Driver {
 struct Sockets {
     addresses: Vec<Listen>,
     udp: Vec<udp::Filter>,
-    tcp: Vec<TcpListener>,
+    streams: Vec<(TcpListener, Transport)>,
 }
 
 impl Sockets {
     fn bind(shared: &Arc<Shared>, door: &Arc<Door>) -> Result<Self, StartError> {
-        let mut sockets = Self { addresses: Vec::new(), udp: Vec::new(), tcp: Vec::new() };
+        let mut sockets = Self { addresses: Vec::new(), udp: Vec::new(), streams: Vec::new() };
         for Listen { transport, address } in shared.settings.listen.clone() {
             let failed = |error| StartError::Bind { transport, address, error };
             let bound = match transport {
@@ -239,14 +251,14 @@ impl Sockets {
                     sockets.udp.push(filter);
                     bound
                 }
-                Transport::Tcp => {
-                    let listener = stream::listen(address).map_err(failed)?;
-                    let bound = listener.local_addr().map_err(failed)?;
-                    sockets.tcp.push(listener);
-                    bound
+                _ if transport.is_secure() && shared.settings.tls.is_none() => {
+                    return Err(StartError::NoCertificate { transport, address });
                 }
-                Transport::Tls | Transport::Ws | Transport::Wss => {
-                    return Err(failed(std::io::ErrorKind::Unsupported.into()));
+                _ => {
+                    let listener = listener::listen(address).map_err(failed)?;
+                    let bound = listener.local_addr().map_err(failed)?;
+                    sockets.streams.push((listener, transport));
+                    bound
                 }
             };
             sockets.addresses.push(Listen { transport, address: bound });
@@ -286,9 +298,10 @@ async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Resul
     let incoming = endpoint.incoming_transactions().map_err(stack)?;
     let mut tasks = vec![tokio::spawn(dispatch_all(Arc::clone(shared), incoming))];
     tasks.push(tokio::spawn(async move { endpoint.serve().await }));
-    let places = stream::Places::default();
-    for listener in sockets.tcp {
-        let acceptor = stream::Acceptor::new(listener, Arc::clone(&door), Arc::clone(shared), places.clone());
+    let places = listener::Places::default();
+    for (listener, transport) in sockets.streams {
+        let (door, shared) = (Arc::clone(&door), Arc::clone(shared));
+        let acceptor = listener::Acceptor::new(listener, transport, door, shared, places.clone());
         tasks.push(tokio::spawn(acceptor.run()));
     }
     Ok(tasks)

@@ -53,6 +53,8 @@ pub enum Readiness {
     Draining,
     /// No more legs fit: 503 with Retry-After.
     Overloaded,
+    /// There is more to do than can be done: the same for all that is new.
+    Busy,
 }
 
 /// A call that was taken.

@@ -1,11 +1,16 @@
 //! What the configuration says to the SIP driver, checked.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use mucfocus_core::address::sip_uri::SipUri;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+
+use crate::dns::Dns;
+use crate::tls::Tls;
+use crate::ws::Origins;
 
 /// A transport of SIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -241,8 +246,10 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// Host and port of Via and Contact; default: what is listened on.
     pub advertise: Option<(String, Option<u16>)>,
-    /// Who is believed.
+    /// Who is believed, wherever a connection of his shows it.
     pub trusted_peers: Vec<TrustedPeer>,
+    /// Who is believed by name, under TLS, in lower case.
+    pub trusted_names: Vec<String>,
     /// Where to look for the identity, in this order; the first header that is there decides.
     pub identity: Vec<IdentitySource>,
     /// Everybody else.
@@ -251,6 +258,12 @@ pub struct Settings {
     pub sources: SourceLimits,
     /// The shortest session interval that is agreed to (RFC 4028); [`MIN_SESSION`] unless a test is in a hurry.
     pub min_session: Duration,
+    /// The certificate, without which neither TLS nor WSS is listened on, and nobody is reached by TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// The pages whose browsers may connect.
+    pub allowed_origins: Origins,
+    /// Who is asked where peers are.
+    pub dns: Dns,
 }
 
 /// So many in such a time.

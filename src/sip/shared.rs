@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -19,6 +20,7 @@ use super::call::Event;
 use super::port::Focus;
 use super::settings::{Listen, Settings, Transport, Untrusted};
 use super::setup::Setups;
+use super::shares::Shares;
 use super::sources::Sources;
 use super::usage::SharedDialog;
 use super::{GateObserver, Timers, notify};
@@ -69,8 +71,11 @@ impl CallHandle {
 /// A stream connection.
 #[derive(Debug)]
 pub(super) struct Flow {
+    pub(super) transport: Transport,
     /// Our end of it.
     pub(super) local: SocketAddr,
+    /// What the peer may be called: his certificate proves it.
+    pub(super) names: Vec<String>,
     /// Cancelled when nothing can be said over it any more.
     pub(super) closed: CancellationToken,
     /// Requests that wait for their final response, by branch and CSeq.
@@ -110,9 +115,11 @@ pub(super) struct Shared {
     pub(super) notifies: Semaphore,
     /// What is listened on, with the ports that were given for port 0.
     pub(super) bound: OnceLock<Vec<Listen>>,
-    pub(super) flows: DashMap<SocketAddr, Arc<Flow>>,
+    /// By the far end.
+    pub(super) flows: DashMap<(Transport, SocketAddr), Arc<Flow>>,
     pub(super) setups: Setups,
     pub(super) sources: Sources,
+    shares: Mutex<Shares>,
     /// Where strangers are challenged.
     pub(super) authenticator: Option<Authenticator>,
     refusals: Arc<Semaphore>,
@@ -138,6 +145,7 @@ impl Shared {
         Self {
             settings,
             sources,
+            shares: Mutex::new(Shares::new(Instant::now())),
             authenticator,
             timers,
             focus,
@@ -171,6 +179,11 @@ impl Shared {
         })
     }
 
+    /// Counts a request of a peer that we trust; false when it has its share of what is remembered.
+    pub(super) fn is_within_share(&self, peer: IpAddr) -> bool {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).take(peer, Instant::now())
+    }
+
     /// A place among the refused INVITEs that wait for their ACK, while there is one.
     pub(super) fn place_for_refusal(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.refusals).try_acquire_owned().ok()
@@ -201,8 +214,16 @@ impl Shared {
     }
 
     /// Whether requests from there are believed when they say who is calling.
-    pub(super) fn is_trusted(&self, source: IpAddr, transport: Transport) -> bool {
-        super::identity::is_trusted(&self.settings.trusted_peers, source, transport)
+    pub(super) fn is_trusted(&self, source: IpAddr, transport: Transport, names: &[String]) -> bool {
+        let Settings { trusted_peers, trusted_names, .. } = &self.settings;
+        names.iter().any(|name| trusted_names.contains(name))
+            || super::identity::is_trusted(trusted_peers, source, transport)
+    }
+
+    /// Whether a peer of ours is there, who may have as many connections as he likes.
+    pub(super) fn is_of_a_peer(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.settings.trusted_peers.iter().any(|peer| peer.network.contains(&source))
     }
 
     /// Host and port for Via and Contact of a dialog whose local end is `local`.
@@ -224,9 +245,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Flow {
-    pub(super) fn new(local: SocketAddr) -> Self {
+    pub(super) fn new(transport: Transport, local: SocketAddr, names: Vec<String>) -> Self {
         Self {
+            transport,
             local,
+            names,
             closed: CancellationToken::new(),
             in_flight: Mutex::default(),
             answered: Notify::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rsipstack::platform::net::UdpSocket as StackSocket;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::door::{Admission, Door};
+use super::door::{Admission, Door, Speaker};
 use super::outgoing;
 use super::settings::Transport;
 use super::shared::Shared;
@@ -55,7 +55,7 @@ impl Filter {
             // A keep-alive (RFC 5626 §3.5.1 asks for STUN here, but CRLF is what phones send) needs no answer.
             return None;
         }
-        match self.door.admit(source, Transport::Udp, datagram) {
+        match self.door.admit(Speaker { source, transport: Transport::Udp, names: &[] }, datagram) {
             Admission::Pass { octets, .. } if octets.len() <= STACK_BUFFER => Some(octets),
             Admission::Pass { head, .. } => {
                 if let Admission::Answer { octets, .. } = self.door.too_large(&head, source) {

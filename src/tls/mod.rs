@@ -3,28 +3,30 @@
 //!
 //! Owns the files of `[tls]` and what was made of them, also when they change. Never sees a protocol above TLS. Who a peer is, is
 //! decided by what offer and answer said of his certificate (RFC 8122): a handshake proves that he has the key of the
-//! certificate that he shows, and no more, unless he is looked for by name.
+//! certificate that he shows, and no more, unless he is looked for by name, or authorities were named that vouch for names.
 
 pub mod fingerprint;
 pub mod identity;
 pub mod inspect;
+mod peers;
 mod verify;
 mod watch;
 
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mucfocus_core::wire::sdp::Fingerprint;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use self::identity::{Identity, IdentityError, InForce};
+use self::peers::Authorities;
 use self::verify::{AnyClient, ByFingerprint};
 
 /// What the configuration says about TLS, checked.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub key_file: PathBuf,
     /// Whom we believe the names of peers that we connect to; default: whom this machine does.
     pub ca_file: Option<PathBuf>,
+    /// Who vouches for the names of peers that connect to us by SIP; default: nobody, and they are not asked for a certificate.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// TLS of this node.
@@ -46,8 +50,27 @@ pub struct Tls {
     server: Arc<ServerConfig>,
     /// The same for browsers.
     browsers: Arc<ServerConfig>,
+    /// The same for peers that may be known by name.
+    peers: RwLock<Arc<Peers>>,
     /// For peers who are known by name. Made when it is needed first: most nodes never look for anybody.
     by_name: tokio::sync::OnceCell<Arc<ClientConfig>>,
+}
+
+/// How peers are met that may be known by name.
+struct Peers {
+    server: Arc<ServerConfig>,
+    authorities: Option<Authorities>,
+}
+
+/// A peer whose handshake is over.
+#[derive(Debug)]
+pub struct Met<S> {
+    /// The connection.
+    pub stream: S,
+    /// What he may be called, in lower case: somebody whom we trust vouches for it.
+    pub names: Vec<String>,
+    /// Why a certificate that he showed says nothing.
+    pub doubt: Option<String>,
 }
 
 /// TLS cannot be had.
@@ -80,7 +103,9 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&identity) as _);
         let (server, browsers) = (Arc::new(server), Arc::new(browsers));
-        Ok(Arc::new(Self { settings, identity, provider, server, browsers, by_name: tokio::sync::OnceCell::new() }))
+        let peers = Peers::new(settings.client_ca_file.as_deref(), &identity, &browsers, &provider)?;
+        let (peers, by_name) = (RwLock::new(Arc::new(peers)), tokio::sync::OnceCell::new());
+        Ok(Arc::new(Self { settings, identity, provider, server, browsers, peers, by_name }))
     }
 
     /// The fingerprint of the certificate that is shown now, for `a=fingerprint` (RFC 8122 §5).
@@ -91,7 +116,15 @@ impl Tls {
 
     /// Reads the files again whenever they change, for ever. What cannot be used is logged, and changes nothing.
     pub async fn follow_files(self: Arc<Self>) {
-        watch::follow(&self.settings, &self.identity, &self.provider).await;
+        watch::follow(&self).await;
+    }
+
+    /// Reads the authorities of peers again.
+    fn read_peers_again(&self) -> Result<(), TlsError> {
+        let file = self.settings.client_ca_file.as_deref();
+        let peers = Peers::new(file, &self.identity, &self.browsers, &self.provider)?;
+        *self.peers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(peers);
+        Ok(())
     }
 
     /// The handshake with a peer who connected to us. He may show any certificate, or none.
@@ -113,6 +146,45 @@ impl Tls {
         stream: S,
     ) -> io::Result<server::TlsStream<S>> {
         TlsAcceptor::from(Arc::clone(&self.browsers)).accept(stream).await
+    }
+
+    /// The same with a peer that may show a certificate of an authority in `client_ca_file`. Another certificate says as much as
+    /// none: phones show what their maker gave them.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails.
+    pub async fn accept_peer<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<Met<server::TlsStream<S>>> {
+        let peers = Arc::clone(&self.peers.read().unwrap_or_else(PoisonError::into_inner));
+        let stream = TlsAcceptor::from(Arc::clone(&peers.server)).accept(stream).await?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let names = peers.authorities.as_ref().map_or(Ok(Vec::new()), |who| who.names(chain, UnixTime::now()));
+        let (names, doubt) = match names {
+            Ok(names) => (names, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        Ok(Met { stream, names, doubt })
+    }
+
+    /// The handshake with a peer whom we connected to because that is his name. It is his alone where his certificate says it in
+    /// full: one for a whole domain lets him be spoken to, and proves no name (RFC 5922 §7.2).
+    ///
+    /// # Errors
+    ///
+    /// It is not he, or the handshake fails.
+    pub async fn meet<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        name: &str,
+    ) -> io::Result<Met<client::TlsStream<S>>> {
+        let stream = self.connect(stream, name, &[]).await?;
+        let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let names = leaf.map(peers::names_of).unwrap_or_default();
+        let names = names.into_iter().filter(|known| known.eq_ignore_ascii_case(name)).collect();
+        Ok(Met { stream, names, doubt: None })
     }
 
     /// The handshake with a peer whom we connected to. He has to show one of the certificates of `fingerprints`; where there is
@@ -158,6 +230,29 @@ impl Tls {
         ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)
+    }
+}
+
+impl Peers {
+    fn new(
+        file: Option<&Path>,
+        identity: &Arc<InForce>,
+        strangers: &Arc<ServerConfig>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let Some(file) = file else { return Ok(Self { server: Arc::clone(strangers), authorities: None }) };
+        let authorities = Authorities::load(file, provider)?;
+        let server = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(Arc::new(AnyClient::new(provider).signed_by(authorities.subjects())))
+            .with_cert_resolver(Arc::clone(identity) as _);
+        Ok(Self { server: Arc::new(server), authorities: Some(authorities) })
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

@@ -12,13 +12,21 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use super::fingerprint;
 
 /// Asks clients for a certificate and takes any, or none: MSRP clients sign their own, and the fingerprint in their offer tells
-/// whether it is theirs once they name a session (RFC 4975 §14.4).
+/// whether it is theirs once they name a session (RFC 4975 §14.4). SIP looks for names in it later.
 #[derive(Debug)]
-pub(super) struct AnyClient(WebPkiSupportedAlgorithms);
+pub(super) struct AnyClient {
+    algorithms: WebPkiSupportedAlgorithms,
+    authorities: Vec<DistinguishedName>,
+}
 
 impl AnyClient {
     pub(super) fn new(provider: &Arc<CryptoProvider>) -> Self {
-        Self(provider.signature_verification_algorithms)
+        Self { algorithms: provider.signature_verification_algorithms, authorities: Vec::new() }
+    }
+
+    /// The same, which says whose certificates are of use.
+    pub(super) fn signed_by(self, authorities: Vec<DistinguishedName>) -> Self {
+        Self { authorities, ..self }
     }
 }
 
@@ -28,7 +36,7 @@ impl ClientCertVerifier for AnyClient {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        &self.authorities
     }
 
     fn verify_client_cert(
@@ -46,7 +54,7 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -55,11 +63,11 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

@@ -11,9 +11,8 @@ use rustls::pki_types::UnixTime;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::Settings;
 use super::identity::{Identity, InForce, is_kept_secret};
-use super::inspect;
+use super::{Settings, Tls, inspect};
 
 /// How often they are looked at: two calls of the system.
 const ROUND: Duration = Duration::from_secs(2);
@@ -22,10 +21,12 @@ const ROUND: Duration = Duration::from_secs(2);
 const REMINDER: Duration = Duration::from_secs(86_400);
 
 /// What changes when a file does, or another takes its place: its number, length and time in nanoseconds.
-type Stamp = [Option<(u64, u64, i64, i64)>; 2];
+type Stamp = [Option<(u64, u64, i64, i64)>; 3];
 
-pub(super) async fn follow(settings: &Settings, identity: &Arc<InForce>, provider: &Arc<CryptoProvider>) {
-    let files = [settings.certificate_file.clone(), settings.key_file.clone()];
+pub(super) async fn follow(tls: &Arc<Tls>) {
+    let Tls { settings, identity, provider, .. } = &**tls;
+    let authorities = settings.client_ca_file.as_ref().unwrap_or(&settings.certificate_file);
+    let files = [&settings.certificate_file, &settings.key_file, authorities].map(Clone::clone);
     let mut used = stamp(files.clone()).await;
     let mut before = used;
     // At the start the check of the configuration has said it.
@@ -40,6 +41,7 @@ pub(super) async fn follow(settings: &Settings, identity: &Arc<InForce>, provide
         if now != used && now == before {
             used = now;
             read_again(settings, identity, provider).await;
+            read_authorities_again(tls).await;
         }
         before = now;
     }
@@ -74,7 +76,19 @@ async fn read_again(settings: &Settings, identity: &Arc<InForce>, provider: &Arc
     }
 }
 
-async fn stamp(files: [PathBuf; 2]) -> Stamp {
+async fn read_authorities_again(tls: &Arc<Tls>) {
+    if tls.settings.client_ca_file.is_none() {
+        return;
+    }
+    let of = Arc::clone(tls);
+    match spawn_blocking(move || of.read_peers_again()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("the new client_ca_file cannot be used, the old one stays: {error}"),
+        Err(error) => tracing::error!("client_ca_file was not read again: {error}"),
+    }
+}
+
+async fn stamp(files: [PathBuf; 3]) -> Stamp {
     let of = |file: PathBuf| {
         let meta = std::fs::metadata(file).ok()?;
         Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))

@@ -1,6 +1,8 @@
 //! MSRP over WebSocket from a browser (RFC 7977): Chromium, which shares no code with us.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod caller;
+
 use mucfocus_rig::browser::Browser;
 use mucfocus_rig::certificate::Certificate;
 use mucfocus_rig::member::{TOKENS, offer};

@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use mucfocus::hub::mail::CallMail;
 use mucfocus::sip::port::Readiness;
 use mucfocus::sip::settings::{
     IdentitySource, Listen, MIN_SESSION, Settings, SourceLimits, Transport, TrustedPeer, Untrusted,
 };
 use mucfocus::sip::{Driver, Timers};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub use crate::message::{Message, Request, fresh};
 pub use crate::stage::{Asked, Counts, LEG, Ringing, Stage, Watching};
@@ -56,6 +60,10 @@ impl House {
             untrusted: Untrusted::Refuse,
             sources: SourceLimits::NONE,
             min_session: MIN_SESSION,
+            trusted_names: Vec::new(),
+            tls: None,
+            allowed_origins: Default::default(),
+            dns: Default::default(),
         };
         change(&mut settings);
         let (tx, calls) = mpsc::unbounded_channel();
@@ -117,15 +125,24 @@ impl House {
     }
 }
 
+/// Both directions of a connection, whatever it is made of.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+type Web = WebSocketStream<Box<dyn Duplex>>;
+
 enum Line {
     Udp(UdpSocket),
-    Tcp(Box<TcpStream>, Vec<u8>),
+    Stream(Box<dyn Duplex>, Vec<u8>),
+    Web(Box<Web>),
 }
 
 /// A SIP peer.
 pub struct Peer {
     line: Line,
-    to: SocketAddr,
+    transport: Transport,
+    /// Where what it sends goes.
+    pub to: SocketAddr,
     pub local: SocketAddr,
     /// The port for streams with the number of a datagram port. Held from the start, lest something else on the machine gets it.
     streams: Option<TcpSocket>,
@@ -138,7 +155,7 @@ impl Peer {
             let local = socket.local_addr().unwrap();
             let streams = if local.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
             if streams.bind(local).is_ok() {
-                return Self { line: Line::Udp(socket), to, local, streams: Some(streams) };
+                return Self { line: Line::Udp(socket), transport: Transport::Udp, to, local, streams: Some(streams) };
             }
         }
         panic!("no port of {ip} is free for datagrams and streams")
@@ -161,14 +178,32 @@ impl Peer {
 
     fn stream(stream: TcpStream, to: SocketAddr) -> Self {
         let local = stream.local_addr().unwrap();
-        Self { line: Line::Tcp(Box::new(stream), Vec::new()), to, local, streams: None }
+        Self { line: Line::Stream(Box::new(stream), Vec::new()), transport: Transport::Tcp, to, local, streams: None }
+    }
+
+    /// Speaks SIP over a connection whose handshakes the test has made.
+    pub fn over(stream: impl Duplex + 'static, transport: Transport, local: SocketAddr, to: SocketAddr) -> Self {
+        Self { line: Line::Stream(Box::new(stream), Vec::new()), transport, to, local, streams: None }
+    }
+
+    /// The same for a WebSocket: the answer's sub-protocol must be that of SIP.
+    pub async fn web(stream: impl Duplex + 'static, transport: Transport, local: SocketAddr, to: SocketAddr) -> Self {
+        let mut request = "ws://focus.test/".into_client_request().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", "sip".parse().unwrap());
+        let stream: Box<dyn Duplex> = Box::new(stream);
+        let (web, response) = client_async(request, stream).await.unwrap();
+        assert_eq!(response.headers().get("Sec-WebSocket-Protocol").unwrap(), "sip");
+        Self { line: Line::Web(Box::new(web)), transport, to, local, streams: None }
     }
 
     pub fn name(&self) -> &'static str {
-        match self.line {
-            Line::Udp(_) => "UDP",
-            Line::Tcp(..) => "TCP",
-        }
+        self.transport.via()
+    }
+
+    /// The WebSocket itself.
+    pub fn frames(&mut self) -> &mut Web {
+        let Line::Web(web) = &mut self.line else { panic!("not a WebSocket") };
+        web
     }
 
     pub async fn send(&mut self, text: &str) {
@@ -180,13 +215,21 @@ impl Peer {
             Line::Udp(socket) => {
                 socket.send_to(octets, self.to).await.unwrap();
             }
-            Line::Tcp(stream, _) => stream.write_all(octets).await.unwrap(),
+            Line::Stream(stream, _) => {
+                stream.write_all(octets).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+            // As browsers send strings.
+            Line::Web(web) => {
+                let text = String::from_utf8(octets.to_vec()).unwrap();
+                web.send(Frame::Text(text.into())).await.unwrap();
+            }
         }
     }
 
     /// Closes its half of a stream.
     pub async fn stop_sending(&mut self) {
-        let Line::Tcp(stream, _) = &mut self.line else { panic!("not a stream") };
+        let Line::Stream(stream, _) = &mut self.line else { panic!("not a stream") };
         stream.shutdown().await.unwrap();
     }
 
@@ -221,7 +264,12 @@ impl Peer {
                 buffer.truncate(n);
                 Some(Message(String::from_utf8(buffer).unwrap()))
             }
-            Line::Tcp(stream, buffer) => loop {
+            Line::Web(web) => match web.next().await {
+                Some(Ok(Frame::Text(text))) => Some(Message(text.to_string())),
+                Some(Ok(Frame::Close(_))) | Some(Err(_)) | None => None,
+                other => panic!("{other:?}"),
+            },
+            Line::Stream(stream, buffer) => loop {
                 if let Some(message) = cut(buffer) {
                     return Some(message);
                 }
@@ -235,7 +283,7 @@ impl Peer {
 
     /// The next octets of a stream, however many there are.
     pub async fn raw(&mut self) -> Vec<u8> {
-        let Line::Tcp(stream, buffer) = &mut self.line else { panic!("not a stream") };
+        let Line::Stream(stream, buffer) = &mut self.line else { panic!("not a stream") };
         if buffer.is_empty() {
             timeout(PATIENCE, stream.read_buf(buffer)).await.expect("no octets came").unwrap();
         }
@@ -266,7 +314,9 @@ impl Peer {
 
     /// Where requests of a dialog reach this peer.
     pub fn contact(&self) -> String {
-        format!("Contact: <sip:romeo@{};transport={}>\r\n", self.local, self.name().to_lowercase())
+        // RFC 7118 §5: nobody can connect to a browser, so its host is made up.
+        let host = if self.transport.is_web() { "df7jal23ls0d.invalid".into() } else { self.local.to_string() };
+        format!("Contact: <sip:romeo@{host};transport={}>\r\n", self.transport.uri_parameter().unwrap_or("udp"))
     }
 
     /// A SUBSCRIBE to the conference package.
@@ -329,7 +379,12 @@ pub struct Up {
 
 /// Calls `sip:capulet@rooms.example.com`, answers, acknowledges.
 pub async fn call_up(house: &mut House, transport: Transport, more: &str) -> Up {
-    let mut peer = house.peer(transport).await;
+    let peer = house.peer(transport).await;
+    call_from(house, peer, more).await
+}
+
+/// The same of a peer that is there already.
+pub async fn call_from(house: &mut House, mut peer: Peer, more: &str) -> Up {
     let invite = peer.invite("sip:capulet@rooms.example.com").with(more);
     peer.send(&invite.text()).await;
     let mut room = house.ringing().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mucfocus::sip::port::Readiness;
 use mucfocus::sip::settings::{IdentitySource, MIN_SESSION, Rate, SourceLimits, Transport, Untrusted};
 
-use crate::harness::{House, Peer};
+use crate::harness::{House, Peer, call_up};
 
 const ROOM: &str = "sip:capulet@rooms.example.com";
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
@@ -205,6 +205,22 @@ async fn options_say_whether_we_live_and_whether_a_room_is_mapped() {
     }
 }
 
+/// SIP-21: what is there is what the 503 is for.
+#[tokio::test]
+async fn a_node_that_is_too_busy_says_503_to_all_that_is_new_and_goes_on_with_what_is_there() {
+    let mut house = House::open().await;
+    let mut up = call_up(&mut house, Transport::Udp, "").await;
+    *house.stage.readiness.lock().unwrap() = Readiness::Busy;
+    let peer = &mut up.peer;
+    for request in [peer.request("OPTIONS", ROOM), peer.invite(ROOM), peer.subscribe(ROOM)] {
+        let answer = peer.ask(&request).await;
+        assert_eq!(answer.code(), 503, "{}", request.method);
+        assert!((5..=30).contains(&answer.get("Retry-After").parse::<u32>().unwrap()));
+    }
+    assert_eq!(peer.ask(&up.invite.next("OPTIONS", 2, &up.ok)).await.code(), 200);
+    assert_eq!(peer.ask(&up.invite.next("BYE", 3, &up.ok)).await.code(), 200);
+}
+
 /// SIP-04.
 #[tokio::test]
 async fn answers_go_back_to_where_the_request_came_from() {
@@ -258,6 +274,10 @@ async fn an_address_in_use_is_a_start_error_that_names_it() {
             untrusted: Untrusted::Refuse,
             sources: SourceLimits::NONE,
             min_session: MIN_SESSION,
+            trusted_names: Vec::new(),
+            tls: None,
+            allowed_origins: Default::default(),
+            dns: Default::default(),
         };
         let (focus, observer) = (std::sync::Arc::clone(&house.stage), std::sync::Arc::clone(&house.counts));
         let error = mucfocus::sip::Driver::start(settings, focus, observer).await.unwrap_err();

@@ -62,7 +62,7 @@ async fn without_a_fingerprint_a_known_authority_has_to_vouch_for_the_name() {
     let authority = Certificate::for_host("clients.test");
     let folder = TempDir::with_prefix("node-").unwrap();
     let (certificate_file, key_file) = Certificate::for_host("focus.test").copy_to(folder.path());
-    let settings = Settings { certificate_file, key_file, ca_file: Some(authority.authority()) };
+    let settings = Settings { certificate_file, key_file, ca_file: Some(authority.authority()), client_ca_file: None };
     let node = Node::showing(settings, folder, Limits::default(), None).await;
     for (certificate, name, good) in [
         (&authority, "romeo.clients.test", true),

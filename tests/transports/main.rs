@@ -19,9 +19,9 @@ use mucfocus::msrp_net::link::SessionLink;
 use mucfocus::msrp_net::listener::{self, Door};
 use mucfocus::msrp_net::settings::Kind;
 use mucfocus::msrp_net::table::{OpenSession, SessionTable};
-use mucfocus::msrp_net::ws::Origins;
 use mucfocus::observe::metrics::Metrics;
 use mucfocus::tls::{Settings, Tls};
+use mucfocus::ws::Origins;
 use mucfocus_core::leg::Expectation;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::wire::sdp::{Fingerprint, Hash};
@@ -58,7 +58,13 @@ impl Node {
     async fn with(limits: Limits, per_source: Option<usize>) -> Self {
         let folder = TempDir::with_prefix("node-").unwrap();
         let (certificate_file, key_file) = Certificate::for_host("focus.test").copy_to(folder.path());
-        Self::showing(Settings { certificate_file, key_file, ca_file: None }, folder, limits, per_source).await
+        Self::showing(
+            Settings { certificate_file, key_file, ca_file: None, client_ca_file: None },
+            folder,
+            limits,
+            per_source,
+        )
+        .await
     }
 
     async fn showing(settings: Settings, folder: TempDir, limits: Limits, per_source: Option<usize>) -> Self {

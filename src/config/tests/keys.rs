@@ -38,13 +38,13 @@ fn the_example_is_right_with_and_without_its_comments() {
 
 #[test]
 fn all_that_is_wrong_is_said_at_once_with_its_place() {
-    let text = "[xmmp]\nserver = 'x'\n[sip]\nlisten = [\"tls:127.0.0.1:5061\", \"udp:127.0.0.1\"]\ndomains = []\n\
+    let text = "[xmmp]\nserver = 'x'\n[sip]\nlisten = [\"sctp:127.0.0.1:5061\", \"udp:127.0.0.1\"]\ndomains = []\n\
                 [msrp]\nlisten = [\"udp:127.0.0.1:2855\"]\n[limits]\nban_time = 7\n[timeouts]\nreflection = '29s'\n";
     let found = findings(text);
     let starts = |start: &str| assert!(found.iter().any(|f| f.starts_with(start)), "no {start:?} in {found:#?}");
     starts(r#"1:2 Error: unknown section "xmmp"; did you mean "xmpp"?"#);
-    starts(r#"4:11 Error: "tls" is not yet in this version of mucfocus"#);
-    starts(r#"4:33 Error: "127.0.0.1" lacks a port; write udp: and then 127.0.0.1:5060"#);
+    starts(r#"4:11 Error: "sctp" is not one of "udp", "tcp", "tls", "ws", "wss""#);
+    starts(r#"4:34 Error: "127.0.0.1" lacks a port; write udp: and then 127.0.0.1:5060"#);
     starts("5:11 Error: sip.domains is empty");
     starts(r#"7:11 Error: "udp" is not one of "tcp", "tls", "ws", "wss""#);
     starts(r#"9:12 Error: limits.ban_time must be a string; write ban_time = "10m""#);

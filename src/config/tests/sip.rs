@@ -1,5 +1,7 @@
 //! `[sip]`, `[sip.auth]`: who is believed, and who logs in.
 
+use mucfocus_rig::certificate::Certificate;
+
 use super::*;
 
 #[test]
@@ -7,7 +9,6 @@ fn whom_to_believe_is_written_as_address_or_network() {
     let peers = |text: &str| changed(r#"["127.0.0.1"]"#, text);
     one(&peers("[]"), &["6:17 Warning: no peer is trusted"]);
     one(&peers(r#"["udp:0.0.0.0/0"]"#), &["Warning: everybody is trusted"]);
-    one(&peers(r#"["tls:proxy.example.com"]"#), &["Error", "not yet"]);
     one(&peers(r#"["10.0.0.5/24"]"#), &["Error", "write 10.0.0.0/24 for the network, or 10.0.0.5 for the one address"]);
     one(&peers(r#"["10.0.0.5:5060"]"#), &["Error", "write the address alone: 10.0.0.5"]);
     one(&peers(r#"["tcp:10.0.0.5"]"#), &["Error", r#"write "10.0.0.5""#]);
@@ -16,6 +17,53 @@ fn whom_to_believe_is_written_as_address_or_network() {
     one(&peers("[\"127.0.0.1\"]\nidentity = [\"form\"]"), &["Error", r#"did you mean "from"?"#]);
     assert_eq!(peers("[\"127.0.0.1\"]\nuntrusted = \"challenge\""), [""; 0]);
     one(&peers("[]\nuntrusted = \"refuse\""), &["6:17 Warning: no peer is trusted, so nobody can call"]);
+}
+
+#[test]
+fn a_peer_is_named_where_somebody_vouches_for_names() {
+    // SIP-15
+    let names = |name: &str| changed(r#"["127.0.0.1"]"#, &format!("[\"127.0.0.1\", \"tls:{name}\"]"));
+    one(&names("proxy.example.com"), &["6:17 Error: nobody vouches that a peer is \"tls:proxy.", "client_ca_file"]);
+    one(&names("*.example.com"), &["6:31 Error: \"*.example.com\" is not the name of one host"]);
+    one(&names("10.0.0.10"), &["6:31 Error: an address alone is believed over TLS"]);
+
+    let folder = Folder::new("names");
+    let certificate = Certificate::for_host("focus1.example.com");
+    certificate.copy_to(&folder.0);
+    fs::set_permissions(folder.0.join("leaf.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let at = folder.0.display();
+    let section = format!(
+        "[tls]\ncertificate_file = \"{at}/leaf.pem\"\nkey_file = \"{at}/leaf.key\"\nclient_ca_file = {:?}\n[sip]",
+        certificate.authority()
+    );
+    let text = LEAST.replacen("[sip]", &section, 1).replace(r#"["127.0.0.1"]"#, r#"["tls:Proxy.Example.com"]"#);
+    let found = findings(&text);
+    assert!(found.iter().any(|f| f.contains("Error: \"tls:proxy.example.com\" cannot come")), "{found:#?}");
+    let text = text.replace("udp:127.0.0.1:0", "tls:127.0.0.1:0");
+    let config = parsed(&text);
+    assert_eq!(config.sip.trusted_names, ["proxy.example.com"]);
+    assert_eq!(config.tls.unwrap().client_ca_file, Some(certificate.authority()));
+}
+
+#[test]
+fn every_transport_of_sip_is_listened_on_and_what_it_needs_is_said() {
+    // SIP-15, FT-39
+    let listen = |text: &str| changed(r#""udp:127.0.0.1:0""#, text);
+    one(&listen(r#""tls:127.0.0.1:0""#), &["3:11 Error: tls needs a certificate", "section [tls]"]);
+    one(&listen(r#""tls:127.0.0.1""#), &["3:11 Error: ", "write tls: and then 127.0.0.1:5061"]);
+    one(&listen(r#""ws:127.0.0.1:0""#), &["3:11 Warning: no browser gets in by ws", "allowed_origins = "]);
+    let open = listen("\"ws:10.0.0.5:8080\"]\nallowed_origins = [\"*\"] #");
+    one(&open, &["3:11 Warning: what people write by ws: goes over the network in the clear"]);
+    one(
+        &listen("\"tcp:127.0.0.1:5060\", \"ws:127.0.0.1:5060\"]\nallowed_origins = [] #"),
+        &["3:33 Error: 127.0.0.1:5060 is listened on for tcp already"],
+    );
+    let ports = listen(
+        "\"tcp:127.0.0.1:5060\", \"ws:127.0.0.1:8080\"]\nallowed_origins = []\nadvertise = \"a.example:5060\" #",
+    );
+    one(&ports, &["5:13 Error: this port would be said for every transport", "write the host alone"]);
+    let origins = listen("\"udp:127.0.0.1:0\"]\nallowed_origins = [\"chat.example.com\"] #");
+    one(&origins, &["4:20 Error: ", "https://chat.example.com"]);
 }
 
 #[test]

@@ -21,6 +21,10 @@ fn authenticator(key: &[u8]) -> Authenticator {
         untrusted: Untrusted::Refuse,
         sources: SourceLimits::NONE,
         min_session: MIN_SESSION,
+        trusted_names: Vec::new(),
+        tls: None,
+        allowed_origins: Default::default(),
+        dns: Default::default(),
     };
     let digest = Digest {
         realm: "rooms.example.com".into(),

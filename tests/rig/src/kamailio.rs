@@ -4,6 +4,8 @@
 //! each connection, passes frames on between that connection and the far side, and answers each SEND itself. It cannot make the
 //! REPORT that §6.4.3 wants where the far side refuses a SEND.
 
+pub mod proxy;
+
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -34,17 +36,8 @@ impl Relay {
         // It ends when somebody else has taken the port meanwhile.
         for _ in 0..5 {
             let port = free_port();
-            let mut running = spawn(place.path(), port);
-            let listens = || {
-                let ended = running.ended().is_some();
-                (ended || running.log().contains(READY)).then_some(!ended)
-            };
-            match within(listens, BOOT).await {
-                Some(true) if TcpStream::connect(address(port)).is_ok() => {
-                    return Self { running, port, _place: place };
-                }
-                Some(false) => {}
-                _ => panic!("Kamailio does not listen\n{}", running.log_tail(40)),
+            if let Some(running) = listening(place.path(), &configuration(port), port).await {
+                return Self { running, port, _place: place };
             }
         }
         panic!("Kamailio found no port to listen on in {}", place.path().display());
@@ -90,9 +83,23 @@ fn address(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-fn spawn(directory: &Path, port: u16) -> Running {
+/// One that listens on `port`; `None` where somebody else has taken it.
+async fn listening(directory: &Path, configuration: &str, port: u16) -> Option<Running> {
+    let mut running = spawn(directory, configuration);
+    let listens = || {
+        let ended = running.ended().is_some();
+        (ended || running.log().contains(READY)).then_some(!ended)
+    };
+    match within(listens, BOOT).await {
+        Some(true) if TcpStream::connect(address(port)).is_ok() => Some(running),
+        Some(false) => None,
+        _ => panic!("Kamailio does not listen\n{}", running.log_tail(40)),
+    }
+}
+
+fn spawn(directory: &Path, configuration: &str) -> Running {
     let (script, log) = (directory.join("kamailio.cfg"), directory.join("kamailio.log"));
-    std::fs::write(&script, configuration(port)).unwrap();
+    std::fs::write(&script, configuration).unwrap();
     let output = File::create(&log).unwrap();
     // It has children, which live on when it is killed: so it is asked to end, also where we end without a word.
     let mut command = Command::new("setpriv");
@@ -107,7 +114,7 @@ fn spawn(directory: &Path, port: u16) -> Running {
 }
 
 /// What the log says when all is bound and read.
-const READY: &str = "relay is ready";
+const READY: &str = "Kamailio is ready";
 
 fn configuration(port: u16) -> String {
     format!(

@@ -79,10 +79,16 @@ impl Member {
         if joining.display.is_some() {
             who.display = joining.display.clone();
         }
+        let ip = who.peer.ip();
         let ua = Ua::start(who).await;
-        let listener = if joining.setup == "active" { None } else { Some(Listener::bind().await) };
-        let local = own_uri(listener.as_ref().map_or(9, Listener::port));
+        let listener = if joining.setup == "active" { None } else { Some(Listener::bind_to(ip).await) };
+        let mut local = own_uri(listener.as_ref().map_or(9, Listener::port));
         let mut offer = offer(&local, joining.setup);
+        if ip.is_ipv6() {
+            let to_six =
+                |text: &str| text.replace("IN IP4 127.0.0.1", "IN IP6 ::1").replace("//127.0.0.1:", "//[::1]:");
+            (local, offer) = (to_six(&local), to_six(&offer));
+        }
         for (usual, instead) in &joining.offers_instead {
             offer = offer.replace(usual, instead);
         }

@@ -61,6 +61,13 @@ impl Mucfocus {
         self.ready.tcp
     }
 
+    /// Where it takes SIP over this transport: `tls`, `ws` or `wss`.
+    pub fn sip_over(&self, transport: &str) -> SocketAddr {
+        let scheme = format!("{transport}:");
+        let address = self.ready.line.split(' ').find_map(|word| word.strip_prefix(scheme.as_str()));
+        address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no {scheme} in {:?}", self.ready.line))
+    }
+
     /// Where it takes MSRP.
     pub fn msrp(&self) -> SocketAddr {
         self.ready.msrp

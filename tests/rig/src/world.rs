@@ -33,12 +33,16 @@ pub struct Settings {
     pub server: Kind,
     /// Whether 127.0.0.1 is believed when it says who is calling.
     pub trusted: bool,
+    /// Who else is believed when he says who is calling, as `trusted_peers` has it.
+    pub trusted_also: Vec<String>,
     /// Whether a SIP user may bring a room into being.
     pub create: bool,
     /// Whether XMPP goes over STARTTLS with a certificate of our own authority.
     pub tls: bool,
     /// The same, with TLS from the first octet on.
     pub direct_tls: bool,
+    /// More lines of `[sip]`. Without `listen` among them, it listens for UDP and TCP.
+    pub sip: String,
     /// More lines of `[sip.auth]`.
     pub auth: String,
     /// More lines of `[msrp]`, and tables after it. Without `listen` among them, it listens for TCP.
@@ -80,9 +84,11 @@ impl Default for Settings {
         Self {
             server: Kind::current(),
             trusted: true,
+            trusted_also: Vec::new(),
             create: true,
             tls: false,
             direct_tls: false,
+            sip: String::new(),
             auth: String::new(),
             msrp: String::new(),
             msrp_certificate: None,
@@ -212,10 +218,17 @@ fn configuration(settings: &Settings, server: &Server, certificate: Option<&Cert
     let mut text = String::new();
     let mut add = |part: String| text.write_str(&part).unwrap();
     add("[node]\nname = \"rig\"\n".into());
+    let listen = match settings.sip.contains("listen = ") {
+        true => "",
+        false => "listen = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n",
+    };
+    let names = settings.trusted_also.iter().map(|peer| format!("\"{peer}\""));
+    let trusted: Vec<_> = settings.trusted.then(|| "\"127.0.0.1\"".to_owned()).into_iter().chain(names).collect();
     add(format!(
-        "[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\ndomains = [\"{ROOMS}\"]\n\
+        "[sip]\n{listen}domains = [\"{ROOMS}\"]\n{}\
          [sip.auth]\ntrusted_peers = [{}]\nidentity = [\"p-asserted-identity\", \"from\"]\n{}\n",
-        if settings.trusted { "\"127.0.0.1\"" } else { "" },
+        settings.sip,
+        trusted.join(", "),
         settings.auth
     ));
     let listen = match &settings.msrp_certificate {

@@ -1,7 +1,7 @@
 //! One session on a connection of its own.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +37,12 @@ pub struct Listener(TcpListener);
 impl Listener {
     /// Listens on a free port.
     pub async fn bind() -> Self {
-        Self(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap())
+        Self::bind_to(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// The same on a loopback address of the caller's choice.
+    pub async fn bind_to(ip: IpAddr) -> Self {
+        Self(TcpListener::bind((ip, 0)).await.unwrap())
     }
 
     /// The port.

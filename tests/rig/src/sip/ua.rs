@@ -1,7 +1,7 @@
 //! A user agent with its own socket.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -45,14 +45,15 @@ pub struct Who {
     /// By which transport.
     pub transport: Transport,
     /// The address it sends from.
-    pub local: Ipv4Addr,
+    pub local: IpAddr,
 }
 
 impl Who {
     /// `user@domain`, whose display name is the user part with a capital, towards `peer`.
     pub fn new(user: &str, domain: &str, transport: Transport, peer: SocketAddr) -> Self {
         let display = Some(capital(user));
-        Self { user: user.into(), domain: domain.into(), display, peer, transport, local: Ipv4Addr::LOCALHOST }
+        let local = if peer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        Self { user: user.into(), domain: domain.into(), display, peer, transport, local }
     }
 }
 impl Ua {
@@ -94,7 +95,7 @@ impl Ua {
                 Self { inner, tasks }
             }
             Transport::Tcp => {
-                let socket = TcpSocket::new_v4().unwrap();
+                let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
                 socket.bind(from).unwrap();
                 let stream = socket.connect(who.peer).await.unwrap_or_else(|e| panic!("SIP to {}: {e}", who.peer));
                 stream.set_nodelay(true).unwrap();

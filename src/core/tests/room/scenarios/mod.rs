@@ -24,7 +24,7 @@ type Scenario = (&'static str, fn(&mut Stage));
 
 const SCENARIOS: [&[Scenario]; 3] = [talking::SCENARIOS, coming_and_going::SCENARIOS, trouble::SCENARIOS];
 /// Seeds for each scenario and weather, unless `SEEDS` says otherwise.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 10;
 
 fn wanted<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
