@@ -14,13 +14,14 @@
 //! ```
 //!
 //! [`hub`] owns the rooms; the drivers [`sip`], [`msrp_net`] and [`xmpp`] translate and decide nothing about a room;
-//! [`config`], [`observe`] and [`cli`] are what an operator touches. What decides is in `mucfocus_core`.
+//! [`config`], [`control`], [`observe`] and [`cli`] are what an operator touches. What decides is in `mucfocus_core`.
 //!
 //! `docs/` says what is met of which requirement (`conformance.md`), what an error is called on each side (`errors.md`,
 //! [`mucfocus_core::translate::errors`]) and what is counted (`metrics.md`, [`observe::metrics`]).
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod dns;
 pub mod hub;
 pub mod msrp_net;

@@ -1,6 +1,5 @@
 //! What can be written on the command line, and its help.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,9 +33,8 @@ pub enum Command {
     Schema,
     /// Join a room from this terminal as a SIP user, or probe one with --say and --expect
     Chat(ChatArgs),
-    /// (Not yet.)
-    #[command(hide = true)]
-    Ctl(Rest),
+    /// Look at a running mucfocus and steer it, over its control socket
+    Ctl(CtlArgs),
 }
 
 /// Which configuration.
@@ -115,13 +113,63 @@ pub enum Printable {
     Ejabberd,
 }
 
-/// Arguments of a command that is to come; taken as they are.
+/// Arguments of `ctl`.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
-pub struct Rest {
-    /// Anything.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<OsString>,
+#[command(
+    arg_required_else_help = true,
+    after_help = "Needs a [control] section in the configuration of the running process, and to be its user or of its group.
+Status 1 when it is not reached, does not know what is named, or refuses; of room also when its two sides differ."
+)]
+pub struct CtlArgs {
+    /// What is asked.
+    #[command(subcommand)]
+    pub command: CtlCommand,
+    /// The configuration that names the socket
+    #[arg(long = "config", value_name = "FILE", default_value = DEFAULT_PATH, global = true)]
+    pub config: PathBuf,
+    /// The socket itself, whatever a configuration says
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+    /// Print JSON, one value a line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What `ctl` can ask.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CtlCommand {
+    /// How it is: state, legs, memory, what it listens on
+    Status,
+    /// The rooms in use
+    Rooms,
+    /// One room, the MUC's side and the SIP side next to each other
+    Room {
+        /// JID of the MUC, SIP URI of the room, or the local part alone
+        name: String,
+    },
+    /// One leg, and what happened to it last
+    Leg {
+        /// Its number (see room) or its Call-ID
+        id: String,
+    },
+    /// What went over the wire for a call, without what anybody said
+    Ladder {
+        /// The Call-ID, or the number of a leg
+        #[arg(value_name = "CALL-ID")]
+        call_id: String,
+        /// Go on until the call is over
+        #[arg(long)]
+        follow: bool,
+    },
+    /// End a leg with a BYE; its user may call again
+    Kick {
+        /// Its number or its Call-ID
+        id: String,
+    },
+    /// Read the configuration again, as on SIGHUP: all of it, or nothing if something is wrong
+    Reload,
+    /// Take no more calls and end those that there are; the process stays until SIGTERM
+    Drain,
 }
 
 /// Arguments of `chat`.

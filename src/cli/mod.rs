@@ -6,6 +6,7 @@
 pub mod args;
 pub mod chat;
 mod check;
+mod ctl;
 mod print;
 mod route;
 pub mod serve;
@@ -43,7 +44,7 @@ pub fn main() -> ExitCode {
         Command::Print(args) => print::run(&args),
         Command::Schema => print::schema(),
         Command::Chat(args) => chat::run(args),
-        Command::Ctl(_) => not_yet("ctl"),
+        Command::Ctl(args) => ctl::run(&args),
     }
 }
 
@@ -60,10 +61,9 @@ fn serve(file: &Path, log_format: Option<LogFormat>) -> ExitCode {
         tell(&format!("mucfocus: {error}"));
     }
     for warning in warnings.iter() {
-        let place = warnings.place(warning).map(|p| format!(":{}:{}", p.line, p.column)).unwrap_or_default();
-        tracing::warn!("{}{place}: {}; {}", warnings.file(), warning.message, warning.help);
+        tracing::warn!("{}", warnings.line(warning));
     }
-    serve::run(config)
+    serve::run(config, file.to_owned())
 }
 
 /// Says why there is no configuration.
@@ -95,11 +95,6 @@ fn locale_is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
         let l = l.to_ascii_lowercase();
         l.contains("utf-8") || l.contains("utf8")
     })
-}
-
-fn not_yet(what: &str) -> ExitCode {
-    tell(&format!("mucfocus: `{what}` is not yet in this version; `mucfocus --help` says what is"));
-    ExitCode::from(WRONG)
 }
 
 /// A line on standard error; a closed one is nobody's fault.

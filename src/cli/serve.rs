@@ -2,25 +2,36 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mucfocus_core::leg::MsrpAddresses;
+use mucfocus_core::leg::{MsrpAddresses, Policy};
+use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::FAILED;
-use crate::config::Config;
+use crate::config::change::{self, Changes};
+use crate::config::live::Live;
+use crate::config::{Config, ConfigErrors, Level};
+use crate::control::desk::{Desk, Order};
+use crate::control::protocol::Reloaded;
+use crate::control::server::Control;
 use crate::hub::directory::{self, Directory};
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::listener::{self, Door};
 use crate::msrp_net::settings::{Kind, Listen};
 use crate::observe::http::Endpoints;
+use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::Focus as _;
+use crate::sip::settings::TrustedPeer;
 use crate::sip::{Driver, GateObserver};
 use crate::sockets::literal;
 use crate::tls::Tls;
@@ -30,13 +41,15 @@ use crate::xmpp::pool::Pool;
 const WORKER_STACK: usize = 4 << 20;
 /// What is kept of `timeouts.drain` for streams to say goodbye after the legs have ended.
 const STREAMS_CLOSE: Duration = Duration::from_secs(1);
+/// Orders of operators that wait for their turn.
+const ORDERS: usize = 8;
 
-/// Runs until SIGTERM or SIGINT; a second one ends at once.
+/// Runs until SIGTERM or SIGINT; a second one ends at once. `file` is where `config` was read, and is read again on SIGHUP.
 #[must_use]
-pub fn run(config: Config) -> ExitCode {
+pub fn run(config: Config, file: PathBuf) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build();
     let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config)),
+        Ok(runtime) => runtime.block_on(serve(config, file)),
         Err(error) => Err(format!("the runtime does not start: {error}")),
     };
     match served {
@@ -48,19 +61,28 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(config: Config, file: PathBuf) -> Result<(), String> {
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let mut hang_up = on(SignalKind::hangup())?;
-    let running = Running::start(config).await?;
+    let (sender, mut orders) = mpsc::channel(ORDERS);
+    let mut running = Running::start(config, file, sender).await?;
     announce(&running.listening);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            // Its default would end the process without a word to anybody.
-            _ = hang_up.recv() => tracing::warn!("SIGHUP: this version reads its configuration at the start only"),
+            // The log has what came of it.
+            _ = hang_up.recv() => drop(running.reload().await),
+            Some(order) = orders.recv() => match order {
+                Order::Reload(answer) => drop(answer.send(running.reload().await)),
+                Order::Drain => {
+                    tracing::info!("draining: every leg is ended, no new ones begin");
+                    running.focus.start_drain();
+                }
+            },
         }
     }
+    drop(orders);
     tracing::info!("going down: every leg is ended");
     tokio::select! {
         () = running.stop() => {}
@@ -88,12 +110,28 @@ struct Running {
     sip: Driver,
     focus: Arc<Directory>,
     pool: Arc<Pool>,
-    drain: Duration,
+    /// Who is believed, for the MSRP listeners.
+    trusted: Arc<Live<Vec<TrustedPeer>>>,
+    /// What of the settings of the focus stays when the configuration is read again.
+    stays: Stays,
+    file: PathBuf,
+    config: Arc<Config>,
     listening: Vec<String>,
+    control: Option<JoinHandle<()>>,
+}
+
+/// What calls are told of this node's MSRP side, and where what they say is noted.
+#[derive(Clone)]
+struct Stays {
+    msrp: MsrpAddresses,
+    msrp_limits: Limits,
+    policy: Policy,
+    tls: Option<Arc<Tls>>,
+    ladder: Ladder,
 }
 
 /// Counts what the SIP driver does not let in.
-struct CountRefusals(Arc<Metrics>);
+struct CountRefusals(Arc<Metrics>, Ladder);
 
 impl GateObserver for CountRefusals {
     fn refused(&self, reason: &'static str) {
@@ -103,10 +141,15 @@ impl GateObserver for CountRefusals {
     fn received(&self, method: &str) {
         self.0.sip_request(method);
     }
+
+    fn ladder(&self) -> &Ladder {
+        &self.1
+    }
 }
 
 impl Running {
-    async fn start(config: Config) -> Result<Self, String> {
+    async fn start(config: Config, file: PathBuf, orders: mpsc::Sender<Order>) -> Result<Self, String> {
+        let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new().with_legs_limit(config.limits.legs));
         let pool = Pool::observed(config.xmpp.clone(), Arc::clone(&metrics));
         let tls = config.tls.clone().map(Tls::new).transpose().map_err(|error| error.to_string())?;
@@ -116,26 +159,34 @@ impl Running {
             metrics: Arc::clone(&metrics),
             tls: tls.clone(),
         };
+        // Before all that takes calls: it says whether another process runs by this configuration.
+        let control = match &config.control {
+            Some(path) => Some(Control::bind(path).await.map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let ladder = if control.is_some() { Ladder::on() } else { Ladder::off() };
         let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
-        let origins = config.msrp.allowed_origins.clone();
-        let drain = config.timeouts.drain;
-        let (mut sip_settings, http) = (config.sip.clone(), config.http);
-        sip_settings.tls.clone_from(&tls);
-        let focus = Directory::new(
-            focus_settings(config, &bound, tls.clone()),
-            Arc::clone(&pool),
-            context.clone(),
-            Arc::clone(&metrics),
-        );
+        let stays = Stays {
+            msrp: msrp_addresses(&config, &bound),
+            msrp_limits: config.msrp.limits,
+            policy: config.msrp.policy,
+            tls: tls.clone(),
+            ladder: ladder.clone(),
+        };
+        let settings = focus_settings(&config, stays.clone());
+        let focus = Directory::new(settings, Arc::clone(&pool), context.clone(), Arc::clone(&metrics));
         tokio::spawn(focus.load().watch());
-        let observer = Arc::new(CountRefusals(Arc::clone(&metrics)));
-        let sip = Driver::start(sip_settings.clone(), Arc::clone(&focus) as _, observer).await;
+        let observer = Arc::new(CountRefusals(Arc::clone(&metrics), ladder.clone()));
+        let sip_settings = crate::sip::settings::Settings { tls: tls.clone(), ..config.sip.clone() };
+        let sip = Driver::start(sip_settings, Arc::clone(&focus) as _, observer).await;
         let sip = sip.map_err(|error| error.to_string())?;
         let mut listening: Vec<String> =
             sip.addresses().iter().map(|listen| format!("{}:{}", listen.transport, listen.address)).collect();
-        let trusted = sip_settings.trusted_peers;
-        let is_trusted = move |ip| trusted.iter().any(|peer| peer.network.contains(&ip));
-        let door = Door::new(context, origins, sip_settings.sources.connections, is_trusted);
+        let trusted = Arc::new(Live::new(config.sip.trusted_peers.clone()));
+        let believed = Arc::clone(&trusted);
+        let is_trusted = move |ip| believed.now().iter().any(|peer| peer.network.contains(&ip));
+        let origins = config.msrp.allowed_origins.clone();
+        let door = Door::new(context, origins, config.sip.sources.connections, is_trusted);
         for (listener, listen) in msrp.into_iter().zip(&bound) {
             listening.push(format!("msrp:{listen}"));
             tokio::spawn(listener::accept(listener, listen.kind, Arc::clone(&door)));
@@ -143,27 +194,89 @@ impl Running {
         if let Some(tls) = tls {
             tokio::spawn(tls.follow_files());
         }
-        if let Some(address) = http {
+        if let Some(address) = config.http {
             listening.push(format!("http:{}", serve_http(address, metrics, &focus).await?));
         }
-        Ok(Self { sip, focus, pool, drain, listening })
+        let desk = Desk {
+            node: config.node.clone(),
+            listening: listening.clone(),
+            focus: Arc::clone(&focus),
+            pool: Arc::clone(&pool),
+            ladder,
+            since: std::time::Instant::now(),
+            orders,
+        };
+        let control = control.map(|control| tokio::spawn(control.serve(Arc::new(desk))));
+        Ok(Self { sip, focus, pool, trusted, stays, file, config, listening, control })
+    }
+
+    /// Reads the configuration again. All that can be followed is, at once; or nothing is, when something is wrong.
+    async fn reload(&mut self) -> Result<Reloaded, String> {
+        let file = self.file.clone();
+        // Files are read, and a hundred thousand accounts take a moment.
+        let loaded = tokio::task::spawn_blocking(move || Config::load(&file)).await;
+        let (mut config, warnings) = match loaded {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(errors)) => {
+                let why = format!("nothing is changed: {}", described(&errors));
+                tracing::error!("{why}");
+                return Err(why);
+            }
+            Err(error) => return Err(format!("nothing is changed: {error}")),
+        };
+        let Changes { live: changed, restart: needs_restart } = change::compare(&self.config, &config);
+        change::follow(&self.config, &mut config);
+        // From here on nothing fails.
+        let config = Arc::new(config);
+        self.focus.reconfigure(focus_settings(&config, self.stays.clone()));
+        self.sip.reconfigure(config.sip.clone());
+        self.trusted.replace(config.sip.trusted_peers.clone());
+        crate::observe::log::set_level(config.log.level);
+        self.config = config;
+        let warnings = warnings.iter().map(|warning| warnings.line(warning)).collect::<Vec<_>>();
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            changed = changed.join(" "),
+            needs_restart = needs_restart.join(" "),
+            "the configuration was read again"
+        );
+        Ok(Reloaded { changed, needs_restart, warnings })
     }
 
     /// Every leg gets a BYE, every occupant leaves, then sockets close. Takes `timeouts.drain` at most: callers who do not
     /// answer their BYE are not waited for any longer.
     async fn stop(self) {
-        let deadline = Instant::now() + self.drain;
-        let for_streams = STREAMS_CLOSE.min(self.drain / 3);
+        let drain = self.config.timeouts.drain;
+        let deadline = Instant::now() + drain;
+        let for_streams = STREAMS_CLOSE.min(drain / 3);
         if timeout_at(deadline - for_streams, self.focus.drain()).await.is_err() {
             tracing::warn!("some callers did not answer their BYE in time");
         }
         self.pool.shutdown(for_streams).await;
         let _ = timeout_at(deadline, self.sip.shutdown()).await;
+        if let Some(control) = self.control {
+            // With it goes the socket's file.
+            control.abort();
+            let _ = control.await;
+        }
     }
 }
 
-fn focus_settings(config: Config, msrp: &[Listen], tls: Option<Arc<Tls>>) -> directory::Settings {
-    let rooms = Arc::new(config.rooms_of_calls());
+/// What is wrong with a configuration, on one line.
+fn described(errors: &ConfigErrors) -> String {
+    match errors {
+        ConfigErrors::Wrong(findings) => {
+            let wrong = findings.iter().filter(|finding| finding.level == Level::Error);
+            wrong.map(|finding| findings.line(finding)).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Where MSRP connections reach this node.
+fn msrp_addresses(config: &Config, msrp: &[Listen]) -> MsrpAddresses {
     let advertised = config.msrp.advertise.clone();
     let concrete = msrp.iter().map(|listen| listen.address.ip()).find(|ip| !ip.is_unspecified());
     // All listeners are of one kind where a port is advertised.
@@ -172,8 +285,21 @@ fn focus_settings(config: Config, msrp: &[Listen], tls: Option<Arc<Tls>>) -> dir
         let listen = msrp.iter().find(|listen| listen.kind == kind)?;
         Some(advertised_port.unwrap_or(listen.address.port()))
     };
+    MsrpAddresses {
+        host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)).unwrap_or_default(),
+        tcp: port(Kind::Tcp),
+        tls: port(Kind::Tls),
+        ws: port(Kind::Ws),
+        wss: port(Kind::Wss),
+        certificate: None,
+    }
+}
+
+fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
+    let Stays { msrp, msrp_limits, policy, tls, ladder } = stays;
+    let accounts = Arc::clone(config);
     directory::Settings {
-        rooms,
+        rooms: Arc::new(config.rooms_of_calls()),
         timeouts: Timeouts {
             join: config.timeouts.join,
             reflection: config.timeouts.reflection,
@@ -187,18 +313,12 @@ fn focus_settings(config: Config, msrp: &[Listen], tls: Option<Arc<Tls>>) -> dir
         messages_per_user: config.limits.messages_per_user,
         subscriptions_per_user: config.limits.subscriptions_per_user,
         invitations_per_user: config.limits.invitations_per_user,
-        msrp: MsrpAddresses {
-            host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)).unwrap_or_default(),
-            tcp: port(Kind::Tcp),
-            tls: port(Kind::Tls),
-            ws: port(Kind::Ws),
-            wss: port(Kind::Wss),
-            certificate: None,
-        },
+        msrp,
         tls,
-        msrp_limits: config.msrp.limits,
-        policy: config.msrp.policy,
-        account_for: Box::new(move |user| config.account_for(user)),
+        msrp_limits,
+        policy,
+        account_for: Box::new(move |user| accounts.account_for(user)),
+        ladder,
     }
 }
 

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::finding::{Finding, Findings, Level, Place};
 use super::raw::At;
 use super::units::Wrong;
-use super::{Config, Places, accounts, auth, finding, keys, msrp, network, raw, rooms, running, tls, xmpp};
+use super::{Config, Places, accounts, auth, change, finding, keys, msrp, network, raw, rooms, running, tls, xmpp};
 use crate::dns::Dns;
 use crate::sip::settings::MIN_SESSION;
 
@@ -23,7 +23,10 @@ pub(super) fn config(text: &str, file_name: &str, folder: &Path) -> Result<(Conf
     let wrong = report.list.iter().any(|f| f.level == Level::Error);
     let findings = Findings::new(file_name, text, report.list, complete);
     match config {
-        Some(config) if !wrong => Ok((config, findings)),
+        Some(mut config) if !wrong => {
+            config.written = change::written(text, &config);
+            Ok((config, findings))
+        }
         _ => Err(findings),
     }
 }
@@ -62,6 +65,7 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     let timeouts = running::timeouts(&file.timeouts, report.section("timeouts"));
     let log = running::log(&file.log, report.section("log"));
     let http = running::http(file.http.as_ref(), report.section("http"));
+    let control = running::control(file.control.as_ref(), report.section("control"));
     Some(Config {
         xmpp: crate::xmpp::settings::Settings { node: node.clone(), logins: limits.xmpp_logins },
         sip: crate::sip::settings::Settings {
@@ -90,8 +94,10 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
         timeouts,
         log,
         http,
+        control,
         default_server,
         servers,
+        written: change::Written::default(),
         places: Places { accounts: accounts.places, rooms: rooms.places, users: auth.places },
     })
 }

@@ -101,6 +101,13 @@ impl Findings {
         place(&self.text, finding.span.as_ref()?.start)
     }
 
+    /// A finding on one line: `FILE:LINE:COLUMN: what is wrong; what to write instead`.
+    #[must_use]
+    pub fn line(&self, finding: &Finding) -> String {
+        let place = self.place(finding).map(|p| format!(":{}:{}", p.line, p.column)).unwrap_or_default();
+        format!("{}{place}: {}; {}", self.file(), finding.message, finding.help)
+    }
+
     /// Draws the findings of this level: each with its line, a mark below it, and what to write instead.
     #[must_use]
     pub fn render(&self, level: Level, style: Style) -> String {

@@ -8,10 +8,12 @@
 mod accounts;
 mod at;
 mod auth;
+pub mod change;
 mod check;
 mod example;
 mod finding;
 mod keys;
+pub mod live;
 mod msrp;
 mod network;
 mod patterns;
@@ -47,6 +49,9 @@ use crate::xmpp::settings::{Account, Login, Server};
 /// Where the configuration is read from when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/mucfocus/config.toml";
 
+/// Where the control socket is when nothing else is said.
+pub const CONTROL_SOCKET: &str = "/run/mucfocus/control.sock";
+
 /// Longest file that is read, in octets: a bound, so that a mistaken path does not read a disk. Room for 100,000
 /// accounts.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -76,6 +81,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where `/live`, `/ready` and `/metrics` are; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// Where the socket of `mucfocus ctl` is; `None`: nowhere.
+    pub control: Option<PathBuf>,
     /// Of each of `accounts`, in the same order.
     logins: Vec<Login>,
     /// How to reach the XMPP server of any other domain.
@@ -83,6 +90,8 @@ pub struct Config {
     /// How to reach those of some.
     servers: BTreeMap<String, Server>,
     places: Places,
+    /// What is written, key by key, to see what changes.
+    written: change::Written,
 }
 
 /// Where rules stand in the file, each list in the order of its rules.

@@ -34,6 +34,7 @@ pub(super) struct File {
     pub(super) timeouts: Timeouts,
     pub(super) log: Log,
     pub(super) http: Option<Http>,
+    pub(super) control: Option<Control>,
 }
 
 /// This node among others.
@@ -455,4 +456,13 @@ pub(super) struct Http {
     /// Where /live, /ready and /metrics are; reads only.
     #[schemars(extend("default" = "127.0.0.1:8085"))]
     pub(super) listen: Option<Text>,
+}
+
+/// The socket that `mucfocus ctl` speaks to. Without this section, nothing.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Control {
+    /// Where it is. Who may write to it, its owner and its group, may end calls and look at rooms.
+    #[schemars(extend("default" = "/run/mucfocus/control.sock"))]
+    pub(super) socket: Option<Text>,
 }

@@ -1,13 +1,14 @@
-//! `[node]`, `[limits]`, `[timeouts]`, `[log]`, `[http]`.
+//! `[node]`, `[limits]`, `[timeouts]`, `[log]`, `[http]`, `[control]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check::Report;
 use super::raw::{self, At};
 use super::secret::{self, Given};
 use super::units::{self, Wrong};
-use super::{Limits, LogFormat, LogLevel, LogSettings, Timeouts, keys};
+use super::{CONTROL_SOCKET, Limits, LogFormat, LogLevel, LogSettings, Timeouts, keys};
 use crate::sip::settings::{NonceKey, Rate, SourceLimits};
 
 /// Longest time to a response to a SEND: the sender gives up after 30 s (RFC 4975 §7.1.1), and the way back takes time.
@@ -165,6 +166,27 @@ pub(super) fn http(http: Option<&raw::Http>, report: &mut Report<'_>) -> Option<
         report.warning(Some(listen.span()), "who can reach this address can read the metrics", help);
     }
     Some(address)
+}
+
+/// Longest path of a socket, in octets: what a `sockaddr_un` takes, and its NUL.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// Off without the section.
+pub(super) fn control(control: Option<&raw::Control>, report: &mut Report<'_>) -> Option<PathBuf> {
+    let Some(socket) = &control?.socket else { return Some(PathBuf::from(CONTROL_SOCKET)) };
+    let folder = report.folder;
+    report.optional(Some(socket), |text| {
+        let path = folder.join(text);
+        let length = path.as_os_str().len();
+        match text {
+            "" => Err(Wrong::new("no path is no socket", format!("write socket = \"{CONTROL_SOCKET}\""))),
+            _ if length > SOCKET_PATH_MAX => Err(Wrong::new(
+                format!("a path of {length} octets is too long for a socket"),
+                format!("choose one of at most {SOCKET_PATH_MAX}"),
+            )),
+            _ => Ok(path),
+        }
+    })
 }
 
 /// A word that is none of `known`, and not one that is to come either.

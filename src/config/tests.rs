@@ -1,6 +1,7 @@
 //! Whole configurations: what comes out of good ones, and what is said about bad ones.
 
 mod accounts;
+mod changes;
 mod keys;
 mod msrp;
 mod sip;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use jid::BareJid;
+use mucfocus_core::address::mapping::RoomRules;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::room::{self, Room, Timeouts};
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use super::room_task::RoomTask;
 use super::unfinished::Unfinished;
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::table::SessionTable;
+use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::{Dial, Dialled, Focus, Readiness, Refer, Refusal, Subscribe};
 use crate::xmpp::pool::Pool;
@@ -29,7 +31,8 @@ const RETRY_AFTER: u32 = 30;
 
 /// What all rooms share.
 pub(super) struct Shared {
-    pub(super) timeouts: Timeouts,
+    /// For all rooms; changed when the configuration is read again.
+    pub(super) in_force: watch::Sender<InForce>,
     pub(super) sessions: Arc<SessionTable>,
     pub(super) msrp: Context,
     pub(super) unfinished: Arc<Unfinished>,
@@ -37,9 +40,23 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) bans: Arc<Bans>,
     pub(super) drain: watch::Sender<bool>,
+    pub(super) ladder: Ladder,
     rooms: DashMap<BareJid, Entered>,
     /// Rooms that have a task.
     running: watch::Sender<usize>,
+}
+
+/// What of the settings rooms go by.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    pub(super) rules: Arc<RoomRules>,
+    pub(super) timeouts: Timeouts,
+}
+
+impl InForce {
+    fn of(settings: &Settings) -> Self {
+        Self { rules: Arc::clone(&settings.rooms), timeouts: settings.timeouts }
+    }
 }
 
 /// A room that has a task.
@@ -62,7 +79,7 @@ impl Directory {
     pub fn new(settings: Settings, pool: Arc<Pool>, msrp: Context, metrics: Arc<Metrics>) -> Arc<Self> {
         let bans = Arc::<Bans>::default();
         let shared = Shared {
-            timeouts: settings.timeouts,
+            in_force: watch::Sender::new(InForce::of(&settings)),
             sessions: Arc::clone(&msrp.sessions),
             unfinished: Unfinished::new(msrp.limits.unfinished_octets_total),
             msrp,
@@ -70,6 +87,7 @@ impl Directory {
             metrics,
             bans: Arc::clone(&bans),
             drain: watch::Sender::new(false),
+            ladder: settings.ladder.clone(),
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };
@@ -83,11 +101,55 @@ impl Directory {
         Arc::clone(&self.load)
     }
 
+    /// From now on it is these settings; what has begun goes on as it began. Where MSRP connections come in, and how, stays.
+    pub fn reconfigure(&self, settings: Settings) {
+        let in_force = InForce::of(&settings);
+        self.shared.metrics.set_legs_limit(settings.max_legs);
+        self.reception.reconfigure(settings);
+        self.shared.in_force.send_replace(in_force);
+    }
+
     /// Ends every leg: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls get 503.
     pub async fn drain(&self) {
         self.shared.drain.send_replace(true);
         let mut running = self.shared.running.subscribe();
         let _ = running.wait_for(|rooms| *rooms == 0).await;
+    }
+
+    /// The same without waiting for the end of it.
+    pub fn start_drain(&self) {
+        self.shared.drain.send_replace(true);
+    }
+
+    /// Legs of all rooms.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.reception.legs()
+    }
+
+    /// How many legs there may be; `None` is without limit.
+    #[must_use]
+    pub fn legs_limit(&self) -> Option<usize> {
+        self.reception.settings().max_legs
+    }
+
+    /// Rooms that have a task.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared.rooms.len()
+    }
+
+    /// The same by name, and how to reach them.
+    pub(super) fn addresses(&self) -> Vec<(BareJid, Address)> {
+        let mut rooms: Vec<(BareJid, Address)> =
+            self.shared.rooms.iter().map(|room| (room.key().clone(), room.address.clone())).collect();
+        rooms.sort_by(|(one, _), (other, _)| one.cmp(other));
+        rooms
+    }
+
+    /// The MUC that a SIP URI maps to.
+    pub(super) fn muc_of(&self, uri: &SipUri) -> Option<BareJid> {
+        self.reception.settings().rooms.find(uri).map(|room| room.muc)
     }
 
     fn check_readiness(&self) -> Result<(), Refusal> {
@@ -113,11 +175,8 @@ impl Directory {
 
     fn start_room(&self, muc: &BareJid) -> Entered {
         let number = self.last_room.fetch_add(1, Ordering::Relaxed);
-        let settings = room::Settings {
-            muc: muc.clone(),
-            rules: Arc::clone(&self.reception.settings.rooms),
-            timeouts: self.reception.settings.timeouts,
-        };
+        let InForce { rules, timeouts } = self.shared.in_force.borrow().clone();
+        let settings = room::Settings { muc: muc.clone(), rules, timeouts };
         let mailbox = Mailbox::new();
         let address = mailbox.address();
         self.shared.running.send_modify(|rooms| *rooms += 1);
@@ -161,7 +220,7 @@ impl Shared {
 
 impl Focus for Directory {
     fn maps(&self, uri: &SipUri) -> bool {
-        self.reception.settings.rooms.find(uri).is_some()
+        self.reception.settings().rooms.find(uri).is_some()
     }
 
     fn readiness(&self) -> Readiness {

@@ -2,10 +2,12 @@
 //! of a leg that ended badly. Never a session-id, a credential or the text of a message.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use jid::BareJid;
 use mucfocus_core::leg::Dial;
 use mucfocus_core::room::io::{EndCause, Trace};
+use mucfocus_core::time::Instant;
 use mucfocus_core::translate::phrases::quoted;
 
 use super::clock;
@@ -27,7 +29,8 @@ pub(super) struct LegLog {
     answered: bool,
     /// Lines that the client can cause as often as it likes.
     sparing: Sparing,
-    last: VecDeque<(mucfocus_core::time::Instant, Trace)>,
+    began: Instant,
+    last: VecDeque<(Instant, Trace)>,
 }
 
 impl LegLog {
@@ -40,8 +43,28 @@ impl LegLog {
             account: account.to_string(),
             answered: false,
             sparing: Sparing::new(LINES_PER_SECOND),
+            began: clock::now(),
             last: VecDeque::new(),
         }
+    }
+
+    pub(super) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Name of the rule that the room comes of.
+    pub(super) fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    /// How long ago the call came.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.since(self.began)
+    }
+
+    /// What happened last, the latest last, and how long ago.
+    pub(super) fn events(&self, now: Instant) -> impl Iterator<Item = (Duration, &Trace)> {
+        self.last.iter().map(move |(at, trace)| (now.since(*at), trace))
     }
 
     pub(super) fn record(&mut self, trace: &Trace, metrics: &Metrics) {

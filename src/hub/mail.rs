@@ -14,6 +14,7 @@ use mucfocus_core::wire::msrp::frame::Frame;
 use mucfocus_core::xmpp_stream::framing::Framed;
 
 use crate::hub::call::{NewLeg, NewReferral, NewSubscription};
+pub use crate::hub::looking::Ask;
 use crate::msrp_net::link::SessionLink;
 
 /// One input of a room, from a driver. Which stream, session or call it is about follows from the source it came through.
@@ -35,6 +36,8 @@ pub enum Mail {
     Refer(Box<NewReferral>),
     /// Nobody waits for what comes of a referral any more. The last from its source.
     ReferralEnded,
+    /// From the operator.
+    Operator(Ask),
 }
 
 /// What the SIP dialog of a subscription tells its room.

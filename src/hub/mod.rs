@@ -11,6 +11,7 @@ pub mod clock;
 pub mod directory;
 mod leg_log;
 pub mod load;
+pub mod looking;
 pub mod mail;
 pub mod mailbox;
 pub mod quota;

@@ -14,7 +14,7 @@ const MAX_USERS: usize = 100_000;
 /// So much in a time, by user (the generic cell rate algorithm).
 #[derive(Debug)]
 pub struct Pace {
-    rate: Option<Rate>,
+    rate: Mutex<Option<Rate>>,
     /// When each user's next would be due if his came exactly at the rate.
     due: Mutex<BTreeMap<String, Instant>>,
 }
@@ -23,7 +23,12 @@ impl Pace {
     /// Everybody begins with all of it; `None` is without end.
     #[must_use]
     pub const fn new(rate: Option<Rate>) -> Self {
-        Self { rate, due: Mutex::new(BTreeMap::new()) }
+        Self { rate: Mutex::new(rate), due: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// From now on it is this rate.
+    pub fn set_rate(&self, rate: Option<Rate>) {
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
     }
 
     /// Takes one.
@@ -32,7 +37,7 @@ impl Pace {
     ///
     /// How long `user` has to wait for the next.
     pub fn take(&self, user: &str, now: Instant) -> Result<(), Duration> {
-        let Some(rate) = self.rate else { return Ok(()) };
+        let Some(rate) = *self.rate.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
         let step = rate.per / rate.count.max(1);
         let burst = rate.per.saturating_sub(step);
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +61,7 @@ impl Pace {
 /// So many at a time, by user.
 #[derive(Debug)]
 pub struct Places {
-    limit: Option<usize>,
+    limit: Mutex<Option<usize>>,
     taken: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -71,15 +76,21 @@ impl Places {
     /// All of them are free; `None` is without end.
     #[must_use]
     pub fn new(limit: Option<usize>) -> Arc<Self> {
-        Arc::new(Self { limit, taken: Mutex::default() })
+        Arc::new(Self { limit: Mutex::new(limit), taken: Mutex::default() })
+    }
+
+    /// From now on it is so many. Who has more keeps them.
+    pub fn set_limit(&self, limit: Option<usize>) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
     }
 
     /// Takes one, if the user has one left.
     #[must_use]
     pub fn take(self: &Arc<Self>, user: &str) -> Option<PlaceOfUser> {
+        let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(user.to_owned()).or_default();
-        if self.limit.is_some_and(|limit| *count >= limit) {
+        if limit.is_some_and(|limit| *count >= limit) {
             if *count == 0 {
                 taken.remove(user);
             }

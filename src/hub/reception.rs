@@ -24,6 +24,8 @@ use super::bans::Bans;
 use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock;
 use super::quota::{Pace, Places};
+use crate::config::live::Live;
+use crate::observe::ladder::Ladder;
 use crate::sip::port::{Aim, Caller, Dial, Person, Refer, Refusal, Subscribe};
 use crate::sip::settings::Rate;
 use crate::sockets::literal;
@@ -33,7 +35,7 @@ use crate::xmpp::settings::{Account, Login};
 /// Who a SIP user is on the XMPP side, or why he is nobody there.
 pub type AccountFor = Box<dyn Fn(&SipUri) -> Result<Account, AccountError> + Send + Sync>;
 
-/// What the focus is told once.
+/// What the focus is told, at the start and when the configuration is read again.
 pub struct Settings {
     /// Which MUC a room is.
     pub rooms: Arc<RoomRules>,
@@ -61,11 +63,13 @@ pub struct Settings {
     pub policy: Policy,
     /// The certificate of this node, where it has one: its fingerprint stands in answers.
     pub tls: Option<Arc<Tls>>,
+    /// Where what legs say is noted.
+    pub ladder: Ladder,
 }
 
 /// Looks at what comes in.
 pub(super) struct Reception {
-    pub(super) settings: Settings,
+    settings: Live<Settings>,
     accounts: Arc<Accounts>,
     joins: Pace,
     invitations: Pace,
@@ -83,21 +87,40 @@ impl Reception {
             accounts: Arc::default(),
             bans,
             last: AtomicU64::new(0),
-            settings,
+            settings: Live::new(settings),
         }
+    }
+
+    /// From now on it is these. Who has a leg keeps what he had; whom they give less is not asked to give back.
+    pub(super) fn reconfigure(&self, settings: Settings) {
+        self.joins.set_rate(settings.joins_per_user);
+        self.invitations.set_rate(settings.invitations_per_user);
+        self.subscriptions.set_limit(settings.subscriptions_per_user);
+        self.settings.replace(settings);
+    }
+
+    /// What is in force now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.now()
     }
 
     /// Whether no more legs fit on this node.
     pub(super) fn is_full(&self) -> bool {
-        self.settings.max_legs.is_some_and(|max| self.accounts.legs() >= max)
+        self.settings().max_legs.is_some_and(|max| self.accounts.legs() >= max)
+    }
+
+    /// Legs of all rooms.
+    pub(super) fn legs(&self) -> usize {
+        self.accounts.legs()
     }
 
     /// A call on its way to its room.
     pub(super) fn call(&self, dial: Dial) -> Result<NewLeg, Refusal> {
-        let room = self.room(&dial.request_uri, &dial.caller)?;
+        let settings = self.settings();
+        let room = settings.room(&dial.request_uri, &dial.caller)?;
         let user = &dial.caller.aor;
         let leg = LegId(self.number());
-        let account = self.account(&dial.caller, leg)?;
+        let account = settings.account(&dial.caller, leg)?;
         let key = user.aor_key();
         if matches!(account.login, Login::Anonymous) && self.bans.holds(&room.muc, &key, clock::now()) {
             return Err(Refusal::new(403, "You are banned from this room"));
@@ -105,15 +128,15 @@ impl Reception {
         self.joins.take(&key, clock::now()).map_err(|wait| too_fast("calls", wait))?;
         let hold = self
             .accounts
-            .hold(&account.key, key, self.settings.messages_per_user, self.settings.legs_per_user)
+            .hold(&account.key, key, settings.messages_per_user, settings.legs_per_user)
             .map_err(|error| Refusal::new(error.sip_code(), error.to_string()))?;
         let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
         let msrp = MsrpAddresses {
-            host: self.msrp_host(dial.local),
-            certificate: self.settings.tls.as_ref().map(|tls| tls.fingerprint()),
-            ..self.settings.msrp.clone()
+            host: settings.msrp_host(dial.local),
+            certificate: settings.tls.as_ref().map(|tls| tls.fingerprint()),
+            ..settings.msrp.clone()
         };
         Ok(NewLeg {
             leg,
@@ -127,15 +150,15 @@ impl Reception {
                 room,
                 offer: dial.offer,
                 msrp,
-                limits: self.settings.msrp_limits,
-                policy: self.settings.policy,
+                limits: settings.msrp_limits,
+                policy: settings.policy,
             },
         })
     }
 
     /// A subscription on its way to its room.
     pub(super) fn subscription(&self, subscribe: Subscribe) -> Result<NewSubscription, Refusal> {
-        let room = self.room(&subscribe.request_uri, &subscribe.caller)?;
+        let room = self.settings().room(&subscribe.request_uri, &subscribe.caller)?;
         let place = self.subscriptions.take(&subscribe.caller.aor.aor_key());
         let place = place.ok_or_else(|| Refusal::new(403, "You have as many subscriptions as you may have"))?;
         let watch = Watch {
@@ -150,14 +173,43 @@ impl Reception {
 
     /// A referral on its way to its room.
     pub(super) fn referral(&self, refer: Refer) -> Result<(BareJid, NewReferral), Refusal> {
-        let room = self.room(&refer.request_uri, &refer.caller)?;
-        let action = self.action(refer.aim)?;
+        let settings = self.settings();
+        let room = settings.room(&refer.request_uri, &refer.caller)?;
+        let action = settings.action(refer.aim)?;
         let key = refer.caller.aor.aor_key();
         let what = if matches!(action, Action::Remove(_)) { "removals" } else { "invitations" };
         self.invitations.take(&key, clock::now()).map_err(|wait| too_fast(what, wait))?;
         let muc = room.muc.clone();
         let referral = Referral { caller: refer.caller.aor, leg: refer.leg, room, action, reason: refer.reason };
         Ok((muc, NewReferral { id: ReferralId(self.number()), referral, answers: refer.answers }))
+    }
+
+    fn number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Settings {
+    fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
+        let room = self.rooms.find(uri);
+        let room = room.ok_or_else(|| Refusal::new(404, "No rule maps this URI to a room"))?;
+        if !self.rooms.allows(room.rule, &caller.aor) {
+            return Err(Refusal::new(403, "You may not enter this room"));
+        }
+        Ok(room)
+    }
+
+    /// The account that a caller acts under. Who has no name has an anonymous one to himself, or none (GC-JOIN-17).
+    fn account(&self, caller: &Caller, leg: LegId) -> Result<Account, Refusal> {
+        let account = (self.account_for)(&caller.aor);
+        let mut account = account.map_err(|error| Refusal::new(403, error.to_string()))?;
+        if caller.aor.host() == "anonymous.invalid" {
+            if !matches!(account.login, Login::Anonymous) {
+                return Err(Refusal::new(403, "Callers without a name are not let in"));
+            }
+            account.key = AccountKey::anonymous(account.jid.domain().as_str(), &format!("caller {}", leg.0));
+        }
+        Ok(account)
     }
 
     fn action(&self, aim: Aim) -> Result<Action, Refusal> {
@@ -175,31 +227,9 @@ impl Reception {
         })
     }
 
-    fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
-        let room = self.settings.rooms.find(uri);
-        let room = room.ok_or_else(|| Refusal::new(404, "No rule maps this URI to a room"))?;
-        if !self.settings.rooms.allows(room.rule, &caller.aor) {
-            return Err(Refusal::new(403, "You may not enter this room"));
-        }
-        Ok(room)
-    }
-
-    /// The account that a caller acts under. Who has no name has an anonymous one to himself, or none (GC-JOIN-17).
-    fn account(&self, caller: &Caller, leg: LegId) -> Result<Account, Refusal> {
-        let account = (self.settings.account_for)(&caller.aor);
-        let mut account = account.map_err(|error| Refusal::new(403, error.to_string()))?;
-        if caller.aor.host() == "anonymous.invalid" {
-            if !matches!(account.login, Login::Anonymous) {
-                return Err(Refusal::new(403, "Callers without a name are not let in"));
-            }
-            account.key = AccountKey::anonymous(account.jid.domain().as_str(), &format!("caller {}", leg.0));
-        }
-        Ok(account)
-    }
-
     /// Who that is on the XMPP side: by an account rule that gives him a name, else as RFC 7247 §6.4 maps him.
     fn jid_of(&self, uri: &SipUri) -> Option<BareJid> {
-        if let Ok(account) = (self.settings.account_for)(uri)
+        if let Ok(account) = (self.account_for)(uri)
             && !matches!(account.login, Login::Anonymous)
         {
             return Some(account.jid);
@@ -210,14 +240,10 @@ impl Reception {
     }
 
     fn msrp_host(&self, local: IpAddr) -> String {
-        match self.settings.msrp.host.as_str() {
+        match self.msrp.host.as_str() {
             "" => literal(local.to_canonical()),
             host => host.to_owned(),
         }
-    }
-
-    fn number(&self) -> u64 {
-        self.last.fetch_add(1, Ordering::Relaxed)
     }
 }
 

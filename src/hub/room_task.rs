@@ -3,6 +3,8 @@
 //! Everything that has to be undone at the end is undone by dropping it (seats, whose streams then send the leave, open
 //! sessions, holds, the senders of call commands), so that a panic in here ends this room's legs properly and nobody else's.
 
+mod operating;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use tokio::sync::mpsc;
 use super::accounts::Hold;
 use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock::{self, RandomIds};
-use super::directory::Shared;
+use super::directory::{InForce, Shared};
 use super::leg_log::LegLog;
 use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail, SubscriptionMail};
 use super::mailbox::{Address, Letter, Mailbox, SourceId};
@@ -34,6 +36,7 @@ use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::listener;
 use crate::msrp_net::outbox::Stalled;
 use crate::msrp_net::table::OpenSession;
+use crate::observe::ladder::{self, Held, Party, Side, Way};
 use crate::observe::metrics::Fate;
 use crate::xmpp::attachment::Attachment;
 use crate::xmpp::settings::{Account, Login};
@@ -72,6 +75,7 @@ struct LegHandles {
     link: Option<SessionLink>,
     unfinished: Part,
     log: LegLog,
+    ladder: Option<Held>,
 }
 
 impl RoomTask {
@@ -96,12 +100,19 @@ impl RoomTask {
     /// Runs until `retire` agrees that the room may go: it is asked whenever the room is deserted.
     pub(super) async fn run(mut self, retire: impl Fn(&Mailbox) -> bool) {
         let mut drain = self.shared.drain.subscribe();
+        let mut in_force = self.shared.in_force.subscribe();
+        // Whatever changed since the room was made.
+        in_force.mark_changed();
         loop {
             let due = self.room.next_timeout().map(clock::to_tokio);
             tokio::select! {
                 letter = self.mailbox.recv() => self.take_turn(letter),
                 () = sleep_until(due), if due.is_some() => self.timeout(),
                 _ = drain.changed(), if !self.draining => self.drain(),
+                _ = in_force.changed() => {
+                    let InForce { rules, timeouts } = in_force.borrow_and_update().clone();
+                    self.input(Input::Reconfigured { rules, timeouts });
+                }
             }
             if self.room.is_deserted() && self.legs.is_empty() && retire(&self.mailbox) {
                 return;
@@ -163,6 +174,7 @@ impl RoomTask {
             Mail::Subscribe(new) => return self.subscribe(letter.from, *new),
             Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
             Mail::Refer(new) => Some(self.refer(letter.from, *new)),
+            Mail::Operator(ask) => return self.answer(ask),
             Mail::ReferralEnded => {
                 if let Some(speaker @ Speaker::Referral(id)) = self.speakers.of(letter.from) {
                     self.speakers.dismiss(speaker);
@@ -179,12 +191,14 @@ impl RoomTask {
     fn dial(&mut self, from: SourceId, new: NewLeg) {
         let NewLeg { leg, account, hold, nickname, dial, commands } = new;
         let log = LegLog::new(&dial, &account.jid);
+        let ladder = self.shared.ladder.hold(&dial.call_id);
         self.speakers.introduce(from, Speaker::Call(leg));
         let key = account.key.clone();
         let unfinished = self.shared.unfinished.part();
         let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
         self.of_account.entry(key.clone()).or_default().push(leg);
-        let handles = LegHandles { commands, account, hold, stranger, session: None, link: None, unfinished, log };
+        let (session, link) = (None, None);
+        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder };
         self.legs.insert(leg, handles);
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
@@ -243,10 +257,12 @@ impl RoomTask {
         let Some(speaker @ Speaker::Session(leg)) = self.speakers.of(from) else { return None };
         Some(match mail {
             SessionMail::Bound(link) => {
+                self.note(leg, Side::Msrp, Way::In, || "(connected)".into());
                 self.legs.get_mut(&leg)?.link = Some(link);
                 Input::Bound(leg)
             }
             SessionMail::Frame { frame, arrived } => {
+                self.note(leg, Side::Msrp, Way::In, || ladder::msrp_frame(&frame));
                 let turn = frame.ends_a_send().then(|| self.turn_of(leg)).flatten();
                 if let Some(handles) = self.legs.get(&leg) {
                     self.room.grant(leg, handles.unfinished.spare());
@@ -256,6 +272,7 @@ impl RoomTask {
             SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
             SessionMail::Bad(bad) => Input::BadFrame(leg, *bad),
             SessionMail::Lost { why, ago } => {
+                self.note(leg, Side::Msrp, Way::In, || "(connection lost)".into());
                 self.speakers.dismiss(speaker);
                 let unsent = self.take_back(leg);
                 if let Some(handles) = self.legs.get_mut(&leg) {
@@ -267,19 +284,26 @@ impl RoomTask {
     }
 
     fn turn_of(&self, leg: LegId) -> Option<Instant> {
-        let patience = self.shared.timeouts.reflection;
+        let patience = self.shared.in_force.borrow().timeouts.reflection;
         self.legs.get(&leg).map(|handles| handles.hold.budget().turn(clock::now(), patience))
     }
 
     fn stream_input(&mut self, from: SourceId, mail: StreamMail) -> Option<Input> {
         let Some(speaker @ Speaker::Stream(member)) = self.speakers.of(from) else { return None };
         match mail {
-            StreamMail::Ready { bound } => Some(Input::StreamReady(member, bound)),
+            StreamMail::Ready { bound } => {
+                self.note_stanza(member, Way::In, || "(stream up)".into());
+                Some(Input::StreamReady(member, bound))
+            }
             StreamMail::Ended(end) => {
+                self.note_stanza(member, Way::In, || "(stream lost)".into());
                 self.speakers.dismiss(speaker);
                 Some(Input::StreamEnded(member, end))
             }
-            StreamMail::Stanza(framed) => self.stanza_input(member, framed),
+            StreamMail::Stanza(framed) => {
+                self.note_stanza(member, Way::In, || ladder::stanza(&framed.bytes, Party::Sender));
+                self.stanza_input(member, framed)
+            }
         }
     }
 
@@ -320,8 +344,14 @@ impl RoomTask {
             Output::Call(leg, command) => self.command(leg, command),
             Output::OpenSession(leg, id, expected) => self.open_session(leg, id, expected),
             Output::Connect(leg, target) => self.connect(leg, target),
-            Output::Transmit(leg, frame) => self.write(leg, |link| link.put(frame)),
-            Output::Send(leg, post) => self.write(leg, |link| link.send(post)),
+            Output::Transmit(leg, frame) => {
+                self.note(leg, Side::Msrp, Way::Out, || ladder::msrp_head(&frame.head));
+                self.write(leg, |link| link.put(frame));
+            }
+            Output::Send(leg, post) => {
+                self.note(leg, Side::Msrp, Way::Out, || format!("SEND, {} octets", post.content.body().len()));
+                self.write(leg, |link| link.send(post));
+            }
             Output::TakeBack(leg) => {
                 let unsent = self.take_back(leg);
                 self.backlog.push_back(Input::Returned(leg, unsent));
@@ -447,6 +477,7 @@ impl RoomTask {
         let Some(seat) = self.seats.get(&member) else { return };
         match (encode::encode(stanza), stanza) {
             (Ok(bytes), _) => {
+                self.note_stanza(member, Way::Out, || ladder::stanza(&bytes, Party::Addressee));
                 if let Err(error) = seat.try_send(bytes) {
                     self.shared.metrics.peers_stalled.inc();
                     self.backlog.push_back(Input::StreamEnded(member, StreamEnd::Lost(error.to_string())));

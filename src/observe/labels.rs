@@ -29,6 +29,7 @@ pub(super) const fn ended(cause: EndCause) -> &'static str {
     match cause {
         EndCause::Cancelled | EndCause::ByCaller => "by_caller",
         EndCause::ByRoom => "by_room",
+        EndCause::ByOperator => "by_operator",
         EndCause::NoAck => "no_ack",
         EndCause::Expired => "session_timer",
         EndCause::MsrpLost => "msrp_lost",
@@ -40,9 +41,10 @@ pub(super) const fn ended(cause: EndCause) -> &'static str {
 }
 
 /// All that [`ended`] says.
-pub(super) const ENDS: [&str; 9] = [
+pub(super) const ENDS: [&str; 10] = [
     ended(EndCause::ByCaller),
     ended(EndCause::ByRoom),
+    ended(EndCause::ByOperator),
     ended(EndCause::NoAck),
     ended(EndCause::Expired),
     ended(EndCause::MsrpLost),

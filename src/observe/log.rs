@@ -6,6 +6,7 @@
 
 use std::io::IsTerminal as _;
 use std::str::FromStr as _;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
@@ -13,7 +14,7 @@ use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::{LogFormat, LogLevel, LogSettings};
 
@@ -37,11 +38,27 @@ pub fn init(settings: &LogSettings) -> Result<(), AlreadySetUp> {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let filter = Filter::new(settings.level, rust_log.as_deref());
     let notes = filter.notes.clone();
+    let is_by_rust_log = filter.is_by_rust_log;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    subscriber(settings.format, filter, std::io::stderr, colours).try_init().map_err(|_| AlreadySetUp)?;
+    let (subscriber, handle) = subscriber(settings.format, filter, std::io::stderr, colours);
+    subscriber.try_init().map_err(|_| AlreadySetUp)?;
+    if !is_by_rust_log {
+        let _ = LEVEL.set(handle);
+    }
     announce(&notes);
     Ok(())
 }
+
+/// Changes the level of the log that [`init`] has set up. Without effect while `RUST_LOG` decides.
+pub fn set_level(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails when the log is gone, and then nobody listens.
+        let _ = handle.reload(Filter::new(level, None).wanted);
+    }
+}
+
+/// The filter in force, where it can be changed.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 fn announce(notes: &[String]) {
     for note in notes {
@@ -54,6 +71,8 @@ struct Filter {
     wanted: EnvFilter,
     capped: Vec<&'static str>,
     notes: Vec<String>,
+    /// Whether `RUST_LOG` was understood, and goes before the configuration.
+    is_by_rust_log: bool,
 }
 
 impl Filter {
@@ -70,6 +89,7 @@ impl Filter {
                 ours()
             }),
         };
+        let is_understood = notes.is_empty();
         let heard = Directive::from_str(&format!("{ANNOUNCEMENTS}=warn"));
         let wanted = heard.into_iter().fold(wanted, EnvFilter::add_directive);
         let named = |name: &str| rust_log.is_some_and(|text| names(text, name));
@@ -77,7 +97,8 @@ impl Filter {
         if !open.is_empty() {
             notes.push(format!("RUST_LOG opens {}: credentials will be in this log", open.join(", ")));
         }
-        Self { wanted, capped, notes }
+        let is_by_rust_log = rust_log.is_some() && is_understood;
+        Self { wanted, capped, notes, is_by_rust_log }
     }
 }
 
@@ -94,7 +115,12 @@ fn of_crate(target: &str, name: &str) -> bool {
     target.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-fn subscriber<W>(format: LogFormat, filter: Filter, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    format: LogFormat,
+    filter: Filter,
+    writer: W,
+    colours: bool,
+) -> (impl Subscriber + Send + Sync, reload::Handle<EnvFilter, Registry>)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -106,8 +132,9 @@ where
     let Filter { wanted, capped, .. } = filter;
     // A filter of its own, and not directives of the other: a directive for a span would open every crate inside the
     // span.
+    let (wanted, handle) = reload::Layer::new(wanted);
     let cap = tracing_subscriber::filter::filter_fn(move |meta| passes(meta, &capped));
-    tracing_subscriber::registry().with(wanted).with(cap).with(lines)
+    (tracing_subscriber::registry().with(wanted).with(cap).with(lines), handle)
 }
 
 fn passes(meta: &Metadata<'_>, capped: &[&str]) -> bool {
@@ -151,7 +178,7 @@ mod tests {
         let writer = paper.clone();
         let filter = Filter::new(level, rust_log);
         let notes = filter.notes.clone();
-        let subscriber = subscriber(format, filter, move || writer.clone(), false);
+        let (subscriber, _) = subscriber(format, filter, move || writer.clone(), false);
         tracing::subscriber::with_default(subscriber, || {
             announce(&notes);
             let _leg = tracing::info_span!(target: "mucfocus::hub", "leg", call_id = "a1").entered();

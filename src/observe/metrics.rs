@@ -228,6 +228,8 @@ pub struct Metrics {
     xmpp_logins: Family<LoginOutcome, Counter>,
     xmpp_stanzas: Stanzas,
     xmpp_stanzas_skipped: Family<Reason, Counter>,
+    /// Where there was a limit at the start.
+    legs_limit: Option<Gauge>,
     registry: Registry,
 }
 
@@ -266,6 +268,7 @@ impl Metrics {
             xmpp_stanzas: Stanzas::new(&register(&mut r, "mucfocus_xmpp_stanzas_total")),
             xmpp_stanzas_skipped: register(&mut r, "mucfocus_xmpp_stanzas_skipped_total"),
             peers_stalled: register(&mut r, "mucfocus_peers_stalled_total"),
+            legs_limit: None,
             registry: r,
         };
         metrics.begin();
@@ -278,8 +281,16 @@ impl Metrics {
         if let Some(limit) = limit {
             let gauge: Gauge = register(&mut self.registry, "mucfocus_legs_limit");
             gauge.set(i64::try_from(limit).unwrap_or(i64::MAX));
+            self.legs_limit = Some(gauge);
         }
         self
+    }
+
+    /// There may be so many legs from now on. What was not shown at the start is not shown now.
+    pub fn set_legs_limit(&self, limit: Option<usize>) {
+        if let (Some(gauge), Some(limit)) = (&self.legs_limit, limit) {
+            gauge.set(i64::try_from(limit).unwrap_or(i64::MAX));
+        }
     }
 
     fn begin(&self) {

@@ -1,7 +1,8 @@
-//! Log, metrics and the HTTP endpoints for probes.
+//! Log, metrics, the HTTP endpoints for probes, and the ladders of calls.
 
 pub mod http;
 mod labels;
+pub mod ladder;
 pub mod log;
 pub mod metrics;
 pub mod sparing;

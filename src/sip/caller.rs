@@ -37,7 +37,7 @@ pub(super) fn of(shared: &Shared, request: &Request) -> Result<Caller, Refused> 
         let proved = user.and_then(|user| identity::proved(&claims, &user));
         return proved.map_err(|_| Refused::new(403, "no_identity", "not allowed"));
     }
-    identity::caller(&claims, &shared.settings.identity).or_else(|why| {
+    identity::caller(&claims, &shared.current.now().identity).or_else(|why| {
         // The caller learns the class of the reason only: the text is that of every stranger.
         tracing::info!(%why, call_id = field(request, "call-id"), "a trusted peer's request names no caller");
         by_credentials(shared, request, &claims)
@@ -46,7 +46,8 @@ pub(super) fn of(shared: &Shared, request: &Request) -> Result<Caller, Refused> 
 
 fn by_credentials(shared: &Shared, request: &Request, claims: &Claims<'_>) -> Result<Caller, Refused> {
     let refused = || Refused::new(403, "no_identity", "not allowed");
-    let authenticator = shared.authenticator.as_ref().ok_or_else(refused)?;
+    let current = shared.current.now();
+    let authenticator = current.authenticator.as_ref().ok_or_else(refused)?;
     let authorization: Vec<_> = fields(request, "authorization").collect();
     let method = request.method.to_string();
     let presented = Presented {

@@ -92,7 +92,7 @@ pub(super) async fn handle(shared: Arc<Shared>, mut tx: Transaction) {
     }
     let caller = match caller_of(&shared, &tx.original) {
         Ok(caller) => caller,
-        Err(_) if matches!(shared.settings.untrusted, Untrusted::Drop) => {
+        Err(_) if matches!(shared.current.now().untrusted, Untrusted::Drop) => {
             shared.observer.refused("no_identity");
             return;
         }
@@ -226,8 +226,8 @@ fn check_security(request: &Request, uri: &SipUri) -> Result<(), Refused> {
 
 /// The Request-URI as the address of a room: one of the domains, or this very node, whose Contact callers may have kept.
 fn room_uri(shared: &Shared, uri: &SipUri) -> Option<SipUri> {
-    let settings = &shared.settings;
-    let is_domain = |host: &str| settings.domains.iter().any(|d| d.eq_ignore_ascii_case(host));
+    let (settings, current) = (&shared.settings, shared.current.now());
+    let is_domain = |host: &str| current.domains.iter().any(|d| d.eq_ignore_ascii_case(host));
     if is_domain(uri.host()) {
         return Some(uri.clone());
     }
@@ -235,7 +235,7 @@ fn room_uri(shared: &Shared, uri: &SipUri) -> Option<SipUri> {
         Some((host, _)) => host.eq_ignore_ascii_case(uri.host()),
         None => settings.listen.iter().any(|l| l.address.ip().to_string() == uri.host().trim_matches(['[', ']'])),
     };
-    let domain = settings.domains.first().filter(|_| is_ours)?;
+    let domain = current.domains.first().filter(|_| is_ours)?;
     SipUri::new(Some(&*uri.user_decoded()?), domain).ok()
 }
 

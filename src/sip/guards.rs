@@ -13,8 +13,10 @@ use super::dialog::cseq;
 use super::dispatch::{far_end, offer};
 use super::head::parameter;
 use super::reply::field;
+use super::rungs;
 use super::shared::{DialogId, Shared};
 use super::stream::flow_key;
+use crate::observe::ladder::Way;
 
 /// How long a stream may take to accept one answer that the stack gives on its own.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -27,6 +29,7 @@ impl TransportEventInspector for Guard {
     async fn handle(&self, event: TransportEvent) -> Option<TransportEvent> {
         let TransportEvent::Incoming(message, connection, from) = event else { return Some(event) };
         self.0.dequeued();
+        rungs::note(self.0.observer.ladder(), &message, Way::In);
         let SipMessage::Request(mut request) = message else {
             return Some(TransportEvent::Incoming(message, connection, from));
         };

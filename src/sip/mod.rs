@@ -16,6 +16,7 @@ mod caller;
 mod carrier;
 mod client;
 mod contact;
+mod current;
 mod dialog;
 mod dispatch;
 mod door;
@@ -39,6 +40,7 @@ mod refer_to;
 mod referral;
 mod reply;
 pub mod rewrite;
+mod rungs;
 pub mod settings;
 mod setup;
 mod shared;
@@ -71,6 +73,7 @@ use self::door::Door;
 use self::port::Focus;
 use self::settings::{Listen, Settings, Transport};
 use self::shared::Shared;
+use crate::observe::ladder::Ladder;
 
 /// `Server` and `User-Agent`.
 const SERVER: &str = concat!("mucfocus/", env!("CARGO_PKG_VERSION"));
@@ -85,6 +88,12 @@ pub trait GateObserver: Send + Sync + 'static {
     /// A request passed the gate.
     fn received(&self, method: &str) {
         let _ = method;
+    }
+
+    /// Where the messages of calls are noted.
+    fn ladder(&self) -> &Ladder {
+        const NONE: &Ladder = &Ladder::off();
+        NONE
     }
 }
 
@@ -189,6 +198,16 @@ impl Driver {
         self.addresses.clone()
     }
 
+    /// From the next message on it is these settings, as far as a driver can follow that runs: domains, trusted peers, identity,
+    /// and what strangers get.
+    pub fn reconfigure(&self, settings: Settings) {
+        let Settings { domains, trusted_peers, trusted_names, identity, untrusted, .. } = settings;
+        let stays = self.shared.settings.clone();
+        let settings = Settings { domains, trusted_peers, trusted_names, identity, untrusted, ..stays };
+        let renewed = self.shared.current.now().renewed(&settings);
+        self.shared.current.replace(renewed);
+    }
+
     /// Calls that are not over.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -291,7 +310,7 @@ async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Resul
             auto_ack_2xx: false,
             ..Default::default()
         })
-        .with_inspector(Box::new(outgoing::Completion))
+        .with_inspector(Box::new(outgoing::Completion(Arc::clone(&shared.observer))))
         .with_transport_inspector(Box::new(guards::Guard(Arc::clone(shared))))
         .build();
     let _ = shared.endpoint.set(Arc::downgrade(&endpoint.inner));

@@ -1,16 +1,18 @@
 //! The last hand on what the stack sends: repairs of what it would print wrongly.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rsipstack::sip::{Header, SipMessage};
 use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::SipAddr;
 
-use super::SERVER;
 use super::gate::split_head;
 use super::head::parameter;
 use super::rewrite::{FROM, REQUEST_URI, TO};
 use super::shared::random_token;
+use super::{GateObserver, SERVER, rungs};
+use crate::observe::ladder::Way;
 
 /// Puts what travelled in fields of our own back where it belongs, exactly as the peer wrote it: the stack would escape the
 /// escapes of a URI, and cannot read every From and To.
@@ -47,7 +49,7 @@ fn rewritten(octets: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Completes the responses that the stack makes on its own.
-pub(super) struct Completion;
+pub(super) struct Completion(pub(super) Arc<dyn GateObserver>);
 
 impl MessageInspector for Completion {
     fn before_send(&self, mut message: SipMessage, _to: Option<&SipAddr>) -> SipMessage {
@@ -65,6 +67,7 @@ impl MessageInspector for Completion {
                 }
             }
         }
+        rungs::note(self.0.ladder(), &message, Way::Out);
         message
     }
 

@@ -15,15 +15,16 @@ use rsipstack::transaction::endpoint::EndpointInner;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Authenticator;
 use super::call::Event;
+use super::current::Current;
 use super::port::Focus;
-use super::settings::{Listen, Settings, Transport, Untrusted};
+use super::settings::{Listen, Settings, Transport};
 use super::setup::Setups;
 use super::shares::Shares;
 use super::sources::Sources;
 use super::usage::SharedDialog;
 use super::{GateObserver, Timers, notify};
+use crate::config::live::Live;
 
 /// Refused INVITEs whose refusal is repeated until its ACK, 32 s at most. At some 20 KiB each these are 40 MiB, and half of
 /// [`RUNNING_TRANSACTIONS`]: whoever does not acknowledge his refusals leaves the other half to those who call. Further
@@ -120,8 +121,8 @@ pub(super) struct Shared {
     pub(super) setups: Setups,
     pub(super) sources: Sources,
     shares: Mutex<Shares>,
-    /// Where strangers are challenged.
-    pub(super) authenticator: Option<Authenticator>,
+    /// What of the settings may change.
+    pub(super) current: Live<Current>,
     refusals: Arc<Semaphore>,
     pub(super) endpoint: OnceLock<Weak<EndpointInner>>,
     pub(super) shutdown: CancellationToken,
@@ -138,15 +139,12 @@ impl Shared {
         observer: Arc<dyn GateObserver>,
     ) -> Self {
         let sources = Sources::new(&settings.sources);
-        let authenticator = match &settings.untrusted {
-            Untrusted::Challenge(digest) => Some(Authenticator::new(digest, &settings)),
-            Untrusted::Refuse | Untrusted::Drop => None,
-        };
+        let current = Live::new(Current::new(&settings));
         Self {
             settings,
             sources,
             shares: Mutex::new(Shares::new(Instant::now())),
-            authenticator,
+            current,
             timers,
             focus,
             observer,
@@ -215,7 +213,8 @@ impl Shared {
 
     /// Whether requests from there are believed when they say who is calling.
     pub(super) fn is_trusted(&self, source: IpAddr, transport: Transport, names: &[String]) -> bool {
-        let Settings { trusted_peers, trusted_names, .. } = &self.settings;
+        let current = self.current.now();
+        let Current { trusted_peers, trusted_names, .. } = &*current;
         names.iter().any(|name| trusted_names.contains(name))
             || super::identity::is_trusted(trusted_peers, source, transport)
     }
@@ -223,7 +222,7 @@ impl Shared {
     /// Whether a peer of ours is there, who may have as many connections as he likes.
     pub(super) fn is_of_a_peer(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        self.settings.trusted_peers.iter().any(|peer| peer.network.contains(&source))
+        self.current.now().trusted_peers.iter().any(|peer| peer.network.contains(&source))
     }
 
     /// Host and port for Via and Contact of a dialog whose local end is `local`.

@@ -198,7 +198,8 @@ impl Door {
         if matches!(head.method(), "ACK" | "CANCEL") {
             return Err(Denied::Stranger);
         }
-        let authenticator = self.shared.authenticator.as_ref().ok_or(Denied::Stranger)?;
+        let current = self.shared.current.now();
+        let authenticator = current.authenticator.as_ref().ok_or(Denied::Stranger)?;
         verify(authenticator, head, source)
     }
 
@@ -225,7 +226,7 @@ impl Door {
     /// What cannot be read: to ask for a password would help nobody, and that it is so says nothing about rooms. A method is a
     /// question to them, and who gets no challenge gets no reason either.
     pub(super) fn unfit(&self, violation: Violation, head: &Head, source: SocketAddr) -> Admission {
-        let is_challenged = matches!(self.shared.settings.untrusted, Untrusted::Challenge(_));
+        let is_challenged = matches!(self.shared.current.now().untrusted, Untrusted::Challenge(_));
         if is_challenged && violation != Violation::UnknownMethod {
             return self.refuse(violation, head, source);
         }
@@ -240,8 +241,9 @@ impl Door {
         }
         let why = denied.to_string();
         let mut reply = Reply { why: &why, ..Reply::new(403, "Forbidden", "not allowed") };
-        match &self.shared.authenticator {
-            _ if matches!(self.shared.settings.untrusted, Untrusted::Drop) => return Admission::Nothing,
+        let current = self.shared.current.now();
+        match &current.authenticator {
+            _ if matches!(current.untrusted, Untrusted::Drop) => return Admission::Nothing,
             // It has no way to answer a challenge; and that it fits to nothing says nothing about anybody.
             Some(_) if head.method() == "CANCEL" => {
                 (reply.code, reply.reason) = (481, "Call/Transaction Does Not Exist");

@@ -32,6 +32,12 @@ impl<K: Ord + Copy> Timers<K> {
         }
     }
 
+    /// When the timer `key` is due, if it runs.
+    #[must_use]
+    pub fn at(&self, key: &K) -> Option<Instant> {
+        self.running.get(key).copied()
+    }
+
     /// When the first timer is due.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {

@@ -9,7 +9,7 @@ mod replay;
 mod users;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use mucfocus_core::address::sip_uri::SipUri;
@@ -108,7 +108,7 @@ pub(super) struct Authenticator {
     algorithms: Vec<Algorithm>,
     key: NonceKey,
     users: Users,
-    uses: Mutex<replay::Uses>,
+    uses: Arc<Mutex<replay::Uses>>,
     fingerprints: RandomState,
     /// Hosts by which a client may call this node in place of the Request-URI, lower case.
     own_hosts: Vec<String>,
@@ -125,11 +125,18 @@ impl Authenticator {
             algorithms: digest.algorithms.clone(),
             key: digest.nonce_key.clone(),
             users: Users::new(digest.users.clone()),
-            uses: Mutex::new(replay::Uses::new(time_of_day())),
+            uses: Arc::new(Mutex::new(replay::Uses::new(time_of_day()))),
             fingerprints: RandomState::new(),
             has_all_addresses: settings.listen.iter().any(|l| l.address.ip().is_unspecified()),
             own_hosts: settings.domains.iter().cloned().chain(advertised).chain(listen).collect(),
         }
+    }
+
+    /// Goes on where another has been: with its key, and with what it knows of nonces that were used.
+    pub(super) fn remember(&mut self, other: &Self) {
+        self.key = other.key.clone();
+        self.uses = Arc::clone(&other.uses);
+        self.fingerprints = other.fingerprints.clone();
     }
 
     /// Values of WWW-Authenticate, one for each algorithm in the order of preference (RFC 8760 §2.4).

@@ -206,6 +206,15 @@ impl Leg {
         matches!(self.state, State::Answered(_))
     }
 
+    /// Where the MSRP connection stands, while the call does.
+    #[must_use]
+    pub const fn link(&self) -> Option<Link> {
+        match &self.state {
+            State::Answered(answered) => Some(answered.session.link()),
+            State::Ringing | State::Over => None,
+        }
+    }
+
     /// Whether we have made the MSRP connection, and nobody has said anything on it.
     pub(crate) fn awaits_the_first_word(&self) -> bool {
         matches!(&self.state, State::Answered(answered) if answered.session.link() == Link::Unheard)

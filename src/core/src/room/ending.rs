@@ -19,6 +19,8 @@ use crate::translate::{phrases, text};
 
 /// What everybody reads when the process ends.
 const GOING_DOWN: &str = "The server is going down";
+/// What everybody reads when the operator ends a leg.
+const BY_OPERATOR: &str = "Ended by the operator of the gateway";
 /// When a subscription that ended for a passing reason may be tried again, in seconds.
 const RETRY_AFTER: u32 = 30;
 
@@ -135,6 +137,11 @@ impl Room {
             self.end_watches_of(env, |watch| watch.leg == Some(id), reason, &why);
         }
         self.drop_member(env, member, reason, &why);
+    }
+
+    /// The operator ends a leg. Its caller may come again: who is to stay out is banned in the MUC.
+    pub(super) fn kicked(&mut self, env: &mut Env<'_>, id: LegId) {
+        self.end_leg(env, id, EndCause::ByOperator, BY_OPERATOR);
     }
 
     /// Whoever knows callers has to know of a ban: the MUC bans an account, which need not be this caller's next one.

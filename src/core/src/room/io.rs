@@ -8,9 +8,10 @@ use core::time::Duration;
 use bytes::Bytes;
 use jid::{BareJid, FullJid};
 
+use super::Timeouts;
 use super::referral::{Action, ReferAnswer, ReferralId};
 use super::ring::Known;
-use crate::address::mapping::RoomMatch;
+use crate::address::mapping::{RoomMatch, RoomRules};
 use crate::address::sip_uri::SipUri;
 use crate::conference::{Notification, Outcome as Notified, SubscriptionId};
 use crate::leg::call::{CallCommand, CallEnd};
@@ -149,6 +150,15 @@ pub enum Input {
         /// Who, and what.
         referral: Referral,
     },
+    /// The configuration was read again: from now on it is these. What has begun goes on as it began.
+    Reconfigured {
+        /// All mapping rules.
+        rules: Arc<RoomRules>,
+        /// How long things may take.
+        timeouts: Timeouts,
+    },
+    /// The operator ends a leg.
+    Kick(LegId),
     /// Everybody leaves: the process ends.
     Drain,
 }
@@ -232,6 +242,8 @@ pub enum EndCause {
     ByCaller,
     /// A moderator removed him, or the room was destroyed.
     ByRoom,
+    /// The operator of this node ended it.
+    ByOperator,
     /// No ACK came for the 200.
     NoAck,
     /// Nobody refreshed its session (RFC 4028).
@@ -254,6 +266,7 @@ impl core::fmt::Display for EndCause {
             Self::Cancelled => "cancelled",
             Self::ByCaller => "by the caller",
             Self::ByRoom => "by the room",
+            Self::ByOperator => "by the operator",
             Self::NoAck => "no ACK",
             Self::Expired => "session timer",
             Self::MsrpLost => "MSRP lost",
@@ -290,7 +303,7 @@ impl EndCause {
     /// Whether something went wrong, rather than somebody leaving.
     #[must_use]
     pub const fn is_bad(self) -> bool {
-        !matches!(self, Self::Cancelled | Self::ByCaller | Self::ByRoom | Self::Shutdown)
+        !matches!(self, Self::Cancelled | Self::ByCaller | Self::ByRoom | Self::ByOperator | Self::Shutdown)
     }
 }
 

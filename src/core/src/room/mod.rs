@@ -18,6 +18,7 @@ pub mod referral;
 pub mod removing;
 pub mod ring;
 mod talking;
+pub mod view;
 mod watching;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -275,6 +276,10 @@ impl Room {
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
             Input::Refer { id, referral } => self.referred(env, id, referral),
+            Input::Reconfigured { rules, timeouts } => {
+                (self.settings.rules, self.settings.timeouts) = (rules, timeouts);
+            }
+            Input::Kick(leg) => self.kicked(env, leg),
             Input::Drain => self.drain(env),
         }
         self.publish(env);

@@ -51,6 +51,12 @@ impl<M: Copy + Ord> Observer<M> {
         self.is_complete
     }
 
+    /// Whether somebody looks, and has seen everybody: the roster is what the room is, but for what is on its way.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.eyes.is_some() && self.gathered.is_none() && self.is_complete
+    }
+
     /// `member` is about to be told of everybody, by joining: from now on its view counts.
     pub fn look(&mut self, member: M) {
         self.eyes = Some(member);

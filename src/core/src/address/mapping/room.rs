@@ -136,7 +136,8 @@ impl RoomRules {
         }
         let is_contact = self.alias_hosts.iter().any(|host| host == uri.host())
             && uri.user_decoded().map(|user| fold(&user)).as_deref() == room.uri.user_decoded().as_deref();
-        is_contact || self.find(uri).is_some_and(|found| found.muc == room.muc)
+        // Of who came in by rules that have changed since: the name that we gave him goes on being right.
+        is_contact || uri.same_aor(&room.uri) || self.find(uri).is_some_and(|found| found.muc == room.muc)
     }
 
     /// The first rule for `user` at one of the domains, its number, and the MUC that it gives.
