@@ -63,7 +63,6 @@ async fn what_thirty_hear_is_parsed_and_rendered_once_and_what_they_see_is_seen_
         |kind: &str, fate: &str| (stanzas(&after, kind, fate) - stanzas(&before, kind, fate)) / f64::from(MESSAGES);
     let (parsed, recalled) = (each("message", "parsed"), each("message", "recalled"));
     let rendered = count("mucfocus_messages_rendered_total{way=\"made\"}") / f64::from(MESSAGES);
-    println!("parsed {parsed}, recalled {recalled}, rendered {rendered} for each message to {USERS} legs");
     assert!(parsed <= ONCE, "{parsed} parses for each message");
     assert!(rendered <= ONCE, "{rendered} renderings for each message");
     assert!(parsed + recalled >= f64::from(USERS) - 0.5, "{} copies of each message", parsed + recalled);
@@ -85,7 +84,6 @@ async fn what_thirty_hear_is_parsed_and_rendered_once_and_what_they_see_is_seen_
         (stanzas(&after, "presence", fate) - stanzas(&before, "presence", fate)) / f64::from(2 * VISITS + 1)
     };
     let (parsed, left) = (each("parsed"), each("left"));
-    println!("parsed {parsed}, left {left} for each presence to {USERS} legs");
     assert!(parsed <= ONCE, "{parsed} parses for each presence");
     assert!(left >= f64::from(USERS - 1) * 0.95, "{left} copies left for each presence");
 }

@@ -225,3 +225,17 @@ async fn a_room_says_what_it_is_and_whether_one_is_in() {
     let IqAnswer::Error(error) = answer(&mut romeo, "q2").await else { panic!() };
     assert_eq!(error.condition, Condition::NotAcceptable);
 }
+
+/// GC-PRES-03: by which an observer who asks for everybody once more knows the end of the answer.
+#[on_both_servers]
+async fn a_join_of_who_is_inside_is_answered_with_everybody_and_ends_with_its_own_id() {
+    let (_server, romeo, mut juliet) = pair().await;
+    for id in ["again", "and-again"] {
+        juliet.send(&OutStanza::Join { occupant: occupant("Juliet"), id: id.into(), password: None, history: 0 });
+        let other = presence(&mut juliet, |p| p.kind == PresenceKind::Available && p.from.resource().is_some()).await;
+        assert_eq!(other.from, Jid::from(occupant("Romeo")), "the others come first");
+        let own = presence(&mut juliet, |p| p.muc.as_ref().is_some_and(|muc| muc.has(110))).await;
+        assert_eq!((own.from, own.id.as_deref()), (Jid::from(occupant("Juliet")), Some(id)));
+    }
+    drop(romeo);
+}

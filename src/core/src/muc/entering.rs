@@ -38,8 +38,8 @@ pub enum JoinRefusal {
 }
 
 impl<T: Clone> Membership<T> {
-    /// The account's stream is up.
-    pub fn stream_ready(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+    /// The account's stream is up. Whether the room exists need not be asked where one of us `is_there`.
+    pub fn stream_ready(&mut self, env: &mut Env<'_>, is_there: bool, out: &mut Vec<Event<T>>) {
         if self.phase != Phase::Connecting {
             return;
         }
@@ -47,7 +47,7 @@ impl<T: Clone> Membership<T> {
             return self.enter(env, out);
         }
         // A join would create the room, so the question comes first (XM-07). The other one costs no time beside it (XM-14).
-        let existence = (!self.wishes.create).then(|| self.ask(env, None, out));
+        let existence = (!self.wishes.create && !is_there).then(|| self.ask(env, None, out));
         let nickname = Some(self.ask(env, Some(RESERVED_NICKNAME), out));
         self.phase = Phase::Asking { existence, nickname };
     }
@@ -80,11 +80,12 @@ impl<T: Clone> Membership<T> {
         self.enter(env, out);
     }
 
-    /// Asks the room for everything once more, as a join does, while we are inside: who is here, and who we are.
-    pub fn ask_for_everybody(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+    /// Asks the room for everything once more, as a join does, while we are inside: who is here, and who we are. The answer ends
+    /// with our own presence, which has this id where the room gives ids back.
+    pub fn ask_for_everybody(&mut self, id: String, out: &mut Vec<Event<T>>) {
         if let Phase::Inside { occupant, .. } = &self.phase {
             self.has_reentered = true;
-            let (occupant, id, password) = (occupant.clone(), env.token(), self.wishes.password.clone());
+            let (occupant, password) = (occupant.clone(), self.wishes.password.clone());
             out.push(Event::Send(OutStanza::Join { occupant, id, password, history: 0 }));
         }
     }

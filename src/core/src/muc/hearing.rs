@@ -66,6 +66,8 @@ pub struct Seen {
     pub is_us: bool,
     /// Status 100: whether everybody's real JID is shown to everybody. Only our own presence tells.
     pub shows_jids: bool,
+    /// The id of the presence, of our own alone: where servers give it back, that of ours which it answers.
+    pub id: Option<String>,
 }
 
 /// What is known of an occupant.
@@ -115,6 +117,7 @@ impl<T: Clone> Membership<T> {
             renamed: None,
             is_us,
             shows_jids,
+            id: presence.id.clone().filter(|_| is_us),
         }));
         if is_us {
             // Of the way back in nobody need hear.
@@ -285,5 +288,5 @@ fn state_of(presence: &Presence) -> SeenState {
 
 fn gone_from(occupant: &FullJid, renamed: Option<String>, is_us: bool) -> Seen {
     let nickname = occupant.resource().as_str().to_string();
-    Seen { nickname, state: None, renamed, is_us, shows_jids: false }
+    Seen { nickname, state: None, renamed, is_us, shows_jids: false, id: None }
 }

@@ -38,6 +38,7 @@ impl Room {
         {
             m.position = position;
             self.rearm_ring();
+            self.heard_in_room(env, member);
         }
         self.with_member(env, member, |m, env, out| m.message(env, message, out));
     }
@@ -47,6 +48,7 @@ impl Room {
         if let Some(m) = self.members.get_mut(&member) {
             m.position = known.position;
         }
+        self.heard_in_room(env, member);
         self.with_member(env, member, |m, env, out| m.message(env, Arc::clone(&known.message), out));
     }
 

@@ -81,6 +81,7 @@ impl Room {
                 lost_at: None,
                 next_name: Instant::ZERO,
                 position: Position::default(),
+                heard_at: Instant::ZERO,
             },
         );
         self.out.push_back(Output::OpenStream(member, account));
@@ -126,7 +127,8 @@ impl Room {
     pub(super) fn stream_ready(&mut self, env: &mut Env<'_>, member: MembershipId) {
         // Whoever enters an empty room is named everybody in it.
         self.may_observe(member);
-        self.with_member(env, member, |m, env, out| m.stream_ready(env, out));
+        let is_there = self.observer.eyes().is_some_and(|eyes| self.is_inside(eyes));
+        self.with_member(env, member, |m, env, out| m.stream_ready(env, is_there, out));
     }
 
     pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {

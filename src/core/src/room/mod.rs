@@ -109,6 +109,8 @@ enum Timer {
     Observer,
     /// Somebody spoke whom the observer had not seen.
     Doubt,
+    /// Somebody heard what the observer had not heard.
+    Lag,
     /// Something that the subscriptions keep time for.
     Conference,
     /// Somebody who types has been silent for long enough.
@@ -151,8 +153,10 @@ struct Member {
     recent: Recent,
     /// Which messages somebody wants to hear more of.
     receipts: Receipts,
-    /// What it heard last.
+    /// What it heard last of what everybody is told.
     position: Position,
+    /// When that was.
+    heard_at: Instant,
     /// What it is typing, as the room was told.
     composing: Typing,
     /// Streams that failed in a row.
@@ -195,6 +199,8 @@ pub struct Room {
     observer: Observer<MembershipId>,
     /// Who spoke and was not on the list, and who heard him.
     doubt: Option<(String, MembershipId)>,
+    /// When somebody heard something that the observer should have heard too, and who.
+    lag: Option<(Instant, MembershipId)>,
     /// What was said lately.
     ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
@@ -228,6 +234,7 @@ impl Room {
             roster: Roster::default(),
             observer: Observer::default(),
             doubt: None,
+            lag: None,
             ring: Ring::default(),
             gives_ids: false,
             released: VecDeque::new(),
@@ -321,6 +328,7 @@ impl Room {
                 Timer::Introduction(leg) => self.introduce(env, leg),
                 Timer::Observer => self.observe(env),
                 Timer::Doubt => self.resolve_doubt(env),
+                Timer::Lag => self.resolve_lag(env),
                 Timer::Conference => self.conference_timeout(env),
                 Timer::Composing => self.composing_timeout(env),
                 Timer::Ring => self.forget_old_messages(env),

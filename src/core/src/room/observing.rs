@@ -20,6 +20,12 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// How long one membership is the observer while there are others: nobody's stream is the only truth for ever.
 const SHIFT: Duration = Duration::from_secs(300);
+/// And in a large room for each occupant: who takes over is named all of them.
+const SHIFT_FOR_EACH: Duration = Duration::from_secs(1);
+/// How long a room may stop in the middle of naming everybody, or before, until somebody else asks.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long the observer may hear nothing of what another hears.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How much later than another stream the observer's may tell of somebody.
 const LAG: Duration = Duration::from_secs(1);
 /// How much longer than the list takes to tell of it a nickname that was given up takes no private messages: their senders may
@@ -39,9 +45,10 @@ impl Room {
         if seen.state.is_none() {
             self.composing.done(&seen.nickname);
             self.released(env, &seen.nickname);
-        } else if seen.is_us && self.is_inside(member) {
+        } else if self.observer.is_answered(member, seen, &self.roster) && self.is_inside(member) {
             // Of whom asked for everybody: his own presence is the last (GC-PRES-03).
             self.observer.named_everybody(member, &mut self.roster);
+            self.timers.set(Timer::Observer, env.now + self.shift());
         }
     }
 
@@ -61,7 +68,7 @@ impl Room {
             return self.take_over(env, member);
         }
         if self.observer.eyes() == Some(member) {
-            self.timers.set(Timer::Observer, env.now + SHIFT);
+            self.timers.set(Timer::Observer, env.now + self.shift());
             self.with_member(env, member, |m, env, out| m.ask_about_the_room(env, out));
         }
     }
@@ -81,14 +88,22 @@ impl Room {
         }
     }
 
-    /// Nobody has looked for a moment, or one has for long: somebody else does.
+    fn shift(&self) -> Duration {
+        let occupants = u32::try_from(self.roster.occupants().len()).unwrap_or(u32::MAX);
+        SHIFT.max(SHIFT_FOR_EACH.saturating_mul(occupants))
+    }
+
+    /// Nobody has looked for a moment, or one has for long, or asks in vain: somebody else does.
     pub(super) fn observe(&mut self, env: &mut Env<'_>) {
         let now = self.observer.eyes();
+        if self.observer.is_gathering() && !self.observer.waits_in_vain() {
+            return self.timers.set(Timer::Observer, env.now + ANSWER); // it is being answered
+        }
         let inside = || self.members.iter().filter(|(_, m)| m.membership.is_inside()).map(|(id, _)| *id);
         let next = inside().find(|id| Some(*id) > now).or_else(|| inside().next());
         match next {
             Some(next) if Some(next) != now => self.take_over(env, next),
-            _ => self.timers.set(Timer::Observer, env.now + SHIFT),
+            _ => self.timers.set(Timer::Observer, env.now + self.shift()),
         }
     }
 
@@ -110,6 +125,28 @@ impl Room {
             self.take_over(env, member);
         } else {
             self.observe(env);
+        }
+    }
+
+    /// A membership heard what everybody is told. Where that is not the observer, it should have heard it too.
+    pub(super) fn heard_in_room(&mut self, env: &Env<'_>, member: MembershipId) {
+        if let Some(m) = self.members.get_mut(&member) {
+            m.heard_at = env.now;
+        }
+        let is_another = self.observer.eyes().is_some_and(|eyes| eyes != member && self.is_inside(eyes));
+        if is_another && self.lag.is_none() {
+            self.lag = Some((env.now, member));
+            self.timers.set(Timer::Lag, env.now + SILENCE);
+        }
+    }
+
+    /// The observer's stream stands still while others run: who heard more looks.
+    pub(super) fn resolve_lag(&mut self, env: &mut Env<'_>) {
+        let Some((at, member)) = self.lag.take() else { return };
+        let observer = self.observer.eyes().and_then(|eyes| self.members.get(&eyes));
+        let lags = observer.is_some_and(|eyes| eyes.heard_at + LAG < at);
+        if lags && self.observer.eyes() != Some(member) && self.is_inside(member) {
+            self.take_over(env, member);
         }
     }
 
@@ -140,6 +177,8 @@ impl Room {
             self.timers.clear(Timer::Observer);
             self.timers.clear(Timer::Doubt);
             self.timers.clear(Timer::Ring);
+            self.timers.clear(Timer::Lag);
+            self.lag = None;
             self.ring.clear();
             self.doubt = None;
             self.released.clear();
@@ -149,12 +188,14 @@ impl Room {
     }
 
     fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
-        let before = self.observer.eyes();
-        self.observer.look_again(member);
+        let (before, join) = (self.observer.eyes(), env.token());
+        self.observer.look_again(member, join.clone());
+        self.lag = None;
+        self.timers.clear(Timer::Lag);
         before.into_iter().for_each(|before| self.attend(before));
-        self.timers.set(Timer::Observer, env.now + SHIFT);
+        self.timers.set(Timer::Observer, env.now + ANSWER);
         self.with_member(env, member, |m, env, out| {
-            m.ask_for_everybody(env, out);
+            m.ask_for_everybody(join, out);
             // Whoever looked before may have been put out by the very change that nobody was told of then.
             m.ask_about_the_room(env, out);
         });

@@ -13,28 +13,30 @@ use crate::time::WallClock;
 pub struct Observer<M> {
     /// Whose view counts.
     eyes: Option<M>,
-    /// What is gathered until the room has named everybody (status 110); the roster stays as it was meanwhile.
-    gathered: Option<BTreeMap<String, Occupant>>,
+    /// What is gathered until the room has named everybody; the roster stays as it was meanwhile.
+    gathered: Option<Gathering>,
     /// Places of our own that their memberships know of and the observer has not seen.
     ahead: BTreeMap<String, M>,
     /// Whether the room shows everybody's real JID to everybody.
     shows_jids: bool,
-    /// Whether whose view counts was inside before he asked.
-    asks_again: bool,
     /// Whether the roster was complete once.
     is_complete: bool,
 }
 
+/// The answer to a join, as far as it has come.
+#[derive(Debug, Default)]
+struct Gathering {
+    /// The id of the join, where whose view counts was inside before he asked. Then other presences of his own may come before the
+    /// one that ends the answer (status 110).
+    join: Option<String>,
+    people: BTreeMap<String, Occupant>,
+    /// How many there were when it was looked last.
+    counted: usize,
+}
+
 impl<M: Copy + Ord> Default for Observer<M> {
     fn default() -> Self {
-        Self {
-            eyes: None,
-            gathered: None,
-            ahead: BTreeMap::new(),
-            shows_jids: false,
-            asks_again: false,
-            is_complete: false,
-        }
+        Self { eyes: None, gathered: None, ahead: BTreeMap::new(), shows_jids: false, is_complete: false }
     }
 }
 
@@ -60,15 +62,42 @@ impl<M: Copy + Ord> Observer<M> {
     /// `member` is about to be told of everybody, by joining: from now on its view counts.
     pub fn look(&mut self, member: M) {
         self.eyes = Some(member);
-        self.gathered = Some(BTreeMap::new());
-        self.asks_again = false;
+        self.gathered = Some(Gathering::default());
     }
 
-    /// The same for a member who is inside and asks once more. Prosody tells only who comes in that the room shows real JIDs
-    /// (status 100), so what is known of that stays.
-    pub fn look_again(&mut self, member: M) {
-        self.look(member);
-        self.asks_again = true;
+    /// The same for a member who is inside and asks once more, by a join with the id `join`. Prosody tells only who comes in that
+    /// the room shows real JIDs (status 100), so what is known of that stays.
+    pub fn look_again(&mut self, member: M, join: String) {
+        self.eyes = Some(member);
+        self.gathered = Some(Gathering { join: Some(join), ..Gathering::default() });
+    }
+
+    /// Whether what `member` has just seen is the last of the answer to his join: his own presence. A change of role or an echo that
+    /// crosses the join is not; it does not bear the join's id. Where a room leaves ids out, one that changes nothing is.
+    #[must_use]
+    pub fn is_answered(&self, member: M, seen: &Seen, roster: &Roster) -> bool {
+        let Some(gathering) = self.gathered.as_ref().filter(|_| seen.is_us && self.eyes == Some(member)) else {
+            return false;
+        };
+        let Some(join) = &gathering.join else { return true };
+        match (&seen.id, &seen.state, roster.get(&seen.nickname)) {
+            (Some(id), ..) => id == join,
+            (None, Some(state), Some(known)) => (state.role, state.affiliation) == (known.role, known.affiliation),
+            (None, ..) => false,
+        }
+    }
+
+    /// Whether an answer is awaited and nothing of it has come since this was asked last.
+    pub fn waits_in_vain(&mut self) -> bool {
+        let Some(gathering) = &mut self.gathered else { return false };
+        let count = gathering.people.len();
+        core::mem::replace(&mut gathering.counted, count) == count
+    }
+
+    /// Whether an answer is awaited.
+    #[must_use]
+    pub const fn is_gathering(&self) -> bool {
+        self.gathered.is_some()
     }
 
     /// `member` is no longer a source. Whether it was the one whose view counts.
@@ -107,7 +136,7 @@ impl<M: Copy + Ord> Observer<M> {
         if self.eyes != Some(member) {
             return;
         }
-        if let Some(mut everybody) = self.gathered.take() {
+        if let Some(Gathering { people: mut everybody, .. }) = self.gathered.take() {
             if !self.shows_jids {
                 everybody.values_mut().for_each(|occupant| occupant.jid = None);
             }
@@ -137,13 +166,16 @@ impl<M: Copy + Ord> Observer<M> {
     }
 
     fn observed(&mut self, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
-        if seen.is_us && seen.state.is_some() && self.gathered.is_some() {
-            self.shows_jids = seen.shows_jids || (self.asks_again && self.shows_jids);
+        if seen.is_us
+            && seen.state.is_some()
+            && let Some(gathering) = &self.gathered
+        {
+            self.shows_jids = seen.shows_jids || (gathering.join.is_some() && self.shows_jids);
         }
         self.ahead.remove(&seen.nickname);
         let Some(state) = &seen.state else {
             let gone = match &mut self.gathered {
-                Some(everybody) => everybody.remove(&seen.nickname),
+                Some(gathering) => gathering.people.remove(&seen.nickname),
                 None => None,
             };
             let listed =
@@ -154,8 +186,11 @@ impl<M: Copy + Ord> Observer<M> {
             }
             return;
         };
-        let known =
-            self.gathered.as_ref().and_then(|all| all.get(&seen.nickname)).or_else(|| roster.get(&seen.nickname));
+        let known = self
+            .gathered
+            .as_ref()
+            .and_then(|all| all.people.get(&seen.nickname))
+            .or_else(|| roster.get(&seen.nickname));
         let dialed_in = dialed_in.or_else(|| known.and_then(|occupant| occupant.dialed_in));
         // Whether the room shows them to everybody is known when it has named everybody.
         let keeps_jid = self.shows_jids || self.gathered.is_some();
@@ -166,8 +201,8 @@ impl<M: Copy + Ord> Observer<M> {
     /// What is gathered does not touch the roster that others read, until it is whole.
     fn put(&mut self, nickname: &str, occupant: Occupant, roster: &mut Roster) {
         match &mut self.gathered {
-            Some(everybody) => {
-                everybody.insert(nickname.into(), occupant);
+            Some(gathering) => {
+                gathering.people.insert(nickname.into(), occupant);
             }
             None => roster.put(nickname, occupant),
         }

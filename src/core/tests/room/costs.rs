@@ -46,10 +46,11 @@ fn of_who_comes_and_goes_one_of_us_is_told() {
 
 #[test]
 fn who_comes_in_as_the_last_is_told_of_himself() {
-    // GC-PRES-03, GC-PRES-16: two answers, his own presence, the subject; and one of us is told of him.
+    // GC-PRES-03, GC-PRES-16, XM-07: which nickname the room keeps for him, his own presence, the subject; and one of us is told
+    // of him. That the room exists is known.
     let (story, _users) = full();
     let late = story.sip_user("Late");
-    assert_eq!(counted(&story, || late.dials()).0, 5);
+    assert_eq!(counted(&story, || late.dials()).0, 4);
     late.is_answered();
 }
 

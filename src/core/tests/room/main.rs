@@ -36,6 +36,7 @@ mod invitations;
 mod leaving;
 mod nickname_requests;
 mod nicknames;
+mod observers;
 mod operator;
 mod private_messages;
 mod random;

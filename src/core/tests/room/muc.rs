@@ -47,6 +47,10 @@ pub struct Muc {
     pub insists_on_history: bool,
     /// Gives a subject back without its id, as Prosody does.
     pub strips_subjects: bool,
+    /// Whose own presence bears the id of the join that it answers.
+    pub gives_back_ids: bool,
+    /// Whose stream stands still: nothing reaches it.
+    pub stalls: Option<BareJid>,
     /// What one account does not get: presence of this occupant.
     pub blocks: Option<(BareJid, String)>,
     pub freezes_at_joins: bool,
@@ -106,6 +110,8 @@ impl Muc {
             history: Vec::new(),
             insists_on_history: false,
             strips_subjects: false,
+            gives_back_ids: false,
+            stalls: None,
             blocks: None,
             freezes_at_joins: false,
             reserves: None,
@@ -312,7 +318,8 @@ impl Muc {
         self.occupants.insert(nick.clone(), Some(account.clone()));
         let mut codes = if is_new { vec![110, 201] } else { vec![110] };
         codes.extend(self.shows_jids.then_some(100));
-        self.present(&account, &nick, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
+        let id = Some(id).filter(|_| self.gives_back_ids);
+        self.present_as(&account, &nick, id, codes);
         self.tell_others(&account, &nick, &PresenceKind::Available);
         let history = if insists { self.history.len() } else { history.min(self.history.len()) };
         for (n, (from, body)) in self.history.clone().into_iter().take(history).enumerate() {
@@ -458,6 +465,14 @@ impl Muc {
         let from = self.occupant(nick).into();
         let presence = Presence { from, id: None, kind, status: None, display_name: None, muc: Some(muc) };
         self.outbox.push_back((to.clone(), Stanza::Presence(presence)));
+    }
+
+    /// One of us is here, as he himself is told.
+    pub fn present_as(&mut self, to: &BareJid, nick: &str, id: Option<String>, codes: Vec<u16>) {
+        self.present(to, nick, PresenceKind::Available, MucUser { codes, ..MucUser::default() });
+        if let Some((_, Stanza::Presence(presence))) = self.outbox.back_mut() {
+            presence.id = id;
+        }
     }
 
     pub fn message(&self, nick: &str, id: Option<String>, body: &str) -> Message {

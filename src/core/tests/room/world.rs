@@ -198,6 +198,7 @@ impl World {
             None => {}
             Some(Mail::Input(input)) => self.feed(input),
             Some(Mail::Octets(leg, octets)) => self.feed_octets(leg, &octets),
+            Some(Mail::Stanza(account, _)) if self.muc.stalls.as_ref() == Some(&account) => {}
             Some(Mail::Stanza(account, stanza)) => {
                 let member = self.streams.iter().rfind(|(_, a)| **a == account).map(|(member, _)| *member);
                 if let Some(member) = member {

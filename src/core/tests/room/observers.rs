@@ -1,0 +1,126 @@
+//! Whose view of the room everybody's list is made of, and when another's takes its place (GC-PRES-03, GC-PRES-16).
+
+use mucfocus_core::stanza::{MucItem, MucUser, OutStanza, PresenceKind, Role};
+
+use crate::story::{SipUser, Story};
+
+fn three() -> (Story, [SipUser; 3]) {
+    let (story, romeo) = Story::with_romeo();
+    let (tybalt, paris) = (story.sip_user("Tybalt"), story.sip_user("Paris"));
+    tybalt.dials();
+    paris.dials();
+    (story, [romeo, tybalt, paris])
+}
+
+/// Joins of this user's so far.
+fn joins(story: &Story, user: &SipUser) -> usize {
+    let account = user.account();
+    let is_his = |a: &jid::BareJid, stanza: &OutStanza| *a == account && matches!(stanza, OutStanza::Join { .. });
+    story.muc().log.iter().filter(|(a, stanza)| is_his(a, stanza)).count()
+}
+
+#[test]
+fn a_change_of_ones_own_does_not_end_what_the_room_has_not_begun_to_say() {
+    // GC-PRES-03: the list stays whole while the answer is awaited.
+    for gives_back_ids in [false, true] {
+        let (story, [romeo, tybalt, _paris]) = three();
+        story.muc().gives_back_ids = gives_back_ids;
+        let list = tybalt.watches();
+        list.shows(&["JuliC", "Paris", "Romeo", "Tybalt"]);
+        romeo.hangs_up();
+        story.muc().freezes();
+        story.milliseconds_pass(500);
+        assert_eq!(joins(&story, &tybalt), 2, "he asks");
+        let item = Some(MucItem { role: Some(Role::Visitor), ..MucItem::default() });
+        let account = tybalt.account();
+        story.muc().present(
+            &account,
+            "Tybalt",
+            PresenceKind::Available,
+            MucUser { codes: vec![110], item, ..MucUser::default() },
+        );
+        story.settles();
+        story.milliseconds_pass(4_000);
+        assert!(list.sees().last().contains("JuliC"), "half a list: {}", list.sees().last());
+        story.muc_thaws();
+        story.seconds_pass(6);
+        list.shows(&["JuliC", "Paris", "Tybalt"]);
+    }
+}
+
+#[test]
+fn an_echo_with_the_id_of_an_earlier_presence_does_not_end_it_either() {
+    // GC-PRES-03
+    let (story, [romeo, tybalt, _paris]) = three();
+    story.muc().gives_back_ids = true;
+    let list = tybalt.watches();
+    romeo.hangs_up();
+    story.muc().freezes();
+    story.milliseconds_pass(500);
+    let account = tybalt.account();
+    story.muc().present_as(&account, "Tybalt", Some("of the first join".into()), vec![110]);
+    story.settles();
+    story.milliseconds_pass(4_000);
+    assert!(list.sees().last().contains("JuliC"), "half a list: {}", list.sees().last());
+    story.muc_thaws();
+    story.seconds_pass(6);
+    list.shows(&["JuliC", "Paris", "Tybalt"]);
+}
+
+#[test]
+fn where_one_asks_in_vain_another_does() {
+    // GC-PRES-16
+    let (story, [romeo, tybalt, paris]) = three();
+    let list = tybalt.watches();
+    story.muc().stalls = Some(tybalt.account());
+    romeo.hangs_up();
+    story.muc().native("Nurse", &PresenceKind::Available, MucItem::default());
+    story.settles();
+    story.seconds_pass(4);
+    assert_eq!((joins(&story, &tybalt), joins(&story, &paris)), (2, 1));
+    story.seconds_pass(8);
+    assert_eq!(joins(&story, &paris), 2);
+    list.shows(&["JuliC", "Nurse", "Paris", "Tybalt"]);
+}
+
+#[test]
+fn who_hears_nothing_of_what_others_hear_is_not_believed_for_long() {
+    // GC-PRES-16
+    let (story, [romeo, tybalt, paris]) = three();
+    let list = tybalt.watches();
+    story.in_the_room("JuliC", "Romeo?");
+    story.seconds_pass(10);
+    story.muc().stalls = Some(romeo.account());
+    story.muc().native("Nurse", &PresenceKind::Available, MucItem::default());
+    story.in_the_room("JuliC", "Romeo?");
+    story.seconds_pass(12);
+    assert_eq!(joins(&story, &romeo), 1);
+    assert_eq!(joins(&story, &tybalt) + joins(&story, &paris), 3, "one of them asked");
+    list.shows(&["JuliC", "Nurse", "Paris", "Romeo", "Tybalt"]);
+}
+
+#[test]
+fn as_long_as_everybody_hears_the_same_nobody_takes_over() {
+    // GC-PRES-16
+    let (story, users) = three();
+    for n in 0..40 {
+        story.in_the_room("JuliC", &format!("line {n}"));
+        story.seconds_pass(n % 7);
+    }
+    assert_eq!(users.each_ref().map(|user| joins(&story, user)), [1; 3]);
+}
+
+#[test]
+fn where_one_of_us_is_nobody_asks_whether_the_room_exists() {
+    // XM-07
+    let (story, _users) = three();
+    let asked = |story: &Story| {
+        let is_question = |stanza: &OutStanza| matches!(stanza, OutStanza::DiscoInfo { node: None, .. });
+        story.muc().log.iter().filter(|(_, stanza)| is_question(stanza)).count()
+    };
+    let before = asked(&story);
+    let late = story.sip_user("Late");
+    late.dials();
+    late.is_answered();
+    assert_eq!(asked(&story), before);
+}
