@@ -313,6 +313,7 @@ fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
         messages_per_user: config.limits.messages_per_user,
         subscriptions_per_user: config.limits.subscriptions_per_user,
         invitations_per_user: config.limits.invitations_per_user,
+        presences: config.limits.xmpp_presences,
         msrp,
         tls,
         msrp_limits,

@@ -126,6 +126,8 @@ pub struct Limits {
     pub subscriptions_per_user: Option<usize>,
     /// Invitations by one SIP user; `None` lifts the limit.
     pub invitations_per_user: Option<Rate>,
+    /// Presences of joins towards one MUC service; `None` lifts the limit.
+    pub xmpp_presences: Option<Rate>,
 }
 
 /// How long is waited for what.

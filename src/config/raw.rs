@@ -393,6 +393,9 @@ pub(super) struct Limits {
     /// Logins towards one XMPP server.
     #[schemars(extend("default" = "20/s"))]
     pub(super) xmpp_logins: Option<Text>,
+    /// Presences that joins cost one MUC service: two for each occupant of the room.
+    #[schemars(extend("default" = "40000/s"))]
+    pub(super) xmpp_presences: Option<Text>,
 }
 
 /// A number, or a string, of which only `"off"` passes the table of keys.

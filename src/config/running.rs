@@ -91,6 +91,7 @@ pub(super) fn limits(limits: &raw::Limits, report: &mut Report<'_>) -> AllLimits
             messages_per_user: rate(limits.messages_per_user.as_ref(), (20, SECOND), report),
             subscriptions_per_user: count(limits.subscriptions_per_user.as_ref(), 20, report),
             invitations_per_user: rate(limits.invitations_per_user.as_ref(), (10, HOUR), report),
+            xmpp_presences: rate(limits.xmpp_presences.as_ref(), (40_000, SECOND), report),
         },
         sources: SourceLimits {
             requests: rate(limits.requests_per_source.as_ref(), (30, SECOND), report),

@@ -126,6 +126,7 @@ fn the_least_configuration_has_the_defaults_of_the_documentation() {
         messages_per_user: per_second(20),
         subscriptions_per_user: Some(20),
         invitations_per_user: rate(10, 3600),
+        xmpp_presences: per_second(40_000),
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.xmpp.logins, per_second(20));
@@ -216,6 +217,7 @@ fn every_key_does_what_it_says() {
         failed_logins_per_source = "off"
         ban_time = "off"
         xmpp_logins = "off"
+        xmpp_presences = "500/s"
         [timeouts]
         join = "1s"
         reflection = "28s"
@@ -248,6 +250,7 @@ fn every_key_does_what_it_says() {
         messages_per_user: None,
         subscriptions_per_user: None,
         invitations_per_user: rate(4, 3600),
+        xmpp_presences: rate(500, 1),
     };
     assert_eq!(config.limits, limits);
     let sources =

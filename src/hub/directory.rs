@@ -15,6 +15,7 @@ use super::bans::Bans;
 use super::load::Load;
 use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
+use super::pacing::Pacing;
 use super::reception::Reception;
 pub use super::reception::{AccountFor, Settings};
 use super::room_task::RoomTask;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) bans: Arc<Bans>,
+    pub(super) pacing: Pacing,
     pub(super) drain: watch::Sender<bool>,
     pub(super) ladder: Ladder,
     rooms: DashMap<BareJid, Entered>,
@@ -86,6 +88,7 @@ impl Directory {
             pool,
             metrics,
             bans: Arc::clone(&bans),
+            pacing: Pacing::new(settings.presences),
             drain: watch::Sender::new(false),
             ladder: settings.ladder.clone(),
             rooms: DashMap::new(),

@@ -15,6 +15,7 @@ use mucfocus_core::xmpp_stream::framing::Framed;
 
 use crate::hub::call::{NewLeg, NewReferral, NewSubscription};
 pub use crate::hub::looking::Ask;
+use crate::hub::pacing::Turn;
 use crate::msrp_net::link::SessionLink;
 
 /// One input of a room, from a driver. Which stream, session or call it is about follows from the source it came through.
@@ -34,6 +35,8 @@ pub enum Mail {
     Subscription(SubscriptionMail),
     /// A referral to this room. The first from its source.
     Refer(Box<NewReferral>),
+    /// A join may be sent, now that this is its turn. The end of its source, without one, says so too.
+    Turn(Option<Turn>),
     /// Nobody waits for what comes of a referral any more. The last from its source.
     ReferralEnded,
     /// From the operator.

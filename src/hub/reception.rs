@@ -55,6 +55,8 @@ pub struct Settings {
     pub subscriptions_per_user: Option<usize>,
     /// Invitations of one SIP user; `None` lifts the limit.
     pub invitations_per_user: Option<Rate>,
+    /// Presences of joins towards one MUC service; `None` lifts the limit.
+    pub presences: Option<Rate>,
     /// Where MSRP connections reach this node; an empty host: the address that the call came to.
     pub msrp: MsrpAddresses,
     /// What an MSRP session may cost.

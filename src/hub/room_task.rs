@@ -26,6 +26,7 @@ use super::accounts::Hold;
 use super::call::{NewLeg, NewReferral, NewSubscription};
 use super::clock::{self, RandomIds};
 use super::directory::{InForce, Shared};
+use super::joins::Joins;
 use super::leg_log::LegLog;
 use super::mail::{CallEnd, CallMail, Mail, SessionMail, StreamMail, SubscriptionMail};
 use super::mailbox::{Address, Letter, Mailbox, SourceId};
@@ -58,6 +59,7 @@ pub(super) struct RoomTask {
     /// Legs with unfinished messages.
     unfinished: BTreeSet<LegId>,
     seats: BTreeMap<MembershipId, Attachment>,
+    joins: Joins,
     watchers: Watchers,
     speakers: Speakers,
     backlog: VecDeque<Input>,
@@ -91,6 +93,7 @@ impl RoomTask {
             of_account: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             seats: BTreeMap::new(),
+            joins: Joins::default(),
             speakers: Speakers::default(),
             backlog: VecDeque::new(),
             draining: false,
@@ -175,6 +178,13 @@ impl RoomTask {
             Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
             Mail::Refer(new) => Some(self.refer(letter.from, *new)),
             Mail::Operator(ask) => return self.answer(ask),
+            Mail::Turn(turn) => {
+                if let Some((member, join)) = self.joins.turn_came(letter.from, turn) {
+                    self.write_stanza(member, &join);
+                    self.carry_out();
+                }
+                None
+            }
             Mail::ReferralEnded => {
                 if let Some(speaker @ Speaker::Referral(id)) = self.speakers.of(letter.from) {
                     self.speakers.dismiss(speaker);
@@ -370,6 +380,7 @@ impl RoomTask {
                 self.speakers.dismiss(Speaker::Session(leg));
             }
             Output::LegGone(leg) => self.leg_gone(leg),
+            Output::Joined(member) => self.joins.is_over(member),
             Output::Banned(leg) => self.banned(leg),
             Output::OpenStream(member, account) => self.open_stream(member, &account),
             Output::Stanza(member, stanza) => self.send_stanza(member, &stanza),
@@ -380,6 +391,7 @@ impl RoomTask {
             }
             Output::CloseStream(member) => {
                 self.seats.remove(&member);
+                self.joins.is_over(member);
                 self.speakers.dismiss(Speaker::Stream(member));
             }
             Output::Notify(id, notification) => {
@@ -474,6 +486,21 @@ impl RoomTask {
     }
 
     fn send_stanza(&mut self, member: MembershipId, stanza: &OutStanza) {
+        match stanza {
+            OutStanza::Join { .. } => {
+                let cost = (&self.shared.pacing, self.room.muc().domain().as_str(), self.room.presences_of_a_join());
+                if !self.joins.may_send(cost, member, stanza, &self.address) {
+                    return;
+                }
+            }
+            // A join that waits is not sent after it.
+            OutStanza::Leave { .. } => self.joins.is_over(member),
+            _ => {}
+        }
+        self.write_stanza(member, stanza);
+    }
+
+    fn write_stanza(&mut self, member: MembershipId, stanza: &OutStanza) {
         let Some(seat) = self.seats.get(&member) else { return };
         match (encode::encode(stanza), stanza) {
             (Ok(bytes), _) => {

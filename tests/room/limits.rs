@@ -1,10 +1,10 @@
 //! What one user may take: `[limits]`. One too many is a refusal of him, never a 503, which would take the node out of service
 //! for everybody (ERR-03).
 
-use mucfocus_rig::member::any_offer;
-use mucfocus_rig::on_both_servers;
+use mucfocus_rig::member::{Joining, any_offer};
 use mucfocus_rig::roster::Watch;
-use mucfocus_rig::sip::Request;
+use mucfocus_rig::sip::{Request, Transport};
+use mucfocus_rig::{SOON, on_both_servers, until};
 
 use crate::Stage;
 
@@ -54,4 +54,33 @@ async fn one_invitation_too_many_is_refused() {
     }
     let refused = stage.romeo.refers("<xmpp:benvolio@xmpp.test>").await;
     assert_eq!(refused.code(), Some(480), "{refused}");
+}
+
+/// Joins come one after the other where their presences do not fit into what a MUC service gets at once; nobody is refused for
+/// that, and who gives up in line is never seen.
+#[on_both_servers]
+async fn who_dials_with_many_others_waits_for_his_turn() {
+    // Three at once, which is less than any join costs.
+    let stage = Stage::with(|s| s.limits = format!("{FREE}xmpp_presences = \"6/s\"\n")).await;
+    let begun = std::time::Instant::now();
+    let users = ["u0", "u1", "u2", "u3", "u4"];
+    let joins = users.map(|user| stage.world.member_with("capulet", user, Joining::able()));
+    let (members, ()) = tokio::join!(futures_util::future::join_all(joins), async {
+        let ua = stage.world.ua("u5", Transport::Udp).await;
+        let call = ua.begin(Request::invite(&stage.world.sip("capulet"), &any_offer()));
+        call.any_response(SOON).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(call.cancel().await.code(), Some(200));
+        assert_eq!(call.response(SOON).await.code(), Some(487));
+    });
+    let took = begun.elapsed();
+    assert!(took >= std::time::Duration::from_secs(2), "five joins, half a second each: {took:?}");
+    until(|| stage.juliet.nicks(&stage.muc).len() == 7, SOON, "seven in the room").await;
+    let nicks = stage.juliet.nicks(&stage.muc);
+    assert!(nicks.contains(&"U4".into()) && !nicks.contains(&"U5".into()), "{nicks:?}");
+    let shown: Vec<&str> = nicks.iter().map(String::as_str).collect();
+    members[4].watches().await.shows(&shown).await;
+    for member in &members {
+        assert_eq!(member.says("in").await.code(), Some(200));
+    }
 }

@@ -12,6 +12,7 @@ mod doors;
 mod invitations;
 mod limits;
 mod logins;
+mod names;
 mod nicknames;
 mod outage;
 mod receipts;

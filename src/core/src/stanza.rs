@@ -83,6 +83,9 @@ pub struct MucItem {
     pub role: Option<Role>,
     /// Real JID, bare or full, if this copy reveals it.
     pub jid: Option<Jid>,
+    /// What he is called by the room, whatever he calls himself (XEP-0421). Only a room that announces such ids takes out those
+    /// that its occupants write.
+    pub occupant_id: Option<String>,
     /// The new nickname, with status 303.
     pub nick: Option<String>,
     /// Who did it, by nickname.

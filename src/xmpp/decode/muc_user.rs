@@ -7,6 +7,9 @@ use xmpp_parsers::minidom::Element;
 use super::attribute;
 
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+/// Octets of an occupant id (XEP-0421 §4 says at most 128 characters); Prosody's are 44.
+const MAX_ID: usize = 128;
 
 /// The payload of a stanza that came from `from`.
 pub(super) fn muc_user(root: &Element, from: &Jid) -> Option<MucUser> {
@@ -17,7 +20,15 @@ pub(super) fn muc_user(root: &Element, from: &Jid) -> Option<MucUser> {
         alternate: d.attr("jid").and_then(|jid| BareJid::new(jid).ok()),
         reason: d.get_child("reason", MUC_USER).map(Element::text),
     });
-    Some(MucUser { codes, item: item(x), destroy, decline: decline(x).filter(|_| from.is_bare()) })
+    let item = item(x).map(|item| MucItem { occupant_id: occupant_id(root), ..item });
+    Some(MucUser { codes, item, destroy, decline: decline(x).filter(|_| from.is_bare()) })
+}
+
+/// XEP-0421 §4. Of several nobody knows which one is the room's.
+fn occupant_id(root: &Element) -> Option<String> {
+    let mut ids = root.children().filter(|c| c.is("occupant-id", OCCUPANT_ID));
+    let id = attribute(ids.next()?, "id").filter(|id| !id.is_empty() && id.len() <= MAX_ID)?;
+    ids.next().is_none().then_some(id)
 }
 
 /// Of several items the one that says most. Prosody sends one for each connection of an account, and not all of them need say
@@ -66,6 +77,7 @@ fn muc_item(item: &Element) -> MucItem {
         affiliation,
         role,
         jid: item.attr("jid").and_then(|jid| Jid::new(jid).ok()),
+        occupant_id: None,
         nick: attribute(item, "nick"),
         actor: item.get_child("actor", MUC_USER).and_then(|a| attribute(a, "nick")),
         reason: item.get_child("reason", MUC_USER).map(Element::text),

@@ -38,6 +38,29 @@ fn the_presence_of_a_join_says_who_one_is() {
     let item = muc.item.expect("an item");
     assert_eq!((item.affiliation, item.role), (Some(Affiliation::Owner), Some(Role::Moderator)));
     assert_eq!(item.jid, Some(jid("romeo@x.test/a")));
+    assert_eq!(item.occupant_id.as_deref(), Some("o"));
+}
+
+/// FT-04
+#[test]
+fn an_occupant_id_is_one_or_none() {
+    let id = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='o'/>";
+    let long = format!("<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{}'/>", "o".repeat(129));
+    for (ids, expected) in [
+        (id.to_owned(), Some("o")),
+        (String::new(), None),
+        (id.repeat(2), None),
+        (long, None),
+        (id.replace(" id='o'", ""), None),
+        (id.replace("'o'", "''"), None),
+        (id.replace(":0", ":1"), None),
+    ] {
+        let presence = presence_of(&format!(
+            "<presence from='r@m/Bob'>{ids}<x xmlns='http://jabber.org/protocol/muc#user'><item role='visitor'/></x></presence>"
+        ));
+        let item = presence.muc.and_then(|muc| muc.item).expect("an item");
+        assert_eq!(item.occupant_id.as_deref(), expected, "{ids}");
+    }
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub struct SeenState {
     pub affiliation: Affiliation,
     /// His real JID, if this copy shows it: which does not mean that everybody may see it.
     pub jid: Option<Jid>,
+    /// His id in the room, if this copy has one: to be believed only where the room announces that it gives them.
+    pub occupant_id: Option<String>,
 }
 
 impl<T: Clone> Membership<T> {
@@ -283,6 +285,7 @@ fn state_of(presence: &Presence) -> SeenState {
         role: item.and_then(|item| item.role).unwrap_or(Role::Participant),
         affiliation: item.and_then(|item| item.affiliation).unwrap_or(Affiliation::None),
         jid: item.and_then(|item| item.jid.clone()),
+        occupant_id: item.and_then(|item| item.occupant_id.clone()),
     }
 }
 

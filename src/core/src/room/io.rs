@@ -210,6 +210,8 @@ pub enum Output {
     Credit(LegId),
     /// The session-id is void, its connection is not needed any more.
     CloseSession(LegId, String),
+    /// The MUC has answered the join of this membership, which has been named everybody.
+    Joined(MembershipId),
     /// The MUC has banned the user of this leg, who will call again.
     Banned(LegId),
     /// The leg is over and gone; nothing is said of it after this.

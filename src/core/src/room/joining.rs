@@ -134,6 +134,7 @@ impl Room {
     pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.failures = 0;
+        self.out.push_back(Output::Joined(member));
         let away = m.lost_at.take().map(|since| env.now.since(since));
         self.roster.describe(|about| about.unreachable = false);
         let since = *m.since.get_or_insert(env.wall);

@@ -6,6 +6,7 @@
 
 mod ending;
 mod hearing;
+mod identities;
 mod index;
 pub mod io;
 mod joining;
@@ -30,6 +31,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use jid::BareJid;
 
+use self::identities::Identities;
 use self::index::Index;
 use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
 use self::receipts::Receipts;
@@ -205,8 +207,8 @@ pub struct Room {
     ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
     gives_ids: bool,
-    /// Nicknames that were given up lately, the latest last.
-    released: VecDeque<(String, Instant)>,
+    /// Who is who, whatever he is called.
+    identities: Identities,
     conference: Conference,
     watches: BTreeMap<SubscriptionId, Watch>,
     /// Revision and completeness of the roster that the watchers were told of last.
@@ -237,7 +239,7 @@ impl Room {
             lag: None,
             ring: Ring::default(),
             gives_ids: false,
-            released: VecDeque::new(),
+            identities: Identities::default(),
             conference: Conference::new(),
             watches: BTreeMap::new(),
             published: (0, false),

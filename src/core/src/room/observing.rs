@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use super::identities::OCCUPANT_IDS;
 use super::io::{MembershipId, Output};
 use super::{Room, Timer};
 use crate::conference;
@@ -31,8 +32,8 @@ const LAG: Duration = Duration::from_secs(1);
 /// How much longer than the list takes to tell of it a nickname that was given up takes no private messages: their senders may
 /// not have heard of it yet.
 const GRACE: Duration = Duration::from_secs(1);
-/// Nicknames that are remembered as given up.
-const MAX_RELEASED: usize = 64;
+/// Occupants that a room is taken to have which nobody has seen.
+const UNKNOWN: usize = 50;
 
 impl Room {
     pub(super) fn seen(&mut self, env: &mut Env<'_>, member: MembershipId, seen: &Seen) {
@@ -42,10 +43,20 @@ impl Room {
         let dialed_in = self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).and_then(|m| m.since);
         let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
         self.observer.saw(member, seen, dialed_in.or(is_joining.then_some(env.wall)), &mut self.roster);
+        if let Some(state) = seen.state.as_ref().filter(|_| self.observer.eyes() == Some(member)) {
+            let (roster, id) = (&self.roster, state.occupant_id.as_deref());
+            let is_occupant = |nickname: &str| roster.get(nickname).is_some();
+            self.identities.is_here(&seen.nickname, id, is_occupant, roster.occupants().len());
+        }
         if seen.state.is_none() {
             self.composing.done(&seen.nickname);
-            self.released(env, &seen.nickname);
-        } else if self.observer.is_answered(member, seen, &self.roster) && self.is_inside(member) {
+            let grace = self.grace();
+            self.identities.released(&seen.nickname, env.now, grace);
+        } else if seen.is_us && self.is_inside(member) {
+            self.out.push_back(Output::Joined(member));
+            if !self.observer.is_answered(member, seen, &self.roster) {
+                return;
+            }
             // Of whom asked for everybody: his own presence is the last (GC-PRES-03).
             self.observer.named_everybody(member, &mut self.roster);
             self.timers.set(Timer::Observer, env.now + self.shift());
@@ -86,6 +97,13 @@ impl Room {
             self.attend(member);
             self.timers.set(Timer::Observer, env.now + PAUSE);
         }
+    }
+
+    /// What a join costs the MUC, as far as the room is known: whoever joins is told of everybody, and everybody of him.
+    #[must_use]
+    pub fn presences_of_a_join(&self) -> usize {
+        let occupants = if self.observer.is_complete() { self.roster.occupants().len() } else { UNKNOWN };
+        occupants.saturating_mul(2).saturating_add(2)
     }
 
     fn shift(&self) -> Duration {
@@ -150,20 +168,9 @@ impl Room {
         }
     }
 
-    /// A nickname was given up, and somebody else may take it.
-    fn released(&mut self, env: &Env<'_>, nickname: &str) {
-        let grace = self.grace();
-        self.released.retain(|(_, at)| env.now.since(*at) < grace);
-        if self.released.len() >= MAX_RELEASED {
-            self.released.pop_front();
-        }
-        self.released.push_back((nickname.into(), env.now));
-    }
-
     /// Whether a nickname was somebody else's a moment ago: who writes to it may mean him.
     pub(super) fn changed_hands(&self, env: &Env<'_>, nickname: &str) -> bool {
-        let grace = self.grace();
-        self.released.iter().any(|(released, at)| released == nickname && env.now.since(*at) < grace)
+        self.identities.changed_hands(nickname, env.now, self.grace())
     }
 
     fn grace(&self) -> Duration {
@@ -181,7 +188,7 @@ impl Room {
             self.lag = None;
             self.ring.clear();
             self.doubt = None;
-            self.released.clear();
+            self.identities.clear();
             self.observer.close_eyes(&mut self.roster);
             self.roster.describe(|about| *about = About::default());
         }
@@ -257,6 +264,7 @@ impl Room {
             info.fields.iter().find(|(var, value)| var == name && !value.is_empty()).map(|(_, value)| value.clone())
         };
         let is_conference = |identity: &&Identity| identity.category == "conference";
+        self.identities.are_given(info.features.iter().any(|feature| feature == OCCUPANT_IDS));
         self.gives_ids = info.features.iter().any(|feature| feature == STANZA_IDS);
         let name = info.identities.iter().find(is_conference).and_then(|identity| identity.name.clone());
         self.roster.describe(|about| {

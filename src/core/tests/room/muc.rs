@@ -70,6 +70,8 @@ pub struct Muc {
     pub receipts: Vec<(String, String, Receipt)>,
     /// Whether it gives its messages ids of its own, and announces that.
     pub gives_ids: bool,
+    /// Whether it announces that it gives its occupants ids; their presence has them where they are given in it.
+    pub gives_occupant_ids: bool,
     pub invited: Vec<BareJid>,
 }
 
@@ -125,6 +127,7 @@ impl Muc {
             whispered: Vec::new(),
             receipts: Vec::new(),
             gives_ids: false,
+            gives_occupant_ids: false,
             invited: Vec::new(),
         }
     }
@@ -214,6 +217,7 @@ impl Muc {
                         features: std::iter::once("http://jabber.org/protocol/muc")
                             .chain(self.is_members_only.then_some("muc_membersonly"))
                             .chain(self.gives_ids.then_some("urn:xmpp:sid:0"))
+                            .chain(self.gives_occupant_ids.then_some("urn:xmpp:occupant-id:0"))
                             .map(Into::into)
                             .collect(),
                         ..DiscoInfo::default()

@@ -1,6 +1,6 @@
 //! What is said to one alone (GC-PM).
 
-use mucfocus_core::stanza::{Condition, ErrorKind, OutStanza};
+use mucfocus_core::stanza::{Condition, ErrorKind, MucItem, OutStanza, PresenceKind};
 
 use crate::muc::error;
 use crate::story::Story;
@@ -153,4 +153,27 @@ fn a_nickname_that_has_just_changed_hands_gets_nothing_of_what_was_meant_for_ano
     story.seconds_pass(6);
     let request = romeo.whispers_to("Tybalt", "for the new one");
     romeo.gets_response(&request, 200);
+}
+
+/// FT-04: who comes back under his name within moments is known by the id that the room gives him, where it gives any.
+#[test]
+fn whoever_has_the_same_id_is_the_same_one() {
+    for (is_announced, id, response) in [(true, "n1", 200), (true, "n2", 404), (false, "n1", 404)] {
+        let story = Story::begins();
+        story.muc().gives_occupant_ids = is_announced;
+        let romeo = story.sip_user("Romeo");
+        romeo.dials();
+        let comes = |kind: PresenceKind, id: &str| {
+            story.muc().native("Nurse", &kind, MucItem { occupant_id: Some(id.into()), ..MucItem::default() });
+            story.settles();
+        };
+        comes(PresenceKind::Available, "n1");
+        comes(PresenceKind::Unavailable, "n1");
+        comes(PresenceKind::Available, id);
+        let request = romeo.whispers_to("Nurse", "is it you?");
+        romeo.gets_response(&request, response);
+        story.seconds_pass(10);
+        let request = romeo.whispers_to("Nurse", "you, whoever you are");
+        romeo.gets_response(&request, 200);
+    }
 }

@@ -394,6 +394,7 @@ impl World {
                 // What the connection had to say was about that session.
                 self.mail.remove(&Source::Msrp(leg));
             }
+            Output::Joined(member) => assert!(self.streams.contains_key(&member), "a membership that there is"),
             Output::Banned(leg) => {
                 let caller = self.caller(leg);
                 assert!(!caller.is_gone && !caller.is_banned, "once, and while it is known whose leg it is");
