@@ -164,7 +164,7 @@ impl Way {
                 Err(why) => tracing::debug!(call_id = %dialog.id().call_id, ?to, ?why, "a way to a peer is dead"),
             }
         }
-        if matches!(outcome, Err(Sent::NoRoute)) && size > DATAGRAM {
+        if matches!(outcome, Err(Sent::NoRoute)) && size > DATAGRAM && !self.place.transport.is_stream() {
             return Err(Sent::TooLarge);
         }
         outcome
