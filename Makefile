@@ -1,6 +1,6 @@
 # make run    see it work: a SIP user and an XMPP user talk in a room (ONCE=1: and that is all)
 # make test   prove it: every test, against real Prosody, ejabberd, Kamailio, SIPp, Wireshark and Chromium
-# make bench  measure it
+# make bench  measure it, beside raw XMPP clients on both servers (LOAD="fanout legs=50 server=prosody": only that)
 # make fuzz   feed garbage to everything that parses, FUZZ_SECONDS=20 for each target
 # make lint   what the review would say anyway
 #
@@ -8,11 +8,12 @@
 # servers is touched: what is started lives under target/ or in temporary directories, on loopback ports.
 
 CARGO ?= cargo
-RUN_PACKAGES  := prosody
-TEST_PACKAGES := prosody ejabberd sip-tester kamailio kamailio-tls-modules tshark chromium openssl libxml2-utils procps
-FUZZ_PACKAGES := g++
-CARGO_FUZZ    := 0.13.2
-FUZZ_SECONDS  ?= 20
+RUN_PACKAGES   := prosody
+BENCH_PACKAGES := prosody ejabberd
+TEST_PACKAGES  := prosody ejabberd sip-tester kamailio kamailio-tls-modules tshark chromium openssl libxml2-utils procps
+FUZZ_PACKAGES  := g++
+CARGO_FUZZ     := 0.13.2
+FUZZ_SECONDS   ?= 20
 
 .PHONY: run test bench fuzz lint
 .DEFAULT_GOAL := run
@@ -31,11 +32,12 @@ test:
 	fi
 
 bench:
-	@tests/install-packages "about ten minutes on two cores the first time, most of it compiling" $(RUN_PACKAGES)
+	@tests/install-packages "about half an hour on two cores the first time, ten minutes of it compiling" $(BENCH_PACKAGES)
 	@$(CARGO) bench --package mucfocus-core --locked
-	@$(CARGO) bench --package mucfocus --bench idle_sessions --locked
-	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin room-of-ten
+	@$(CARGO) bench --package mucfocus --bench idle_sessions --bench sip_cycles --locked
+	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin room-of-ten --bin load
 	@target/release/room-of-ten target/release/mucfocus
+	@target/release/load target/release/mucfocus $(LOAD)
 
 fuzz:
 	@tests/install-packages "five minutes or so with 20 seconds for each target" $(FUZZ_PACKAGES)

@@ -27,6 +27,7 @@ pub mod gauge;
 pub mod havoc;
 pub mod kamailio;
 pub mod ladder;
+pub mod load;
 pub mod member;
 pub mod msrp;
 pub mod mucfocus;

@@ -1,0 +1,92 @@
+//! An XMPP server and a mucfocus as a measurement wants them.
+
+use super::worker::Worker;
+use crate::Mucfocus;
+use crate::gauge::{Numbers, processor};
+use crate::server::{Kind, Options, Server};
+
+/// Which limits are in force, on either side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limits {
+    /// None.
+    Lifted,
+    /// Those that the XMPP server's package and mucfocus come with, but for the rates of single users, who are few here.
+    Stock,
+}
+
+impl Limits {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lifted => "lifted",
+            Self::Stock => "stock",
+        }
+    }
+}
+
+/// Both of them, running.
+pub(super) struct Stage {
+    pub(super) focus: Mucfocus,
+    pub(super) server: Server,
+}
+
+impl Stage {
+    pub(super) async fn set(binary: &str, kind: Kind, limits: Limits) -> Self {
+        let options = Options { stock_limits: limits == Limits::Stock, ..Options::default() };
+        let server = Server::start(kind, options).await;
+        let focus = Mucfocus::start(binary, &configuration(&server, limits)).await;
+        Self { focus, server }
+    }
+
+    /// Raw XMPP clients, in a process of their own.
+    pub(super) fn raws(&self) -> Worker {
+        Worker::start("raw", &[self.server.address().to_string(), self.server.anonymous_host()])
+    }
+
+    /// SIP legs, in a process of their own.
+    pub(super) fn legs(&self) -> Worker {
+        Worker::start("legs", &[self.focus.udp().to_string()])
+    }
+
+    /// The JID of a room.
+    pub(super) fn muc(&self, room: &str) -> String {
+        self.server.room(room)
+    }
+
+    /// Processor time of mucfocus so far, in microseconds.
+    pub(super) fn ours(&self) -> f64 {
+        processor(self.focus.id()).as_micros() as f64
+    }
+
+    /// The same of the XMPP server.
+    pub(super) fn theirs(&self) -> f64 {
+        processor(self.server.id()).as_micros() as f64
+    }
+
+    /// Resident memory of mucfocus in KiB.
+    pub(super) fn memory(&self) -> f64 {
+        self.focus.memory() as f64 / 1024.0
+    }
+
+    pub(super) async fn numbers(&self) -> Numbers {
+        Numbers::of(&self.focus).await
+    }
+}
+
+fn configuration(server: &Server, limits: Limits) -> String {
+    let logins = if limits == Limits::Lifted { "xmpp_logins = \"off\"\n" } else { "" };
+    format!(
+        "[node]\nname = \"load\"\n\
+         [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\ndomains = [\"rooms.test\"]\n\
+         [sip.auth]\ntrusted_peers = [\"127.0.0.1\"]\nidentity = [\"from\"]\n\
+         [msrp]\nlisten = [\"tcp:127.0.0.1:0\"]\n\
+         [xmpp]\nserver = \"{}\"\ntls = \"off\"\n\
+         [[accounts]]\nsip = \"sip:*@sip.test\"\njid = \"{}\"\nlogin = \"anonymous\"\n\
+         [room_defaults]\ncreate = true\nhistory = 0\n\
+         [[rooms]]\nsip = \"sip:{{room}}@rooms.test\"\nmuc = \"{}\"\n\
+         [limits]\nlegs = 20000\njoins_per_user = \"off\"\nsubscriptions_per_user = 1000\nrequests_per_source = \"off\"\n{logins}\
+         [timeouts]\njoin = \"60s\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n",
+        server.address(),
+        server.anonymous_host(),
+        server.room("{room}"),
+    )
+}
