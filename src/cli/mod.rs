@@ -10,6 +10,7 @@ mod ctl;
 mod print;
 mod route;
 pub mod serve;
+mod state;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::leg::{MsrpAddresses, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::FAILED;
+use super::{FAILED, state};
 use crate::config::change::{self, Changes};
 use crate::config::live::Live;
 use crate::config::{Config, ConfigErrors, Level};
@@ -35,6 +36,7 @@ use crate::sip::settings::TrustedPeer;
 use crate::sip::{Driver, GateObserver};
 use crate::sockets::literal;
 use crate::tls::Tls;
+use crate::xmpp::journal::Journal;
 use crate::xmpp::pool::Pool;
 
 /// What a stack frame of a worker may need: XML is nested, and its decoder recurses (the framer allows a depth of 64).
@@ -166,6 +168,7 @@ impl Running {
         };
         let ladder = if control.is_some() { Ladder::on() } else { Ladder::off() };
         let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
+        resume_streams(&pool, &config);
         let stays = Stays {
             msrp: msrp_addresses(&config, &bound),
             msrp_limits: config.msrp.limits,
@@ -272,6 +275,24 @@ fn described(errors: &ConfigErrors) -> String {
             wrong.map(|finding| findings.line(finding)).collect::<Vec<_>>().join("; ")
         }
         other => other.to_string(),
+    }
+}
+
+/// Streams are resumed where somebody will know of those that a killed process leaves behind.
+fn resume_streams(pool: &Arc<Pool>, config: &Config) {
+    let Some(folder) = state::folder() else {
+        return tracing::warn!(
+            "XMPP streams are not resumed: set STATE_DIRECTORY to a folder that survives this process"
+        );
+    };
+    match Journal::open(&folder, &config.node) {
+        Ok((journal, left)) => {
+            pool.resume_streams(journal, left, |user| config.account_for(&SipUri::parse(user).ok()?).ok())
+        }
+        Err(error) => {
+            let folder = folder.display();
+            tracing::warn!(%folder, %error, "XMPP streams are not resumed: set STATE_DIRECTORY to a folder of our own");
+        }
     }
 }
 

@@ -67,7 +67,11 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     let http = running::http(file.http.as_ref(), report.section("http"));
     let control = running::control(file.control.as_ref(), report.section("control"));
     Some(Config {
-        xmpp: crate::xmpp::settings::Settings { node: node.clone(), logins: limits.xmpp_logins },
+        xmpp: crate::xmpp::settings::Settings {
+            node: node.clone(),
+            logins: limits.xmpp_logins,
+            reflection: timeouts.reflection,
+        },
         sip: crate::sip::settings::Settings {
             node: node.clone(),
             listen: sip.listen,

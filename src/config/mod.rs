@@ -271,7 +271,7 @@ impl Config {
             Login::Anonymous => AccountKey::anonymous(jid.domain().as_str(), &aor.aor_key()),
             _ => AccountKey::named(&jid),
         };
-        Ok(Account { key, jid, login, server })
+        Ok(Account { key, user: format!("sip:{}", aor.aor_key()), jid, login, server })
     }
 
     /// The room rules as calls meet them: also an address of this node itself names a room.

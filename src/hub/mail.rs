@@ -60,13 +60,20 @@ pub enum SubscriptionMail {
 /// What an XMPP stream tells a room that it serves.
 #[derive(Debug)]
 pub enum StreamMail {
-    /// The stream is up under this JID. First of all, and once.
+    /// The stream is up under this JID. First of all, and once more after [`StreamMail::Reset`].
     Ready {
         /// What the server bound.
         bound: FullJid,
     },
     /// A stanza from the room or one of its occupants, exactly as framed: one element, its namespace not repeated.
     Stanza(Framed),
+    /// The connection of the stream is gone; another one is being made. What is sent meanwhile waits.
+    Suspended(StreamEnd),
+    /// The stream goes on, and nothing is lost.
+    Resumed,
+    /// The server does not have the stream any more, and nobody knows what became of what was sent last. Another stream is made, of
+    /// which [`StreamMail::Ready`] tells.
+    Reset(StreamEnd),
     /// The stream is gone, or never came to be. The last that comes.
     Ended(StreamEnd),
 }

@@ -305,6 +305,9 @@ impl RoomTask {
                 self.note_stanza(member, Way::In, || "(stream up)".into());
                 Some(Input::StreamReady(member, bound))
             }
+            StreamMail::Suspended(why) => Some(Input::StreamSuspended(member, why)),
+            StreamMail::Resumed => Some(Input::StreamResumed(member)),
+            StreamMail::Reset(why) => Some(Input::StreamReset(member, why)),
             StreamMail::Ended(end) => {
                 self.note_stanza(member, Way::In, || "(stream lost)".into());
                 self.speakers.dismiss(speaker);

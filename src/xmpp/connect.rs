@@ -32,6 +32,13 @@ const WRITE_BUFFER: usize = 2048;
 /// A stream that is logged in, after the features that follow login.
 pub(super) type LoggedIn = BufStream<Socket>;
 
+/// Where a stream is logged in, and what its server offers.
+pub(super) struct Connection {
+    pub(super) io: LoggedIn,
+    /// Whether the server offers to resume streams (XEP-0198 §2).
+    pub(super) resumable: bool,
+}
+
 /// What logins share.
 #[derive(Default)]
 pub(super) struct Connector {
@@ -41,9 +48,10 @@ pub(super) struct Connector {
 
 impl Connector {
     /// Logs `account` in.
-    pub(super) async fn login(&self, account: &Account) -> Result<LoggedIn, StreamEnd> {
+    pub(super) async fn login(&self, account: &Account) -> Result<Connection, StreamEnd> {
+        let (features, stream) = self.login_with_features(account).await?;
         // Nothing is lost in the buffers: after its features the server waits to be spoken to.
-        self.login_with_features(account).await.map(|(_, stream)| stream.into_inner())
+        Ok(Connection { io: stream.into_inner(), resumable: features.stream_management.is_some() })
     }
 
     /// The same, with what the server offers from now on.

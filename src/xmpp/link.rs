@@ -1,4 +1,5 @@
-//! One connection and the machine behind it: bytes in, bytes out, in batches, with what waits to be written bounded.
+//! The machine of one stream and the connection that it has, if it has one: bytes in, bytes out, in batches, with what waits to be
+//! written, or for the server's word that it came, bounded.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use mucfocus_core::env::{Env, IdSource};
 use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::xmpp_stream::machine::{Input, Machine, Output};
@@ -23,15 +24,30 @@ const KEPT: usize = 8 * 1024;
 
 /// The only reader and writer of a socket.
 pub(super) struct Link {
-    io: LoggedIn,
+    io: Option<LoggedIn>,
     machine: Machine,
     out: Outbox,
+    /// The shares of stanzas that are not off our hands, the oldest first.
+    budgets: VecDeque<Option<OwnedSemaphorePermit>>,
     epoch: tokio::time::Instant,
 }
 
 impl Link {
     pub(super) fn new(io: LoggedIn, machine: Machine) -> Self {
-        Self { io, machine, out: Outbox::default(), epoch: tokio::time::Instant::now() }
+        let epoch = tokio::time::Instant::now();
+        Self { io: Some(io), machine, out: Outbox::default(), budgets: VecDeque::new(), epoch }
+    }
+
+    /// Closes the connection without a word; what was not written is forgotten.
+    pub(super) fn disconnect(&mut self) {
+        self.io = None;
+        self.out = Outbox::default();
+    }
+
+    /// Goes on with another connection.
+    pub(super) fn connect(&mut self, io: LoggedIn) {
+        self.disconnect();
+        self.io = Some(io);
     }
 
     pub(super) fn handle(&mut self, input: Input<'_>) {
@@ -51,9 +67,11 @@ impl Link {
     pub(super) fn poll_output(&mut self) -> Option<Output> {
         loop {
             match self.machine.poll()? {
-                // Only answers to requests can come to so much: whoever asks that often goes without.
-                Output::Write(bytes) if self.out.bytes.len() < QUEUE_BYTES => self.out.push(&bytes, None),
-                Output::Write(_) => {}
+                Output::Write(bytes) => self.out.push(&bytes, false),
+                Output::Send(bytes) => self.out.push(&bytes, true),
+                Output::Settled(count) => {
+                    self.budgets.drain(..count.min(self.budgets.len()));
+                }
                 output => return Some(output),
             }
         }
@@ -61,41 +79,54 @@ impl Link {
 
     /// Whether another stanza fits into the batch at hand.
     pub(super) fn has_room(&self) -> bool {
-        self.out.bytes.len() < BATCH
+        self.machine.is_up() && self.out.bytes.len() < BATCH
     }
 
     /// Whether everything is written and flushed.
     pub(super) fn is_idle(&self) -> bool {
-        self.out.bytes.is_empty() && !self.out.unflushed
+        !self.machine.is_suspended() && self.out.bytes.is_empty() && !self.out.unflushed
+    }
+
+    /// Whether the server has said that all of it came, as far as it is asked to.
+    pub(super) fn is_settled(&self) -> bool {
+        self.machine.is_settled()
     }
 
     /// Puts a stanza behind all others.
     pub(super) fn push(&mut self, outgoing: Outgoing) {
-        self.out.push(&outgoing.stanza, Some(outgoing.budget));
+        self.budgets.push_back(Some(outgoing.budget));
+        self.handle(Input::Send(outgoing.stanza));
     }
 
     /// Puts a stanza of our own behind all others.
-    pub(super) fn push_own(&mut self, stanza: &[u8]) {
-        self.out.push(stanza, None);
+    pub(super) fn push_own(&mut self, stanza: Bytes) {
+        self.budgets.push_back(None);
+        self.handle(Input::Send(stanza));
     }
 
     /// Writes what there is and, if `reads`, hands what came to the machine. Ready when either got on; an error once the connection
     /// is gone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<io::Result<()>> {
-        let wrote = match self.out.poll_write(&mut self.io, cx) {
-            Poll::Ready(result) => result?,
+        let Some(io) = &mut self.io else { return Poll::Pending };
+        let wrote = match self.out.poll_write(io, cx) {
+            Poll::Ready(result) => {
+                let (wrote, settled) = result?;
+                self.budgets.drain(..settled.min(self.budgets.len()));
+                wrote
+            }
             Poll::Pending => false,
         };
         if reads {
-            match Pin::new(&mut self.io).poll_fill_buf(cx)? {
+            match Pin::new(&mut *io).poll_fill_buf(cx)? {
                 Poll::Ready([]) => {
                     let error = io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the server");
                     return Poll::Ready(Err(error));
                 }
                 Poll::Ready(bytes) => {
                     let read = bytes.len();
+                    self.machine.let_answer(self.out.bytes.len() < QUEUE_BYTES);
                     handle(&mut self.machine, self.epoch, Input::Received(bytes));
-                    Pin::new(&mut self.io).consume(read);
+                    Pin::new(io).consume(read);
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Pending => {}
@@ -106,8 +137,9 @@ impl Link {
 
     /// Writes what is left and closes the connection.
     pub(super) async fn shutdown(mut self) -> io::Result<()> {
-        self.io.write_all(&self.out.bytes).await?;
-        self.io.shutdown().await
+        let Some(io) = &mut self.io else { return Ok(()) };
+        io.write_all(&self.out.bytes).await?;
+        io.shutdown().await
     }
 }
 
@@ -134,33 +166,35 @@ impl IdSource for Random {
 #[derive(Default)]
 struct Outbox {
     bytes: BytesMut,
-    /// For each stanza with a budget, how many bytes remain in front of its end, counted from the stanza before it.
-    budgets: VecDeque<(usize, OwnedSemaphorePermit)>,
-    /// Bytes behind the end of the last stanza with a budget.
+    /// For each stanza that is off our hands once it is written, how many bytes remain in front of its end, counted from the one
+    /// before it.
+    ends: VecDeque<usize>,
+    /// Bytes behind the last of these ends.
     behind: usize,
     unflushed: bool,
 }
 
 impl Outbox {
-    fn push(&mut self, stanza: &[u8], budget: Option<OwnedSemaphorePermit>) {
-        self.bytes.extend_from_slice(stanza);
-        self.behind += stanza.len();
-        if let Some(budget) = budget {
-            self.budgets.push_back((std::mem::take(&mut self.behind), budget));
+    fn push(&mut self, bytes: &[u8], settles: bool) {
+        self.bytes.extend_from_slice(bytes);
+        self.behind += bytes.len();
+        if settles {
+            self.ends.push_back(std::mem::take(&mut self.behind));
         }
     }
 
-    /// Writes until nothing is left or the socket is full, then flushes. Ready with whether anything was done.
-    fn poll_write(&mut self, io: &mut LoggedIn, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut wrote = false;
+    /// Writes until nothing is left or the socket is full, then flushes. Ready with whether anything was done, and how many stanzas
+    /// are off our hands.
+    fn poll_write(&mut self, io: &mut LoggedIn, cx: &mut Context<'_>) -> Poll<io::Result<(bool, usize)>> {
+        let (mut wrote, mut settled) = (false, 0);
         while !self.bytes.is_empty() {
             match Pin::new(&mut *io).poll_write(cx, &self.bytes)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(count) => {
-                    self.written(count);
+                    settled += self.written(count);
                     wrote = true;
                 }
-                Poll::Pending => return Poll::Ready(Ok(wrote)),
+                Poll::Pending => return Poll::Ready(Ok((wrote, settled))),
             }
         }
         if self.unflushed {
@@ -169,27 +203,29 @@ impl Outbox {
                     self.unflushed = false;
                     wrote = true;
                 }
-                Poll::Pending => return Poll::Ready(Ok(wrote)),
+                Poll::Pending => return Poll::Ready(Ok((wrote, settled))),
             }
         }
-        Poll::Ready(Ok(wrote))
+        Poll::Ready(Ok((wrote, settled)))
     }
 
-    fn written(&mut self, count: usize) {
+    fn written(&mut self, count: usize) -> usize {
         self.bytes.advance(count);
         self.unflushed = true;
-        let mut count = count;
-        while let Some((left, _)) = self.budgets.front_mut() {
+        let (mut count, mut settled) = (count, 0);
+        while let Some(left) = self.ends.front_mut() {
             if count < *left {
                 *left -= count;
-                return;
+                return settled;
             }
             count -= *left;
-            self.budgets.pop_front();
+            self.ends.pop_front();
+            settled += 1;
         }
         self.behind = self.behind.saturating_sub(count);
         if self.bytes.is_empty() && self.bytes.capacity() > KEPT {
             self.bytes = BytesMut::new();
         }
+        settled
     }
 }

@@ -2,7 +2,7 @@
 //! (XM-01).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 use super::attachment::{Attachment, NotAttached, Shared};
 use super::connect::Connector;
+use super::journal::Journal;
+use super::leftovers::Leftovers;
 use super::rate::Turns;
 use super::settings::{Account, Server, Settings};
 use super::stream;
@@ -30,6 +32,9 @@ pub struct Pool {
     pub(super) idle: Duration,
     pub(super) metrics: Arc<Metrics>,
     pub(super) connector: Connector,
+    /// Without one, no server is made to keep a stream.
+    pub(super) journal: OnceLock<Journal>,
+    pub(super) leftovers: Leftovers,
     streams: DashMap<AccountKey, Arc<Shared>>,
     turns: Mutex<BTreeMap<String, Arc<Turns>>>,
     phase: watch::Sender<Phase>,
@@ -72,6 +77,8 @@ impl Pool {
             idle,
             metrics,
             connector: Connector::default(),
+            journal: OnceLock::new(),
+            leftovers: Leftovers::new(),
             streams: DashMap::new(),
             turns: Mutex::default(),
             phase: watch::Sender::new(Phase::Open),

@@ -37,6 +37,8 @@ pub(super) struct Rooms {
 struct Member {
     place: Arc<Place>,
     source: Arc<Source>,
+    /// Whether it was told that the stream is up.
+    is_ready: bool,
 }
 
 struct Delivery {
@@ -48,6 +50,9 @@ struct Delivery {
 enum What {
     Ready(FullJid),
     Stanza(Framed),
+    Suspended(StreamEnd),
+    Resumed,
+    Reset(StreamEnd),
 }
 
 struct Delivering {
@@ -63,6 +68,9 @@ impl What {
                 let weight = stanza.bytes.len().max(SMALL);
                 (Mail::Stream(StreamMail::Stanza(stanza)), weight)
             }
+            Self::Suspended(why) => (Mail::Stream(StreamMail::Suspended(why)), SMALL),
+            Self::Resumed => (Mail::Stream(StreamMail::Resumed), SMALL),
+            Self::Reset(why) => (Mail::Stream(StreamMail::Reset(why)), SMALL),
         }
     }
 }
@@ -85,10 +93,10 @@ impl Rooms {
         let mut rooms = Vec::new();
         for (place, source) in self.shared.take_new() {
             rooms.push(place.room.clone());
-            if let Some(bound) = bound {
-                self.say_ready(Arc::clone(&place), bound);
-            }
-            self.members.insert(place.room.clone(), Member { place, source: Arc::new(source) });
+            self.members.insert(place.room.clone(), Member { place, source: Arc::new(source), is_ready: false });
+        }
+        if let Some(bound) = bound {
+            self.ready(bound);
         }
         rooms
     }
@@ -103,16 +111,45 @@ impl Rooms {
         gone
     }
 
-    /// Tells everybody that the stream is up.
+    /// Tells everybody who does not know that the stream is up.
     pub(super) fn ready(&mut self, bound: &FullJid) {
-        for place in self.places() {
-            self.say_ready(place, bound);
+        for member in self.members.values_mut().filter(|member| !member.is_ready) {
+            member.is_ready = true;
+            member.place.set_open(true);
+            let (place, what) = (Arc::clone(&member.place), What::Ready(bound.clone()));
+            self.waiting.push_back(Delivery { place, what });
         }
     }
 
-    fn say_ready(&mut self, place: Arc<Place>, bound: &FullJid) {
-        place.set_open(true);
-        self.waiting.push_back(Delivery { place, what: What::Ready(bound.clone()) });
+    /// Tells everybody who was told that the stream is up that its connection is gone.
+    pub(super) fn suspended(&mut self, why: &StreamEnd) {
+        self.tell_ready(&What::Suspended(why.clone()));
+    }
+
+    /// Takes those out who wait for the stream to come up and will not be waited with any longer. Returns their places.
+    pub(super) fn turn_away(&mut self, why: &StreamEnd) -> Vec<Arc<Place>> {
+        let newcomers = self.members.values().filter(|member| !member.is_ready);
+        let places: Vec<_> = newcomers.map(|member| Arc::clone(&member.place)).collect();
+        places.iter().filter_map(|place| self.expel(place, why.clone())).collect()
+    }
+
+    /// Tells them that it is back.
+    pub(super) fn resumed(&mut self) {
+        self.tell_ready(&What::Resumed);
+    }
+
+    /// Tells them that the server has lost the stream. They wait for another like newcomers.
+    pub(super) fn reset(&mut self, why: &StreamEnd) {
+        self.tell_ready(&What::Reset(why.clone()));
+        for member in self.members.values_mut() {
+            member.is_ready = false;
+            member.place.take_occupant();
+        }
+    }
+
+    fn tell_ready(&mut self, what: &What) {
+        let ready = self.members.values().filter(|member| member.is_ready);
+        self.waiting.extend(ready.map(|m| Delivery { place: Arc::clone(&m.place), what: what.clone() }));
     }
 
     /// Queues a stanza for a room that has a use for it. What is queued is bounded by what one read can bring.

@@ -1,6 +1,7 @@
 //! What the configuration says to the XMPP driver, checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jid::BareJid;
 use mucfocus_core::room::io::AccountKey;
@@ -35,6 +36,8 @@ pub enum Tls {
 pub struct Account {
     /// Names it, or this user's share of it: who has the same key has the same stream.
     pub key: AccountKey,
+    /// Who acts under it: the address of record of the SIP user, by which the account is found again after a restart.
+    pub user: String,
     /// The account; of an anonymous one the domain.
     pub jid: BareJid,
     /// How he logs in.
@@ -78,4 +81,7 @@ pub struct Settings {
     pub node: String,
     /// Logins towards one server; `None` lifts the limit.
     pub logins: Option<Rate>,
+    /// How long a message is of use after it was sent (`timeouts.reflection`): after that its author has been told that nobody
+    /// knows what became of it, and it is not sent once more.
+    pub reflection: Duration,
 }

@@ -1,4 +1,5 @@
-//! The task of one stream: waits its turn, logs in, then moves stanzas between the socket and the rooms until the stream ends.
+//! The task of one stream: waits its turn, logs in, then moves stanzas between the socket and the rooms until the stream ends. When
+//! the connection breaks it makes another, if the server keeps the stream meanwhile.
 //!
 //! It is the only one that touches the socket. It reads while it writes, and stops reading while a room takes nothing, which
 //! stops the server and nobody else's stream; after five seconds the room has to go.
@@ -15,18 +16,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
+use super::connect::Connection;
 use super::encode::encode;
 use super::link::Link;
 use super::pool::{Phase, Pool};
 use super::rooms::Rooms;
-use super::settings::Account;
+use super::settings::{Account, Login};
+use super::turn::{Reconnection, take_turn};
 use crate::hub::mail::StreamEnd;
-use crate::observe::metrics::{Login, Metrics};
+use crate::observe::metrics::Login as Outcome;
 
 /// How long the last bytes may take to get out.
 const LAST_BYTES: Duration = Duration::from_secs(1);
-/// A login that waited longer for its turn is worth a line in the log.
-const NOTICEABLE: Duration = Duration::from_secs(1);
 /// Longer than any timer that is ever set.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -34,8 +35,8 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) {
     let rooms = Rooms::new(Arc::clone(&pool), account.key.clone(), Arc::clone(&shared));
     let phase = pool.phase();
-    let link = match log_in(&pool, &account, &shared, phase.clone()).await {
-        Ok(link) => link,
+    let (link, kept) = match log_in(&pool, &account, &shared, phase.clone()).await {
+        Ok(logged_in) => logged_in,
         Err(why) => {
             match &why {
                 StreamEnd::Lost(reason) => tracing::info!(account = %account.key, reason, "no XMPP stream"),
@@ -43,8 +44,8 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
             }
             let login = account.login.name();
             match &why {
-                StreamEnd::LoginRefused(_) => pool.metrics.xmpp_login(login, Login::Refused),
-                StreamEnd::Unreachable(_) => pool.metrics.xmpp_login(login, Login::Unreachable),
+                StreamEnd::LoginRefused(_) => pool.metrics.xmpp_login(login, Outcome::Refused),
+                StreamEnd::Unreachable(_) => pool.metrics.xmpp_login(login, Outcome::Unreachable),
                 // Nobody wanted it any more, or we go down: it was never tried.
                 StreamEnd::Lost(_) | StreamEnd::RoomTooSlow => {}
             }
@@ -58,46 +59,55 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
         link,
         queue,
         phase,
-        idle: pool.idle,
-        metrics: Arc::clone(&pool.metrics),
+        pool,
         idle_until: None,
         bound: None,
+        is_counted: false,
+        kept,
+        reconnection: None,
         closing: Closing::No,
     };
     task.run().await;
 }
 
 async fn log_in(
-    pool: &Pool,
+    pool: &Arc<Pool>,
     account: &Account,
     shared: &Shared,
     mut phase: watch::Receiver<Phase>,
-) -> Result<Link, StreamEnd> {
+) -> Result<(Link, Option<FullJid>), StreamEnd> {
     let waiting = AtomicBool::new(true);
-    let io = tokio::select! {
+    let connection = tokio::select! {
         biased;
         _ = phase.wait_for(|phase| *phase != Phase::Open) => return Err(going_down()),
         () = deserted(shared, &waiting) => return Err(StreamEnd::Lost("not needed any more".to_owned())),
-        io = async {
+        connection = async {
+            pool.end_leftovers_of(&account.key).await;
             take_turn(pool, account).await;
             waiting.store(false, Ordering::Relaxed);
             pool.connector.login(account).await
-        } => io?,
+        } => connection?,
     };
     let token: u64 = rand::random();
-    let mut link = Link::new(io, Machine::new(format!("{}-{token:016x}", pool.settings.node)));
-    link.handle(Input::Start);
-    Ok(link)
+    let resource = format!("{}-{token:016x}", pool.settings.node);
+    let kept = connection.resumable.then(|| keep(pool, account, &resource)).flatten();
+    let mut link = Link::new(connection.io, Machine::new(resource, pool.settings.reflection));
+    link.handle(Input::Start { resumable: kept.is_some() });
+    Ok((link, kept))
 }
 
-/// Waits until the server may be asked for one more login (`limits.xmpp_logins`).
-async fn take_turn(pool: &Pool, account: &Account) {
-    let Some(turns) = pool.turns(&account.server, account.jid.domain().as_str()) else { return };
-    let started = Instant::now();
-    turns.take().await;
-    if started.elapsed() > NOTICEABLE {
-        let waited = started.elapsed().as_millis();
-        tracing::info!(account = %account.key, waited_ms = waited, "a login waited for its turn: limits.xmpp_logins");
+/// Makes sure that a stream which the server will keep when its connection breaks is known to a process that comes after this
+/// one. Returns its JID, if it may be kept.
+fn keep(pool: &Pool, account: &Account, resource: &str) -> Option<FullJid> {
+    // A login without a name gives another account each time, and streams are resumed by their accounts alone.
+    let journal = pool.journal.get().filter(|_| !matches!(account.login, Login::Anonymous))?;
+    let jid = account.jid.with_resource_str(resource).ok()?;
+    match journal.note(&account.user, &jid) {
+        Ok(()) => Some(jid),
+        Err(error) => {
+            tracing::warn!(account = %account.key, %error, "a stream will not be resumed, since its journal cannot be written");
+            None
+        }
     }
 }
 
@@ -113,17 +123,22 @@ fn going_down() -> StreamEnd {
 }
 
 struct Task {
-    metrics: Arc<Metrics>,
+    pool: Arc<Pool>,
     account: Account,
     shared: Arc<Shared>,
     rooms: Rooms,
     link: Link,
     queue: mpsc::Receiver<Outgoing>,
     phase: watch::Receiver<Phase>,
-    idle: Duration,
     /// When to close, while nobody is here.
     idle_until: Option<Instant>,
     bound: Option<FullJid>,
+    /// Whether it counts among the streams that are up.
+    is_counted: bool,
+    /// What the journal knows the stream as.
+    kept: Option<FullJid>,
+    /// While there is no connection.
+    reconnection: Option<Reconnection>,
     closing: Closing,
 }
 
@@ -146,9 +161,7 @@ impl Task {
             }
             why => tracing::warn!(account = %self.account.key, reason = %why, "XMPP stream lost"),
         }
-        if self.bound.is_some() {
-            self.metrics.xmpp_streams.dec();
-        }
+        self.count(false);
         self.rooms.end(why);
         let _ = timeout(LAST_BYTES, self.link.shutdown()).await;
     }
@@ -158,6 +171,7 @@ impl Task {
         self.update_rooms();
         loop {
             if let Some(fault) = self.settle() {
+                self.strike(&fault);
                 self.rooms.hand_out_the_rest().await;
                 return end_of(fault);
             }
@@ -165,7 +179,7 @@ impl Task {
             if timer.is_elapsed() || deadline < timer.deadline() {
                 timer.as_mut().reset(deadline); // later deadlines wait until it fires, which is cheaper
             }
-            let (reads, writes) = (!self.rooms.is_waiting(), self.bound.is_some() && self.link.has_room());
+            let (reads, writes) = (!self.rooms.is_waiting(), self.link.has_room());
             tokio::select! {
                 moved = poll_fn(|cx| self.link.poll(cx, reads)) => if let Err(error) = moved {
                     self.link.handle(Input::Disconnected(error.to_string()));
@@ -176,6 +190,7 @@ impl Task {
                 },
                 () = self.shared.changed(), if self.closing == Closing::No => self.update_rooms(),
                 () = &mut timer => self.time_out(),
+                result = reconnected(&mut self.reconnection) => self.reconnected(result),
                 Ok(()) = self.phase.changed() => if self.change_phase() == Phase::Aborting {
                     return going_down();
                 },
@@ -188,17 +203,14 @@ impl Task {
         let mut fault = None;
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Bound(jid) => {
-                    tracing::info!(account = %self.account.key, jid = %jid, "XMPP stream up");
-                    self.metrics.xmpp_login(self.account.login.name(), Login::Ok);
-                    self.metrics.xmpp_streams.inc();
-                    self.rooms.ready(&jid);
-                    self.bound = Some(jid);
-                }
+                Output::Bound(jid) => self.bound(jid),
                 Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza),
                 Output::Ignored(ignored) => self.log(&ignored),
+                Output::Suspended(why) => self.suspended(why),
+                Output::Resumed => self.resumed(),
+                Output::Reset(why) => self.reset(why),
                 Output::Ended(why) => fault = Some(why),
-                Output::Write(_) => {}
+                Output::Write(_) | Output::Send(_) | Output::Settled(_) => {} // the link's
             }
         }
         while let Some(place) = self.rooms.deliver() {
@@ -212,10 +224,106 @@ impl Task {
         fault
     }
 
+    fn bound(&mut self, jid: FullJid) {
+        tracing::info!(account = %self.account.key, jid = %jid, "XMPP stream up");
+        self.pool.metrics.xmpp_login(self.account.login.name(), Outcome::Ok);
+        if let Some(kept) = self.kept.take_if(|kept| *kept != jid)
+            && let Some(journal) = self.pool.journal.get()
+        {
+            // The server had its own idea. What goes wrong here the next process will find out.
+            let _ = journal.note(&self.account.user, &jid);
+            journal.strike(&kept);
+            self.kept = Some(jid.clone());
+        }
+        self.reconnection = None;
+        self.count(true);
+        self.rooms.ready(&jid);
+        self.bound = Some(jid);
+    }
+
+    fn suspended(&mut self, fault: StreamFault) {
+        self.link.disconnect();
+        self.count(false);
+        if self.is_not_worth_it() {
+            return self.link.handle(Input::GivenUp(fault.to_string()));
+        }
+        match &mut self.reconnection {
+            Some(reconnection) => reconnection.again(),
+            None => {
+                tracing::info!(account = %self.account.key, reason = %fault, "XMPP stream without a connection");
+                self.rooms.suspended(&end_of(fault));
+                self.reconnection = Some(Reconnection::new(Arc::clone(&self.pool), self.account.clone()));
+            }
+        }
+    }
+
+    /// Whether nobody is here, and nobody has to be sent out of a room.
+    fn is_not_worth_it(&self) -> bool {
+        self.rooms.is_empty() && self.link.is_settled() && self.shared.close_if_deserted()
+    }
+
+    fn reconnected(&mut self, result: Result<Connection, StreamEnd>) {
+        match result {
+            Ok(connection) => {
+                self.link.connect(connection.io);
+                self.link.handle(Input::Reconnected { resumable: connection.resumable });
+            }
+            Err(StreamEnd::LoginRefused(why)) => self.link.handle(Input::GivenUp(why)),
+            Err(why) => {
+                tracing::debug!(account = %self.account.key, reason = %why, "no other connection for an XMPP stream");
+                if let Some(reconnection) = &mut self.reconnection {
+                    reconnection.again();
+                }
+                // Who calls now hears of it as he would from a stream of his own.
+                for place in self.rooms.turn_away(&why) {
+                    self.leave(&place);
+                }
+            }
+        }
+    }
+
+    fn resumed(&mut self) {
+        tracing::info!(account = %self.account.key, "XMPP stream resumed");
+        self.reconnection = None;
+        self.count(true);
+        self.rooms.resumed();
+        if let Some(bound) = &self.bound {
+            self.rooms.ready(bound);
+        }
+        if self.closing == Closing::Said {
+            self.closing = Closing::Draining; // it was not heard
+        }
+    }
+
+    fn reset(&mut self, fault: StreamFault) {
+        tracing::warn!(account = %self.account.key, reason = %fault, "the XMPP server has lost a stream; another takes its place");
+        self.rooms.reset(&end_of(fault));
+        self.bound = None;
+    }
+
+    fn count(&mut self, is_up: bool) {
+        if std::mem::replace(&mut self.is_counted, is_up) != is_up {
+            let streams = &self.pool.metrics.xmpp_streams;
+            if is_up {
+                streams.inc()
+            } else {
+                streams.dec()
+            };
+        }
+    }
+
+    /// The stream is over, so the server does not keep it; unless it was closed and the server has not said that it heard that.
+    fn strike(&self, fault: &StreamFault) {
+        let is_over = self.closing == Closing::No || *fault == StreamFault::Closed;
+        if let (Some(kept), Some(journal)) = (self.kept.as_ref().filter(|_| is_over), self.pool.journal.get()) {
+            journal.strike(kept);
+        }
+    }
+
     fn log(&self, ignored: &Ignored) {
         match ignored {
             Ignored::Skipped(skipped) => {
-                self.metrics.xmpp_stanza_skipped("unfit");
+                self.pool.metrics.xmpp_stanza_skipped("unfit");
                 // At debug, since any occupant can fill a log with it.
                 tracing::debug!(account = %self.account.key, from = skipped.from.as_deref(), reason = %skipped.why, "stanza skipped");
             }
@@ -237,11 +345,15 @@ impl Task {
         for place in self.rooms.dismiss() {
             self.leave(&place);
         }
-        for room in self.rooms.admit(self.bound.as_ref()) {
+        let bound = self.bound.as_ref().filter(|_| self.reconnection.is_none());
+        for room in self.rooms.admit(bound) {
             self.link.handle(Input::Enter(room));
+            if let Some(reconnection) = &mut self.reconnection {
+                reconnection.hurry();
+            }
         }
         let deserted = self.rooms.is_empty() && self.shared.is_deserted();
-        self.idle_until = deserted.then(|| self.idle_until.unwrap_or_else(|| Instant::now() + self.idle));
+        self.idle_until = deserted.then(|| self.idle_until.unwrap_or_else(|| Instant::now() + self.pool.idle));
     }
 
     /// A room has gone from here: what it queued goes out, and if it is still in its MUC it leaves.
@@ -256,7 +368,7 @@ impl Task {
         }
         let Some(occupant) = place.take_occupant() else { return };
         if let Ok(stanza) = encode(&OutStanza::Leave { occupant, status: None }) {
-            self.link.push_own(&stanza);
+            self.link.push_own(stanza);
         }
     }
 
@@ -271,6 +383,9 @@ impl Task {
             self.idle_until = None;
             if self.shared.close_if_deserted() {
                 self.close();
+            }
+            if self.reconnection.is_some() && self.link.is_settled() {
+                self.link.handle(Input::GivenUp("nobody needs it any more".to_owned()));
             }
         }
     }
@@ -295,6 +410,14 @@ impl Task {
         while let Ok(queued) = self.queue.try_recv() {
             self.link.push(queued);
         }
+    }
+}
+
+/// What came of the attempt to get another connection; nothing while there is none to be made.
+async fn reconnected(reconnection: &mut Option<Reconnection>) -> Result<Connection, StreamEnd> {
+    match reconnection {
+        Some(reconnection) => reconnection.result().await,
+        None => std::future::pending().await,
     }
 }
 

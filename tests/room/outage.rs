@@ -49,11 +49,12 @@ async fn what_is_said_during_an_outage_is_said_afterwards() {
 #[on_both_servers]
 async fn what_waits_too_long_is_408_and_the_call_goes_on() {
     let mut stage = Stage::set().await;
+    let list = stage.romeo.watches().await;
     stage.world.server.kill();
     assert_eq!(stage.romeo.says("anybody?").await.code(), Some(408), "timeouts.reflection is 3 s here");
     assert!(!stage.romeo.call().has_ended());
+    list.until("out of reach", |r| r.active == Some(false)).await; // which takes five seconds to show
     stage.world.server.restart().await;
-    let list = stage.romeo.watches().await;
     list.until("back again", |r| r.active == Some(true) && r.users.contains_key("Romeo")).await;
     assert_eq!(stage.romeo.says("at last").await.code(), Some(200));
 }

@@ -28,7 +28,13 @@ const NEW: &str = "Arise, fair sun, and kill the envious moon.";
 
 fn with_login(jid: &str, login: Login, server: &Server) -> Account {
     let jid = BareJid::new(jid).expect("a JID");
-    Account { key: AccountKey::named(&jid), jid, login, server: account("x", server.address()).server }
+    Account {
+        key: AccountKey::named(&jid),
+        user: String::new(),
+        jid,
+        login,
+        server: account("x", server.address()).server,
+    }
 }
 
 fn minting(user: &str, secret: &str, server: &Server) -> Account {

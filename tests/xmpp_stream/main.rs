@@ -5,5 +5,6 @@
 mod hostile_server;
 mod logins;
 mod real_server;
+mod resumption;
 mod room;
 mod speech;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jid::{BareJid, FullJid};
 use mucfocus::hub::mail::{Mail, StreamEnd, StreamMail};
@@ -20,13 +21,14 @@ pub(crate) const HOST: &str = "xmpp.test";
 pub(crate) const PASSWORD: &str = "verona";
 
 pub(crate) fn settings() -> Settings {
-    Settings { node: "focus1".into(), logins: None }
+    Settings { node: "focus1".into(), logins: None, reflection: Duration::from_secs(25) }
 }
 
 pub(crate) fn account(user: &str, address: SocketAddr) -> Account {
     let server = Server { address: Some((address.ip().to_string(), address.port())), tls: Tls::Off, ca_file: None };
     let jid = BareJid::new(&format!("{user}@{HOST}")).expect("a JID");
-    Account { key: AccountKey::named(&jid), jid, login: Login::Password(SecretString::from(PASSWORD)), server }
+    let user = format!("sip:{user}@sip.test");
+    Account { key: AccountKey::named(&jid), user, jid, login: Login::Password(SecretString::from(PASSWORD)), server }
 }
 
 /// What a room has of one stream.
@@ -83,6 +85,7 @@ impl Room {
                         return found;
                     }
                 }
+                StreamMail::Suspended(_) | StreamMail::Resumed => {} // nobody need know
                 other => panic!("not a stanza: {other:?}"),
             }
         }
@@ -96,7 +99,7 @@ impl Room {
         self.jid.with_resource_str(nick).expect("a nickname")
     }
 
-    async fn enter(&mut self, nick: &str) {
+    pub(crate) async fn enter(&mut self, nick: &str) {
         self.send(&OutStanza::Join { occupant: self.occupant(nick), id: "join".into(), password: None, history: 0 });
         self.stanza(|stanza| match stanza {
             Stanza::Presence(Presence { muc: Some(muc), .. }) => muc.has(110).then_some(()),

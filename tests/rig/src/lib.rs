@@ -34,6 +34,7 @@ pub mod mucfocus;
 pub mod openssl;
 pub mod process;
 pub mod prosody;
+pub mod proxy;
 pub mod roster;
 pub mod server;
 pub mod sip;

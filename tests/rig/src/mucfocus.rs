@@ -147,6 +147,7 @@ async fn serve(binary: &Path, directory: &Path) -> (Running, Ready) {
     let (log, out) = (directory.join("stderr"), directory.join("stdout"));
     let mut command = Command::new(binary);
     command.arg("serve").arg("--config").arg(directory.join("config.toml"));
+    command.env("STATE_DIRECTORY", directory.join("state"));
     command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(append(&log));
     let mut running = Running::start("mucfocus", &mut command, log.clone());
     let look = || {

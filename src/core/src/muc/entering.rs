@@ -59,15 +59,21 @@ impl<T: Clone> Membership<T> {
             self.give_up_all(out);
             return out.push(Event::Refused(end.into()));
         }
+        self.leave_stream(&end, until);
+        out.push(Event::Stranded(end));
+    }
+
+    /// Back to where a stream is awaited.
+    pub(super) fn leave_stream(&mut self, end: &StreamEnd, until: Instant) {
         self.remember_nickname();
         self.phase = Phase::Connecting;
         self.description = None;
+        let suspended_until = self.suspended.take().map(|suspension| suspension.until);
         match (&self.stranded, &mut self.reentry_deadline) {
             (Some(_), Some(_)) => {} // the patience is for all of it
-            (_, deadline) => *deadline = Some(until),
+            (_, deadline) => *deadline = Some(suspended_until.unwrap_or(until)),
         }
         self.stranded = Some(end.clone());
-        out.push(Event::Stranded(end));
     }
 
     /// Tries once to get back in, without anybody noticing; what was under way stays awaited until its deadline.

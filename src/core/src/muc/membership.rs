@@ -13,6 +13,7 @@ use super::pinging::Pinging;
 use super::reflections::Reflections;
 use super::renaming::Renaming;
 use super::speaking::Utterance;
+use super::suspension::Suspension;
 use super::{JoinRefusal, Removal, StreamEnd};
 use crate::env::Env;
 use crate::stanza::{Decline, DiscoInfo, Message, OutStanza, Password, Stanza, StanzaError};
@@ -43,6 +44,8 @@ pub struct Membership<T> {
     pub(super) reentry_deadline: Option<Instant>,
     /// Why the way back in begins with another stream.
     pub(super) stranded: Option<StreamEnd>,
+    /// The connection of the stream is gone, and may be resumed.
+    pub(super) suspended: Option<Suspension>,
     /// Whether there was a way back in, so that more than one join was sent.
     pub(super) has_reentered: bool,
     /// The question about the room itself that has no answer yet.
@@ -106,6 +109,8 @@ pub enum Event<T> {
     WithinReach,
     /// The stream is gone while we were inside. [`Membership::stream_ready`] leads back in.
     Stranded(StreamEnd),
+    /// The server has lost the stream while we were inside. Another one is coming; [`Membership::stream_ready`] leads back in.
+    Reset(StreamEnd),
     /// What was said to everybody with this ticket is in the room, in these words and under these names.
     Reflected(T, Arc<Message>, Ids),
     /// What was to be done with this ticket is done, or not and why.
@@ -154,6 +159,7 @@ impl<T: Clone> Membership<T> {
             pinging: Pinging::new(),
             reentry_deadline: None,
             stranded: None,
+            suspended: None,
             has_reentered: false,
             description: None,
             quiet_until: None,
@@ -242,6 +248,7 @@ impl<T: Clone> Membership<T> {
             self.errands.next_deadline(),
             self.renaming.deadline(),
             self.reentry_deadline,
+            self.suspended.as_ref().map(|suspension| suspension.until),
             self.ping_deadline(),
             unsent,
         ];
@@ -264,8 +271,9 @@ impl<T: Clone> Membership<T> {
         self.expire_renaming(env, out);
         if self.reentry_deadline.is_some_and(|at| at <= now) {
             let removal = self.stranded.take().map_or(Removal::Technical, Removal::StreamLost);
-            self.removed(removal, out);
+            return self.removed(removal, out);
         }
+        self.expire_suspension(now, out);
         self.ping_timeout(env, out);
     }
 
@@ -280,7 +288,7 @@ impl<T: Clone> Membership<T> {
     }
 
     pub(super) fn give_up_all(&mut self, out: &mut Vec<Event<T>>) {
-        (self.reentry_deadline, self.stranded) = (None, None);
+        (self.reentry_deadline, self.stranded, self.suspended) = (None, None, None);
         let under_way = self.reflections.drain().chain(self.errands.drain()).chain(self.unsent.drain(..));
         out.extend(under_way.map(|utterance| Event::Overdue(utterance.ticket)));
         out.extend(self.renaming.drain().map(Event::Overdue));

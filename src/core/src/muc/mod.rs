@@ -9,6 +9,7 @@ pub mod reflections;
 mod removal;
 mod renaming;
 mod speaking;
+mod suspension;
 
 pub use entering::JoinRefusal;
 pub use hearing::{Heard, Ids, Seen, SeenState, Utterance};

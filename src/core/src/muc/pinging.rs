@@ -77,6 +77,13 @@ impl Pinging {
         matches!(&self.state, State::Asked { id: ours, .. } if ours == id)
     }
 
+    /// The stream had no connection until now: an answer may come yet.
+    pub(super) fn wait_on(&mut self, now: Instant) {
+        if let State::Asked { until, .. } = &mut self.state {
+            *until = now + PATIENCE;
+        }
+    }
+
     const fn due(&self) -> Instant {
         match &self.state {
             State::Listening { look_at: at } | State::Asked { until: at, .. } | State::Waiting { until: at } => *at,
@@ -92,11 +99,11 @@ impl<T: Clone> Membership<T> {
 
     /// When there is something to do about it.
     pub(super) fn ping_deadline(&self) -> Option<Instant> {
-        self.is_inside().then(|| self.pinging.due())
+        self.is_live().then(|| self.pinging.due())
     }
 
     pub(super) fn ping_timeout(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
-        if !self.is_inside() || self.pinging.due() > env.now {
+        if !self.is_live() || self.pinging.due() > env.now {
             return;
         }
         match self.pinging.state {

@@ -100,7 +100,10 @@ impl<T: Clone> Membership<T> {
         let presence = env.token();
         // On the way back in, it is what we come back as.
         let instead_of = if self.is_inside() {
-            out.push(Event::Send(OutStanza::Rename { occupant: wanted.clone(), id: presence.clone() }));
+            // Without a connection it waits: it must not happen when its author has been told that it did not.
+            if self.is_live() {
+                out.push(Event::Send(OutStanza::Rename { occupant: wanted.clone(), id: presence.clone() }));
+            }
             None
         } else {
             Some(core::mem::replace(&mut self.wishes.nickname, wanted.resource().to_string()))
@@ -110,7 +113,8 @@ impl<T: Clone> Membership<T> {
             Some(Change { ticket, wish, attempt, presence, wanted, deadline, announced: false, instead_of });
     }
 
-    /// We are inside again, perhaps under the name that is to go: the change is asked for once more (GC-NICK-09).
+    /// We are inside again, perhaps under the name that is to go, or have a connection again: the change is asked for once more
+    /// (GC-NICK-09).
     pub(super) fn resume_renaming(&mut self, out: &mut Vec<Event<T>>) {
         if let (Phase::Inside { occupant, .. }, Some(change)) = (&self.phase, &self.renaming.current)
             && *occupant != change.wanted

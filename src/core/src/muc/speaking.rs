@@ -100,7 +100,7 @@ impl<T: Clone> Membership<T> {
 
     /// Tells the room what its author is doing. Nobody is told what became of that.
     pub fn show(&mut self, env: &mut Env<'_>, state: ChatState, out: &mut Vec<Event<T>>) {
-        if self.is_inside() {
+        if self.is_live() {
             out.push(Event::Send(OutStanza::ChatState { room: self.muc.clone(), id: env.token(), state }));
         }
     }
@@ -126,7 +126,7 @@ impl<T: Clone> Membership<T> {
     }
 
     fn utter(&mut self, env: &mut Env<'_>, utterance: Utterance<T>, out: &mut Vec<Event<T>>) {
-        if self.is_returning() {
+        if self.is_returning() || self.suspended.is_some() {
             return self.unsent.push_back(utterance);
         }
         let (room, deadline) = (self.muc.clone(), utterance.deadline);

@@ -224,5 +224,6 @@ impl Room {
         self.moved = true;
         self.timers.clear(Timer::Membership(member));
         self.timers.clear(Timer::Reattach(member));
+        self.timers.clear(Timer::Suspended(member));
     }
 }

@@ -128,6 +128,12 @@ pub enum Input {
         /// Its id.
         id: String,
     },
+    /// The connection of the membership's stream is gone, and may come back.
+    StreamSuspended(MembershipId, StreamEnd),
+    /// It came back, and nothing is lost.
+    StreamResumed(MembershipId),
+    /// The server has lost the membership's stream. Another one is coming, of which [`Input::StreamReady`] tells.
+    StreamReset(MembershipId, StreamEnd),
     /// The membership's stream is gone.
     StreamEnded(MembershipId, StreamEnd),
     /// Somebody wants to watch the room.

@@ -105,6 +105,8 @@ enum Timer {
     Membership(MembershipId),
     /// Its stream is tried once more.
     Reattach(MembershipId),
+    /// The connection of its stream has been gone for so long that others notice.
+    Suspended(MembershipId),
     /// The client had time enough to subscribe: if it has not, its user is told what he is called.
     Introduction(LegId),
     /// Nobody observes the room, or one has for long enough.
@@ -279,6 +281,9 @@ impl Room {
             Input::Unsendable { membership, id } => {
                 self.with_member(env, membership, |m, _, out| m.unsendable(&id, out));
             }
+            Input::StreamSuspended(member, why) => self.stream_suspended(env, member, why),
+            Input::StreamResumed(member) => self.stream_resumed(env, member),
+            Input::StreamReset(member, why) => self.stream_reset(env, member, why),
             Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
             Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, watch),
             Input::Refreshed(id, expires) => self.refreshed(env, id, expires),
@@ -327,6 +332,7 @@ impl Room {
                 Timer::Leg(leg) => self.leg_timeout(env, leg),
                 Timer::Membership(member) => self.with_member(env, member, Membership::handle_timeout),
                 Timer::Reattach(member) => self.reattach(member),
+                Timer::Suspended(member) => self.goes_dark(env, member),
                 Timer::Introduction(leg) => self.introduce(env, leg),
                 Timer::Observer => self.observe(env),
                 Timer::Doubt => self.resolve_doubt(env),
@@ -430,6 +436,7 @@ impl Room {
                 muc::Event::OutOfReach => self.out_of_reach(id),
                 muc::Event::WithinReach => self.within_reach(env, id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),
+                muc::Event::Reset(end) => self.reset(env, id, &end),
                 muc::Event::Reflected(said, message, ids) => self.reflected(env, id, said, &message, &ids),
                 muc::Event::Spoken { message, earlier } => self.spoken(env, id, &message, earlier),
                 muc::Event::Concluded(said, result) => self.concluded(env, said, result),

@@ -117,7 +117,7 @@ impl Room {
         if self.observer.is_gathering() && !self.observer.waits_in_vain() {
             return self.timers.set(Timer::Observer, env.now + ANSWER); // it is being answered
         }
-        let inside = || self.members.iter().filter(|(_, m)| m.membership.is_inside()).map(|(id, _)| *id);
+        let inside = || self.members.iter().filter(|(_, m)| m.membership.is_live()).map(|(id, _)| *id);
         let next = inside().find(|id| Some(*id) > now).or_else(|| inside().next());
         match next {
             Some(next) if Some(next) != now => self.take_over(env, next),
@@ -194,7 +194,7 @@ impl Room {
         }
     }
 
-    fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
+    pub(super) fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
         let (before, join) = (self.observer.eyes(), env.token());
         self.observer.look_again(member, join.clone());
         self.lag = None;
@@ -206,6 +206,11 @@ impl Room {
             // Whoever looked before may have been put out by the very change that nobody was told of then.
             m.ask_about_the_room(env, out);
         });
+    }
+
+    /// Whether a membership is inside and hears of the room.
+    pub(super) fn is_live(&self, member: MembershipId) -> bool {
+        self.members.get(&member).is_some_and(|m| m.membership.is_live())
     }
 
     /// Keeps what is derived of where a membership stands: under which nickname it is found, and what of the room its stream hands

@@ -1,18 +1,20 @@
 //! The XMPP server is away for a while: the legs stay, the watchers see it, and the way back in is tried until
-//! `timeouts.muc_outage` has passed (XM-18).
+//! `timeouts.muc_outage` has passed (XM-18). A connection that comes back at once nobody sees at all (XM-02).
 
 use core::time::Duration;
 
 use super::io::{MembershipId, Output, Trace};
 use super::{Room, Timer};
 use crate::env::Env;
-use crate::muc::StreamEnd;
+use crate::muc::{Membership, StreamEnd};
 use crate::xmpp_stream::interest::Interest;
 
 /// How long after the first failure the stream is tried again; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// And no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a stream may be without a connection before somebody else looks in its place, and the watchers are told.
+const NOTICED: Duration = Duration::from_secs(5);
 
 impl Room {
     pub(super) fn stream_ended(&mut self, env: &mut Env<'_>, member: MembershipId, end: StreamEnd) {
@@ -20,28 +22,75 @@ impl Room {
         self.with_member(env, member, |m, _, out| m.stream_ended(end, until, out));
     }
 
+    /// The connection of a stream is gone: nobody notices, if it comes back soon.
+    pub(super) fn stream_suspended(&mut self, env: &mut Env<'_>, member: MembershipId, why: StreamEnd) {
+        let until = env.now + self.settings.timeouts.muc_outage;
+        self.with_member(env, member, |m, _, _| m.stream_suspended(why, until));
+        let Some(m) = self.members.get_mut(&member) else { return };
+        if m.membership.is_inside() && !m.membership.is_live() {
+            m.lost_at.get_or_insert(env.now);
+            self.timers.set(Timer::Suspended(member), env.now + NOTICED);
+        }
+    }
+
+    pub(super) fn stream_resumed(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.timers.clear(Timer::Suspended(member));
+        self.with_member(env, member, Membership::stream_resumed);
+        let Some(m) = self.members.get_mut(&member).filter(|m| m.membership.is_live()) else { return };
+        m.lost_at = None;
+        self.moved = true;
+        self.roster.describe(|about| about.unreachable = false);
+        let is_observed = self.observer.eyes().is_some_and(|eyes| self.is_live(eyes));
+        if !is_observed {
+            self.take_over(env, member);
+        }
+    }
+
+    pub(super) fn stream_reset(&mut self, env: &mut Env<'_>, member: MembershipId, why: StreamEnd) {
+        let until = env.now + self.settings.timeouts.muc_outage;
+        self.with_member(env, member, |m, _, out| m.stream_reset(why, until, out));
+    }
+
     /// A membership that was inside lost its stream.
     pub(super) fn stranded(&mut self, env: &mut Env<'_>, member: MembershipId, end: &StreamEnd) {
         self.out.push_back(Output::CloseStream(member));
-        self.moved = true;
-        self.looks_away(env, member);
-        let nobody_is_inside = !self.members.values().any(|m| m.membership.is_inside());
-        if nobody_is_inside {
-            self.roster.describe(|about| about.unreachable = true);
-        }
+        self.goes_dark(env, member);
         let Some(m) = self.members.get_mut(&member) else { return };
         m.is_attached = false;
-        m.lost_at.get_or_insert(env.now);
         let is_first = m.failures == 0;
         let doubled = FIRST_PAUSE.saturating_mul(1 << m.failures.min(5)).min(LONGEST_PAUSE);
         m.failures = m.failures.saturating_add(1);
         // Between half and all of it, so that the streams of a server that comes back do not all come at once.
         let share = u32::try_from(env.ids.next() & 0x3ff).unwrap_or(0);
         let pause = doubled / 2 + doubled / 2048 * share;
-        for leg in m.legs.clone() {
-            self.trace(leg, Trace::Stranded { why: alloc::format!("{end}"), retry: pause, is_first });
-        }
+        self.tell_of_loss(member, end, pause, is_first);
         self.timers.set(Timer::Reattach(member), env.now + pause);
+    }
+
+    /// A membership that was inside gets another stream.
+    pub(super) fn reset(&mut self, env: &mut Env<'_>, member: MembershipId, end: &StreamEnd) {
+        self.goes_dark(env, member);
+        self.tell_of_loss(member, end, Duration::ZERO, true);
+    }
+
+    /// A membership does not hear of the room any more, and that shows.
+    pub(super) fn goes_dark(&mut self, env: &mut Env<'_>, member: MembershipId) {
+        self.timers.clear(Timer::Suspended(member));
+        self.moved = true;
+        self.looks_away(env, member);
+        if !self.members.values().any(|m| m.membership.is_live()) {
+            self.roster.describe(|about| about.unreachable = true);
+        }
+        if let Some(m) = self.members.get_mut(&member) {
+            m.lost_at.get_or_insert(env.now);
+        }
+    }
+
+    fn tell_of_loss(&mut self, member: MembershipId, end: &StreamEnd, retry: Duration, is_first: bool) {
+        let legs = self.members.get(&member).map(|m| m.legs.clone()).unwrap_or_default();
+        for leg in legs {
+            self.trace(leg, Trace::Stranded { why: alloc::format!("{end}"), retry, is_first });
+        }
     }
 
     pub(super) fn reattach(&mut self, member: MembershipId) {

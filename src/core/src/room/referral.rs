@@ -59,7 +59,7 @@ impl Room {
     /// Only an occupant may refer (GC-INV-09); whether the room lets him is the room's to say.
     pub(super) fn referred(&mut self, env: &mut Env<'_>, id: ReferralId, referral: Referral) {
         let member = self.member_of(&referral.caller, referral.leg);
-        let Some(member) = member.filter(|m| self.is_inside(*m)) else {
+        let Some(member) = member.filter(|m| self.is_live(*m)) else {
             let why = match referral.action {
                 Action::Invite(_) => "Only who is in the room may invite others to it",
                 Action::Remove(_) => "Only who is in the room may remove others from it",

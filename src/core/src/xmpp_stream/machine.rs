@@ -1,8 +1,9 @@
-//! The life of one stream after login: bind, serve, close. Owns liveness and the answers to requests; knows which rooms there
-//! are, and nothing about what a room does.
+//! The life of one stream after login: bind, serve, survive its connections, close. Owns liveness and the answers to requests;
+//! knows which rooms there are, and nothing about what a room does.
 //!
-//! No presence is sent for the account itself, so that nobody's contacts see it online; and stream management is not asked for,
-//! so that a process that dies takes its occupants along.
+//! No presence is sent for the account itself, so that nobody's contacts see it online. When the connection breaks, the stream is
+//! resumed on another (XEP-0198), and nobody in any room notices. A stream that the server has given up, or that broke the rules,
+//! is not: the same stanza would break it again for ever.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -11,120 +12,36 @@ use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
-use jid::{BareJid, FullJid};
+use jid::BareJid;
 
 use super::answer;
-use super::framing::{Event, Framed, Framer, Skipped, Violation};
+use super::framing::{Event, Framed, Framer, Violation};
+pub use super::io::{Ignored, Input, Output, StreamFault};
+use super::management::{Management, Nonza, is_stanza};
 use crate::env::Env;
 use crate::time::Instant;
 
 /// Silence after which the server is asked whether it is there (XEP-0199 §4.2). Long enough to cost an idle stream nothing.
 pub const SILENCE: Duration = Duration::from_secs(30);
-/// How long it may take to say anything then; a stream is known to be dead after both.
+/// How long it may take to say anything then; a connection is known to be dead after both.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the server may take to bind a resource.
+/// How long the server may take to bind a resource, or to resume a stream.
 pub const BIND: Duration = Duration::from_secs(10);
 /// How long a stream that we closed waits for the server's end of it.
 pub const CLOSE: Duration = Duration::from_secs(2);
 
-/// What happens to a stream.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The stream is ours: the server has sent the features that follow login.
-    Start,
-    /// Bytes from the server.
-    Received(&'a [u8]),
-    /// The connection is gone, for this reason.
-    Disconnected(String),
-    /// Stanzas from this room are wanted.
-    Enter(BareJid),
-    /// They are not wanted any more.
-    Leave(&'a BareJid),
-    /// End the stream. Everything that was to be sent has been.
-    Close,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Send these bytes.
-    Write(Bytes),
-    /// The stream is up.
-    Bound(FullJid),
-    /// A room that is wanted, or one of its occupants, said this.
-    ToRoom {
-        /// The room.
-        room: BareJid,
-        /// What it said. Never a request.
-        stanza: Framed,
-    },
-    /// A stanza came that is nothing to anybody here.
-    Ignored(Ignored),
-    /// The stream is over. Nothing follows; what was to be written before should be tried, and then the connection closed.
-    Ended(StreamFault),
-}
-
-/// Why a stanza is nothing to anybody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
-    /// From somebody who is not in a room that is wanted, or from nobody.
-    NotARoom {
-        /// `from`, if there was one.
-        from: Option<String>,
-    },
-    /// Neither message, presence nor iq.
-    NotAStanza {
-        /// The name of the element.
-        name: String,
-    },
-    /// Before the stream was up, or while it was being closed.
-    NotUp,
-    /// Beyond the limits of the framer.
-    Skipped(Skipped),
-}
-
-/// Why a stream is over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StreamFault {
-    /// We closed it.
-    #[error("closed")]
-    Closed,
-    /// The server closed it with an error (RFC 6120 §4.9.3).
-    #[error("the server ended the stream: {condition}{}{}", if text.is_empty() { "" } else { ": " }, text)]
-    ServerError {
-        /// The defined condition, `conflict` for instance.
-        condition: String,
-        /// Its text; empty if there is none.
-        text: String,
-    },
-    /// The server closed it without a word.
-    #[error("the server ended the stream")]
-    ClosedByServer,
-    /// The connection is gone.
-    #[error("the connection is gone: {0}")]
-    Disconnected(String),
-    /// The server broke the rules of XML streams.
-    #[error(transparent)]
-    Violation(#[from] Violation),
-    /// The server has been silent for [`SILENCE`] and [`PATIENCE`].
-    #[error("the server does not answer")]
-    Silent,
-    /// The server does not let us bind a resource.
-    #[error("the server refused to bind a resource: {0}")]
-    BindRefused(String),
-    /// The server does not answer to that within [`BIND`].
-    #[error("the server did not bind a resource in time")]
-    BindTimeout,
-}
-
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Before [`Input::Start`].
     New,
     /// Waiting for the answer to the request with this id.
     Binding { id: String, until: Instant },
     /// Up. Anything from the server counts as a sign of life.
     Up(Liveness),
+    /// The connection is gone; at this moment the server forgets the stream.
+    Suspended { until: Instant, why: StreamFault },
+    /// There is another connection, and the server has been asked to go on there.
+    Resuming { asked_until: Instant, until: Instant, why: StreamFault },
     /// We said `</stream:stream>` and wait for the server's.
     Closing { until: Instant },
     /// [`Output::Ended`] is out.
@@ -132,39 +49,67 @@ enum State {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Liveness {
+pub(super) enum Liveness {
     /// Heard from the server; silent until this moment.
     QuietUntil(Instant),
-    /// A ping is out; dead at this moment.
-    Asked { id: String, until: Instant },
+    /// A question is out, a ping with this id for one; dead at this moment.
+    Asked { id: Option<String>, until: Instant },
 }
 
 /// One stream after login.
 #[derive(Debug)]
 pub struct Machine {
-    state: State,
+    pub(super) state: State,
     resource: String,
-    framer: Framer,
+    /// How long a message is of use after it was sent.
+    pub(super) patience: Duration,
+    pub(super) resumable: bool,
+    pub(super) framer: Framer,
+    pub(super) management: Management,
+    /// What was to be sent before the stream was up.
+    waiting: VecDeque<Bytes>,
+    /// Whether there is place for answers to the requests of others.
+    may_answer: bool,
     /// Keyed by the JID as the server writes it, which needs no parser to be found again.
     rooms: BTreeMap<String, BareJid>,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Machine {
-    /// A stream that will ask for `resource`; the server may assign another.
+    /// A stream that will ask for `resource`; the server may assign another. A message that was sent longer than `patience` ago is
+    /// not sent once more when the stream is resumed.
     #[must_use]
-    pub fn new(resource: String) -> Self {
-        Self { state: State::New, resource, framer: Framer::new(), rooms: BTreeMap::new(), outputs: VecDeque::new() }
+    pub fn new(resource: String, patience: Duration) -> Self {
+        Self {
+            state: State::New,
+            resource,
+            patience,
+            resumable: false,
+            framer: Framer::new(),
+            management: Management::default(),
+            waiting: VecDeque::new(),
+            may_answer: true,
+            rooms: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes an input; the outputs are drained after it.
     pub fn handle(&mut self, env: &mut Env<'_>, input: Input<'_>) {
         match input {
             _ if self.state == State::Over => {}
-            Input::Start => self.bind(env),
-            Input::Received(bytes) => self.receive(env.now, bytes),
-            Input::Disconnected(_) if matches!(self.state, State::Closing { .. }) => self.end(StreamFault::Closed),
-            Input::Disconnected(why) => self.end(StreamFault::Disconnected(why)),
+            Input::Start { resumable } => {
+                self.resumable = resumable;
+                self.bind(env);
+            }
+            Input::Received(bytes) => self.receive(env, bytes),
+            Input::Send(stanza) => self.send(env.now, stanza, false),
+            Input::Disconnected(_) if matches!(self.state, State::Closing { .. }) && self.management.is_settled() => {
+                self.end(StreamFault::Closed);
+            }
+            Input::Disconnected(why) => self.lose(env.now, StreamFault::Disconnected(why)),
+            Input::Reconnected { resumable } => self.reconnected(env, resumable),
+            Input::GivenUp(why) => self.end(StreamFault::Disconnected(why)),
             Input::Enter(room) => {
                 self.rooms.insert(room.as_str().to_owned(), room);
             }
@@ -173,6 +118,11 @@ impl Machine {
             }
             Input::Close if matches!(self.state, State::Closing { .. }) => {}
             Input::Close => {
+                if self.management.is_on() {
+                    // Or the server would take for lost what we have (XEP-0198 §4).
+                    let handled = self.management.answer();
+                    self.write(handled);
+                }
                 self.write("</stream:stream>".to_owned());
                 self.state = State::Closing { until: env.now + CLOSE };
             }
@@ -188,13 +138,41 @@ impl Machine {
         output
     }
 
+    /// Whether requests of others are answered from now on: whoever asks more often than the server takes our answers goes without.
+    pub const fn let_answer(&mut self, may: bool) {
+        self.may_answer = may;
+    }
+
+    /// Whether stanzas that are sent now go out at once.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// Whether there is no connection to go out on.
+    #[must_use]
+    pub const fn is_suspended(&self) -> bool {
+        matches!(self.state, State::Suspended { .. } | State::Resuming { .. })
+    }
+
+    /// Whether the server has acknowledged all that was sent, as far as it is asked to.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.management.is_settled()
+    }
+
     /// When [`Machine::handle_timeout`] wants to be called.
     #[must_use]
-    pub const fn next_timeout(&self) -> Option<Instant> {
+    pub fn next_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::New | State::Over => None,
-            State::Binding { until, .. } | State::Closing { until } => Some(*until),
-            State::Up(Liveness::QuietUntil(until) | Liveness::Asked { until, .. }) => Some(*until),
+            State::Binding { until, .. }
+            | State::Closing { until }
+            | State::Suspended { until, .. }
+            | State::Resuming { asked_until: until, .. } => Some(*until),
+            State::Up(Liveness::QuietUntil(until) | Liveness::Asked { until, .. }) => {
+                Some(self.management.next_timeout().map_or(*until, |at| at.min(*until)))
+            }
         }
     }
 
@@ -203,34 +181,79 @@ impl Machine {
         if self.next_timeout().is_none_or(|at| env.now < at) {
             return;
         }
-        match self.state {
+        match &self.state {
             State::Binding { .. } => self.give_up("connection-timeout", StreamFault::BindTimeout),
-            State::Up(Liveness::QuietUntil(_)) => {
-                let id = env.token();
-                self.write(answer::ping(&id));
-                self.state = State::Up(Liveness::Asked { id, until: env.now + PATIENCE });
+            State::Up(Liveness::QuietUntil(until)) if *until <= env.now => self.ask_for_a_sign_of_life(env),
+            State::Up(Liveness::Asked { until, .. }) if *until <= env.now => match self.management.resumable() {
+                Some(_) => self.lose(env.now, StreamFault::Silent),
+                None => self.give_up("connection-timeout", StreamFault::Silent),
+            },
+            State::Up(_) => self.manage(env.now),
+            State::Suspended { why, .. } => {
+                let why = why.clone();
+                self.end(why);
             }
-            State::Up(Liveness::Asked { .. }) => self.give_up("connection-timeout", StreamFault::Silent),
-            State::Closing { .. } => self.end(StreamFault::Closed),
+            State::Resuming { .. } => self.lose(env.now, StreamFault::Silent),
+            State::Closing { .. } if self.management.is_settled() => self.end(StreamFault::Closed),
+            State::Closing { .. } => self.end(StreamFault::Silent),
             State::New | State::Over => {}
         }
     }
 
-    fn bind(&mut self, env: &mut Env<'_>) {
+    pub(super) fn bind(&mut self, env: &mut Env<'_>) {
         let id = env.token();
         self.write(answer::bind(&id, &self.resource));
         self.state = State::Binding { id, until: env.now + BIND };
     }
 
-    fn receive(&mut self, now: Instant, mut bytes: &[u8]) {
+    fn ask_for_a_sign_of_life(&mut self, env: &mut Env<'_>) {
+        let until = env.now + PATIENCE;
+        let id = if self.management.is_on() {
+            let question = self.management.question();
+            self.write(question);
+            None
+        } else {
+            let id = env.token();
+            self.send(env.now, answer::ping(&id).into(), true);
+            Some(id)
+        };
+        self.state = State::Up(Liveness::Asked { id, until });
+    }
+
+    /// What stream management wants to say by now.
+    fn manage(&mut self, now: Instant) {
+        for due in self.management.due(now) {
+            self.outputs.push_back(Output::Write(due.into()));
+        }
+    }
+
+    fn send(&mut self, now: Instant, stanza: Bytes, is_answer: bool) {
+        if matches!(self.state, State::New | State::Binding { .. }) {
+            return self.waiting.push_back(stanza);
+        }
+        self.management.sent(now, &stanza, is_answer);
+        if !self.is_up() {
+            return; // it is resent, if the stream ever goes on
+        }
+        let awaits_nothing = is_answer || self.management.counts();
+        self.outputs.push_back(if awaits_nothing { Output::Write(stanza) } else { Output::Send(stanza) });
+        if self.management.is_on() && self.management.wants_to_ask() {
+            let question = self.management.question();
+            self.write(question);
+        }
+    }
+
+    fn receive(&mut self, env: &mut Env<'_>, mut bytes: &[u8]) {
+        let now = env.now;
         let asked = match &mut self.state {
             State::Up(liveness) => core::mem::replace(liveness, Liveness::QuietUntil(now + SILENCE)).asked(),
+            State::Suspended { .. } => return, // of a connection that is of no use any more
             _ => None,
         };
         while self.state != State::Over {
             match self.framer.push(&mut bytes) {
                 Ok(None) => break,
-                Ok(Some(event)) => self.event(now, asked.as_deref(), event),
+                Ok(Some(event)) => self.event(env, asked.as_deref(), event),
                 Err(violation) => {
                     let condition = match violation {
                         Violation::NotWellFormed | Violation::TextBetweenStanzas => "not-well-formed",
@@ -243,14 +266,27 @@ impl Machine {
         }
     }
 
-    fn event(&mut self, now: Instant, asked: Option<&str>, event: Event) {
+    fn event(&mut self, env: &mut Env<'_>, asked: Option<&str>, event: Event) {
         match event {
-            Event::Stanza(stanza) => match &self.state {
-                State::Binding { id, .. } if is_answer(&stanza, id) => self.bound(now, &stanza),
-                State::Up(_) => self.stanza(asked, stanza),
-                _ => self.outputs.push_back(Output::Ignored(Ignored::NotUp)),
+            Event::Stanza(stanza) if !is_stanza(stanza.name()) => match Nonza::read(&stanza) {
+                Some(nonza) => self.nonza(env, nonza),
+                None => self.ignore(Ignored::NotAStanza { name: stanza.name().to_owned() }),
             },
-            Event::Skipped(skipped) => self.outputs.push_back(Output::Ignored(Ignored::Skipped(skipped))),
+            Event::Stanza(stanza) => {
+                self.management.received();
+                match &self.state {
+                    State::Binding { id, .. } if is_answer(&stanza, id) => self.bound(env.now, &stanza),
+                    State::Up(_) => self.stanza(env.now, asked, stanza),
+                    _ => self.ignore(Ignored::NotUp),
+                }
+            }
+            Event::Skipped(skipped) => {
+                // The server has counted it, whatever we make of it.
+                if skipped.name.is_empty() || is_stanza(&skipped.name) {
+                    self.management.received();
+                }
+                self.ignore(Ignored::Skipped(skipped));
+            }
             Event::StreamError(error) => {
                 let (condition, text) = answer::error_of(error.as_str());
                 self.write("</stream:stream>".to_owned());
@@ -273,31 +309,40 @@ impl Machine {
         match answer::bound_jid(stanza.as_str()) {
             Some(jid) => {
                 self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
+                // Said first: before the server keeps a stream, somebody has to know that it does.
                 self.outputs.push_back(Output::Bound(jid));
+                if self.resumable {
+                    // Nobody waits for the answer: what is sent counts from here on, unless it is a refusal.
+                    let enable = self.management.enable();
+                    self.write(enable);
+                }
+                for stanza in core::mem::take(&mut self.waiting) {
+                    self.send(now, stanza, false);
+                }
             }
             None => self.give_up("undefined-condition", StreamFault::BindRefused("it gave us no full JID".to_owned())),
         }
     }
 
-    fn stanza(&mut self, asked: Option<&str>, stanza: Framed) {
+    fn stanza(&mut self, now: Instant, asked: Option<&str>, stanza: Framed) {
         let kind = stanza.kind();
-        match stanza.name() {
-            "iq" if matches!(kind.as_deref(), Some("get" | "set")) => {
+        let is_iq = stanza.name() == "iq";
+        if is_iq && matches!(kind.as_deref(), Some("get" | "set")) {
+            if self.may_answer && self.management.takes_answers() {
                 let reply = answer::request(&stanza);
-                self.write(reply);
+                self.send(now, reply.into(), true);
             }
-            "iq" if asked.is_some_and(|id| is_answer(&stanza, id)) => {} // it has shown its sign of life
-            "iq" | "message" | "presence" => {
-                drop(kind);
-                match self.room_of(&stanza) {
-                    Some(room) => self.outputs.push_back(Output::ToRoom { room, stanza }),
-                    None => {
-                        let from = stanza.from().map(|from| from.into_owned());
-                        self.outputs.push_back(Output::Ignored(Ignored::NotARoom { from }));
-                    }
+        } else if is_iq && asked.is_some_and(|id| is_answer(&stanza, id)) {
+            // It has shown its sign of life.
+        } else {
+            drop(kind);
+            match self.room_of(&stanza) {
+                Some(room) => self.outputs.push_back(Output::ToRoom { room, stanza }),
+                None => {
+                    let from = stanza.from().map(|from| from.into_owned());
+                    self.ignore(Ignored::NotARoom { from });
                 }
             }
-            name => self.outputs.push_back(Output::Ignored(Ignored::NotAStanza { name: name.to_owned() })),
         }
     }
 
@@ -312,19 +357,24 @@ impl Machine {
         self.rooms.get(BareJid::new(bare).ok()?.as_str()).cloned()
     }
 
-    fn write(&mut self, xml: String) {
+    fn ignore(&mut self, what: Ignored) {
+        self.outputs.push_back(Output::Ignored(what));
+    }
+
+    pub(super) fn write(&mut self, xml: String) {
         self.outputs.push_back(Output::Write(xml.into()));
     }
 
     /// Ends the stream for a reason that the server should know (RFC 6120 §4.9.1).
-    fn give_up(&mut self, condition: &str, fault: StreamFault) {
+    pub(super) fn give_up(&mut self, condition: &str, fault: StreamFault) {
         self.write(format!(
             "<stream:error><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
         ));
         self.end(fault);
     }
 
-    fn end(&mut self, fault: StreamFault) {
+    pub(super) fn end(&mut self, fault: StreamFault) {
+        self.forget();
         self.state = State::Over;
         self.outputs.push_back(Output::Ended(fault));
     }
@@ -334,7 +384,7 @@ impl Liveness {
     fn asked(self) -> Option<String> {
         match self {
             Self::QuietUntil(_) => None,
-            Self::Asked { id, .. } => Some(id),
+            Self::Asked { id, .. } => id,
         }
     }
 }

@@ -52,6 +52,7 @@ mod self_pings;
 mod sessions;
 mod speaking;
 mod streams;
+mod suspension;
 mod switching;
 mod turns;
 mod typing;

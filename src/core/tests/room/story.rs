@@ -10,7 +10,7 @@ use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::muc::StreamEnd;
-use mucfocus_core::room::io::{Input, Referral, Watch};
+use mucfocus_core::room::io::{Input, MembershipId, Referral, Watch};
 use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
 
@@ -188,6 +188,29 @@ impl SipUser {
             ago: Duration::ZERO,
             unsent: vec![],
         });
+    }
+
+    fn member(&self) -> MembershipId {
+        let account = self.account();
+        self.story.world().streams.iter().find(|(_, a)| **a == account).map(|(m, _)| *m).unwrap()
+    }
+
+    /// The connection of his stream breaks; the server keeps the stream.
+    pub fn stream_is_suspended(&self) {
+        self.input(Input::StreamSuspended(self.member(), StreamEnd::Lost("reset by peer".into())));
+    }
+
+    /// There is another one, and nothing is lost.
+    pub fn stream_is_resumed(&self) {
+        self.input(Input::StreamResumed(self.member()));
+    }
+
+    /// The server has lost the stream, and gives him another.
+    pub fn stream_is_reset(&self) {
+        let (member, account) = (self.member(), self.account());
+        self.story.muc().loses(&account);
+        self.input(Input::StreamReset(member, StreamEnd::Lost("reset by peer".into())));
+        self.input(Input::StreamReady(member, account.with_resource_str("node1").unwrap()));
     }
 
     pub fn loses_stream(&self, end: StreamEnd) {

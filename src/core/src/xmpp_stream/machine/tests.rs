@@ -2,6 +2,9 @@ use super::*;
 use crate::env::IdSource;
 use crate::time::WallClock;
 use alloc::vec::Vec;
+use jid::FullJid;
+
+const START: Input<'static> = Input::Start { resumable: false };
 
 struct Counter(u128);
 
@@ -21,13 +24,17 @@ struct Stream {
 
 impl Stream {
     fn new() -> Self {
-        Self { machine: Machine::new("focus1-x&y".into()), now: Instant::ZERO, ids: Counter(0) }
+        Self {
+            machine: Machine::new("focus1-x&y".into(), Duration::from_secs(25)),
+            now: Instant::ZERO,
+            ids: Counter(0),
+        }
     }
 
     /// A stream that is up and wants `capulet@muc.test`.
     fn up() -> Self {
         let mut stream = Self::new();
-        let bind = stream.written(Input::Start);
+        let bind = stream.written(START);
         let id = attribute(&bind, "id");
         let bound = stream.says(&bind_result(&id));
         assert_eq!(bound, [Output::Bound(FullJid::new("romeo@xmpp.test/given").expect("a JID"))]);
@@ -103,7 +110,7 @@ fn ended(outputs: &[Output]) -> &StreamFault {
 #[test]
 fn the_servers_answer_decides_the_full_jid() {
     let mut stream = Stream::new();
-    let bind = stream.written(Input::Start);
+    let bind = stream.written(START);
     assert!(bind.contains("<resource>focus1-x&amp;y</resource>"), "{bind}");
     let outputs = stream.says(&bind_result(&attribute(&bind, "id")));
     assert_eq!(outputs, [Output::Bound(FullJid::new("romeo@xmpp.test/given").expect("a JID"))]);
@@ -112,7 +119,7 @@ fn the_servers_answer_decides_the_full_jid() {
 #[test]
 fn no_presence_is_ever_sent_for_the_account() {
     let mut stream = Stream::new();
-    let mut written = stream.written(Input::Start);
+    let mut written = stream.written(START);
     for output in stream.says(&bind_result(&attribute(&written, "id"))).into_iter().chain(stream.wait(SILENCE)) {
         if let Output::Write(bytes) = output {
             written.push_str(&text(&bytes));
@@ -124,7 +131,7 @@ fn no_presence_is_ever_sent_for_the_account() {
 #[test]
 fn stanzas_before_the_answer_and_answers_to_others_do_not_bind() {
     let mut stream = Stream::new();
-    stream.input(Input::Start);
+    stream.input(START);
     let early = stream.says("<iq id='other' type='result'/><message from='capulet@muc.test/x'/>");
     assert_eq!(early, [Output::Ignored(Ignored::NotUp), Output::Ignored(Ignored::NotUp)]);
 }
@@ -132,19 +139,19 @@ fn stanzas_before_the_answer_and_answers_to_others_do_not_bind() {
 #[test]
 fn a_refused_or_missing_bind_ends_the_stream_with_its_reason() {
     let mut stream = Stream::new();
-    let id = attribute(&stream.written(Input::Start), "id");
+    let id = attribute(&stream.written(START), "id");
     let outputs = stream.says(&format!(
         "<iq id='{id}' type='error'><error type='wait'><resource-constraint xmlns='s'/><text xmlns='s'>ten &lt; eleven</text></error></iq>"
     ));
     assert_eq!(*ended(&outputs), StreamFault::BindRefused("resource-constraint: ten < eleven".into()));
 
     let mut stream = Stream::new();
-    stream.input(Input::Start);
+    stream.input(START);
     assert_eq!(stream.wait(BIND - Duration::from_millis(1)), []);
     assert_eq!(*ended(&stream.wait(Duration::from_millis(1))), StreamFault::BindTimeout);
 
     let mut stream = Stream::new();
-    let id = attribute(&stream.written(Input::Start), "id");
+    let id = attribute(&stream.written(START), "id");
     let outputs = stream.says(&format!("<iq id='{id}' type='result'><bind><jid>romeo@xmpp.test</jid></bind></iq>"));
     assert!(matches!(ended(&outputs), StreamFault::BindRefused(_)));
 }

@@ -1,0 +1,108 @@
+//! How a stream outlives its connection (XEP-0198 §5).
+
+use super::framing::Framer;
+use super::io::{Output, StreamFault};
+use super::machine::{BIND, Liveness, Machine, SILENCE, State};
+use super::management::Nonza;
+use crate::env::Env;
+use crate::time::Instant;
+
+impl Machine {
+    /// The connection is of no use any more. The stream goes on if the server keeps it.
+    pub(super) fn lose(&mut self, now: Instant, why: StreamFault) {
+        match &self.state {
+            State::Up(_) | State::Closing { .. } => match self.management.resumable() {
+                Some(max) => self.suspend(now + max, why),
+                None => self.end(why),
+            },
+            State::Resuming { until, why, .. } => self.suspend(*until, why.clone()),
+            // Of the connection that was lost already.
+            State::Suspended { .. } => {}
+            State::New | State::Binding { .. } | State::Over => self.end(why),
+        }
+    }
+
+    pub(super) fn suspend(&mut self, until: Instant, why: StreamFault) {
+        self.state = State::Suspended { until, why: why.clone() };
+        // The rest of a stanza that was cut off comes as a whole later.
+        self.framer = Framer::new();
+        self.outputs.retain(|output| !matches!(output, Output::Write(_)));
+        self.outputs.push_back(Output::Suspended(why));
+    }
+
+    pub(super) fn reconnected(&mut self, env: &mut Env<'_>, resumable: bool) {
+        let State::Suspended { until, why } = &self.state else { return };
+        let (until, why) = (*until, why.clone());
+        self.resumable = resumable;
+        match self.management.resume().filter(|_| resumable) {
+            Some(resume) => {
+                self.state = State::Resuming { asked_until: env.now + BIND, until, why };
+                self.write(resume);
+            }
+            None => self.reset(env, why),
+        }
+    }
+
+    pub(super) fn nonza(&mut self, env: &mut Env<'_>, nonza: Nonza) {
+        match (nonza, &self.state) {
+            (Nonza::Request, State::Up(_)) => self.management.asked(env.now),
+            (Nonza::Answer { handled }, State::Up(_) | State::Closing { .. }) => {
+                self.acknowledged(handled);
+            }
+            (Nonza::Enabled { id, max }, State::Up(_)) => self.management.enabled(id, max),
+            (Nonza::Resumed { handled }, State::Resuming { .. }) => self.resumed(env.now, handled),
+            (Nonza::Failed, State::Resuming { why, .. }) => {
+                let why = why.clone();
+                self.reset(env, why);
+            }
+            (Nonza::Failed, State::Up(_)) if !self.management.is_on() => self.forget(),
+            _ => {}
+        }
+    }
+
+    /// Whether what the server acknowledges makes sense; otherwise the stream is over.
+    fn acknowledged(&mut self, handled: u32) -> bool {
+        match self.management.acknowledge(handled) {
+            Ok(0) => true,
+            Ok(count) => {
+                self.outputs.push_back(Output::Settled(count));
+                true
+            }
+            Err(_) => {
+                self.give_up("undefined-condition", StreamFault::AcknowledgedTooMuch);
+                false
+            }
+        }
+    }
+
+    fn resumed(&mut self, now: Instant, handled: u32) {
+        if !self.acknowledged(handled) {
+            return;
+        }
+        self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
+        let (stanzas, left_out) = self.management.resend(now, self.patience);
+        if left_out > 0 {
+            self.outputs.push_back(Output::Settled(left_out));
+        }
+        self.outputs.push_back(Output::Resumed);
+        self.outputs.extend(stanzas.into_iter().map(Output::Write));
+    }
+
+    /// The server has lost the stream: another one takes its place on the connection that is there.
+    fn reset(&mut self, env: &mut Env<'_>, why: StreamFault) {
+        self.forget();
+        self.outputs.push_back(Output::Reset(why));
+        self.bind(env);
+    }
+
+    /// What became of what is not acknowledged nobody will ever know.
+    pub(super) fn forget(&mut self) {
+        let freed = self.management.stop();
+        if freed > 0 {
+            self.outputs.push_back(Output::Settled(freed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

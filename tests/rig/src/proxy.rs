@@ -1,0 +1,129 @@
+//! A relay in front of a server, whose connections break when a test wants them to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+
+/// How a connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Both ends get a reset, and what is on its way is lost.
+    Reset,
+    /// Both ends are closed as if all had been said.
+    Close,
+}
+
+/// The relay. Dropped, it closes everything.
+pub struct Proxy {
+    address: SocketAddr,
+    breaks: broadcast::Sender<Break>,
+    mode: watch::Sender<Mode>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Relays,
+    /// Connections stay open, and nothing gets through.
+    Swallows,
+    /// Connections are closed as soon as they are made.
+    Refuses,
+}
+
+impl Proxy {
+    /// In front of `server`.
+    pub async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (breaks, mode) = (broadcast::Sender::new(16), watch::Sender::new(Mode::Relays));
+        let (to_come, modes) = (breaks.clone(), mode.clone());
+        let accepting = tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                if *modes.borrow() == Mode::Refuses {
+                    continue;
+                }
+                tokio::spawn(relay(client, server, to_come.subscribe(), modes.subscribe()));
+            }
+        });
+        Self { address, breaks, mode, accepting }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Breaks all connections.
+    pub fn cut(&self, how: Break) {
+        let _ = self.breaks.send(how); // nobody may be there
+    }
+
+    /// Breaks all connections and lets no others through, until [`Proxy::heal`].
+    pub fn refuse(&self) {
+        self.mode.send_replace(Mode::Refuses);
+        self.cut(Break::Reset);
+    }
+
+    /// From now on nothing gets through, and nobody is told, until [`Proxy::heal`].
+    pub fn swallow(&self) {
+        self.mode.send_replace(Mode::Swallows);
+    }
+
+    /// Everything gets through. What was swallowed is lost: its connections break.
+    pub fn heal(&self) {
+        if self.mode.send_replace(Mode::Relays) == Mode::Swallows {
+            self.cut(Break::Reset);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn relay(
+    client: TcpStream,
+    server: SocketAddr,
+    mut breaks: broadcast::Receiver<Break>,
+    modes: watch::Receiver<Mode>,
+) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    for end in [&client, &server] {
+        end.set_nodelay(true).unwrap();
+    }
+    let ((from_client, mut to_client), (from_server, mut to_server)) = (client.into_split(), server.into_split());
+    let how = tokio::select! {
+        () = copy(from_client, &mut to_server, modes.clone()) => Break::Close,
+        () = copy(from_server, &mut to_client, modes) => Break::Close,
+        how = breaks.recv() => how.unwrap_or(Break::Close),
+    };
+    for end in [&to_client, &to_server] {
+        if how == Break::Reset {
+            let _ = socket2::SockRef::from(end.as_ref()).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Copies until one of both is done.
+async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, modes: watch::Receiver<Mode>) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) if *modes.borrow() == Mode::Swallows => {}
+            Ok(count) => {
+                if to.write_all(&buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
