@@ -24,14 +24,14 @@ use crate::config::{Config, ConfigErrors, Level};
 use crate::control::desk::{Desk, Order};
 use crate::control::protocol::Reloaded;
 use crate::control::server::Control;
-use crate::hub::directory::{self, Directory};
+use crate::hub::directory::{self, Directory, Outbound};
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::listener::{self, Door};
 use crate::msrp_net::settings::{Kind, Listen};
 use crate::observe::http::Endpoints;
 use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
-use crate::sip::port::Focus as _;
+use crate::sip::port::{Focus as _, PLACED, Placed};
 use crate::sip::settings::TrustedPeer;
 use crate::sip::{Driver, GateObserver};
 use crate::sockets::literal;
@@ -130,6 +130,8 @@ struct Stays {
     policy: Policy,
     tls: Option<Arc<Tls>>,
     ladder: Ladder,
+    /// Who makes the calls of rooms.
+    calls: mpsc::Sender<Placed>,
 }
 
 /// Counts what the SIP driver does not let in.
@@ -169,7 +171,9 @@ impl Running {
         let ladder = if control.is_some() { Ladder::on() } else { Ladder::off() };
         let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
         resume_streams(&pool, &config);
+        let (calls, placed) = mpsc::channel(PLACED);
         let stays = Stays {
+            calls,
             msrp: msrp_addresses(&config, &bound),
             msrp_limits: config.msrp.limits,
             policy: config.msrp.policy,
@@ -182,7 +186,10 @@ impl Running {
         let observer = Arc::new(CountRefusals(Arc::clone(&metrics), ladder.clone()));
         let sip_settings = crate::sip::settings::Settings { tls: tls.clone(), ..config.sip.clone() };
         let sip = Driver::start(sip_settings, Arc::clone(&focus) as _, observer).await;
-        let sip = sip.map_err(|error| error.to_string())?;
+        let mut sip = sip.map_err(|error| error.to_string())?;
+        if let Some(outbound) = &config.outbound {
+            sip.place_calls(outbound.route.clone(), placed);
+        }
         let mut listening: Vec<String> =
             sip.addresses().iter().map(|listen| format!("{}:{}", listen.transport, listen.address)).collect();
         let trusted = Arc::new(Live::new(config.sip.trusted_peers.clone()));
@@ -317,7 +324,7 @@ fn msrp_addresses(config: &Config, msrp: &[Listen]) -> MsrpAddresses {
 }
 
 fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
-    let Stays { msrp, msrp_limits, policy, tls, ladder } = stays;
+    let Stays { msrp, msrp_limits, policy, tls, ladder, calls } = stays;
     let accounts = Arc::clone(config);
     directory::Settings {
         rooms: Arc::new(config.rooms_of_calls()),
@@ -337,6 +344,11 @@ fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
         presences: config.limits.xmpp_presences,
         msrp,
         tls,
+        outbound: config.outbound.as_ref().map(|outbound| Outbound {
+            allow: outbound.allow.clone(),
+            domains: config.sip.domains.clone(),
+            calls,
+        }),
         msrp_limits,
         policy,
         account_for: Box::new(move |user| accounts.account_for(user)),

@@ -83,6 +83,7 @@ pub fn follow(old: &Config, new: &mut Config) {
     // By these callers may know this node in place of a room's host.
     new.sip.listen.clone_from(&old.sip.listen);
     new.sip.advertise.clone_from(&old.sip.advertise);
+    new.outbound.clone_from(&old.outbound);
     new.written.0.retain(|key, _| is_live(key));
     let stays = old.written.0.iter().filter(|(key, _)| !is_live(key));
     new.written.0.extend(stays.map(|(key, hash)| (key.clone(), *hash)));

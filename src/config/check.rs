@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::finding::{Finding, Findings, Level, Place};
 use super::raw::At;
 use super::units::Wrong;
-use super::{Config, Places, accounts, auth, change, finding, keys, msrp, network, raw, rooms, running, tls, xmpp};
+use super::{
+    Config, Places, accounts, auth, change, finding, keys, msrp, network, outbound, raw, rooms, running, tls, xmpp,
+};
 use crate::dns::Dns;
 use crate::sip::settings::MIN_SESSION;
 
@@ -58,6 +60,10 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     tls::is_for_us(tls.as_ref(), &sip, msrp.as_ref(), report.section("tls"));
     network::no_address_twice(&sip.listen, msrp.as_ref(), msrp_place, report);
     let auth = auth::auth(&sip, nonce_key, names_authorities, report.section("sip.auth"));
+    let outbound = sip
+        .outbound
+        .as_ref()
+        .and_then(|section| outbound::outbound(section, &sip.listen, report.section("sip.outbound")));
     let (default_server, servers) = xmpp::servers(file.xmpp, report.section("xmpp"));
     let accounts = accounts::accounts(&file.accounts, report.section("accounts"));
     let rooms = rooms::rooms(&file.room_defaults, &file.rooms, &sip.domains, report);
@@ -88,6 +94,7 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
             allowed_origins: sip.allowed_origins,
             dns: Dns::default(),
         },
+        outbound,
         node,
         msrp: msrp?,
         tls: tls.map(|tls| tls.settings),

@@ -16,6 +16,7 @@ mod keys;
 pub mod live;
 mod msrp;
 mod network;
+mod outbound;
 mod patterns;
 mod raw;
 mod rooms;
@@ -40,6 +41,7 @@ pub use self::keys::{KEYS, Key, Kind};
 pub use self::schema::schema;
 use jid::BareJid;
 use mucfocus_core::address::mapping::{AccountError, AccountRules, RoomRules};
+use mucfocus_core::address::pattern::Pattern;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::room::io::AccountKey;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub node: String,
     /// For the SIP driver.
     pub sip: crate::sip::settings::Settings,
+    /// Calls to SIP users; `None`: there are none.
+    pub outbound: Option<Outbound>,
     /// For the MSRP driver.
     pub msrp: crate::msrp_net::settings::Settings,
     /// Certificate and key, where there are some.
@@ -109,6 +113,15 @@ pub struct RoomPlace {
     pub rule: Place,
     /// Its `allow`, or that of `[room_defaults]`; `None` where neither is written.
     pub allow: Option<Place>,
+}
+
+/// Calls to SIP users (`[sip.outbound]`).
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// For the SIP driver.
+    pub route: crate::sip::settings::Outbound,
+    /// Whom we may call at all.
+    pub allow: Vec<Pattern>,
 }
 
 /// Limits that are kept by the focus itself. Those of the SIP driver are in its settings, as are those of XMPP.

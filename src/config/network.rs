@@ -21,6 +21,7 @@ pub(super) struct Sip {
     pub(super) advertise: Option<(String, Option<u16>)>,
     pub(super) allowed_origins: Origins,
     pub(super) auth: Option<At<raw::SipAuth>>,
+    pub(super) outbound: Option<At<raw::SipOutbound>>,
 }
 
 /// `certificate` says whether there is a `[tls]`.
@@ -63,6 +64,7 @@ pub(super) fn sip(sip: Option<At<raw::Sip>>, certificate: bool, report: &mut Rep
         domains: domains.unwrap_or_default(),
         advertise,
         auth: sip.auth,
+        outbound: sip.outbound,
     }
 }
 

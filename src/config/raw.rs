@@ -96,6 +96,33 @@ pub(super) struct Sip {
     #[schemars(extend("default" = [], "examples" = [["https://chat.example.com"]]))]
     pub(super) allowed_origins: Option<At<Vec<Text>>>,
     pub(super) auth: Option<At<SipAuth>>,
+    pub(super) outbound: Option<At<SipOutbound>>,
+}
+
+/// All that we originate to SIP users: without this table, nothing. A REFER then makes the phone of a SIP user ring.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["proxy", "allow"]))]
+pub(super) struct SipOutbound {
+    /// The proxy that all calls go to, as a SIP URI. It has to stay on the way of a call (Record-Route) and to be one of
+    /// sip.auth.trusted_peers, for what phones say within their calls comes through it.
+    #[schemars(extend("examples" = ["sip:proxy.example.com;transport=tcp;lr"]))]
+    pub(super) proxy: Option<Text>,
+    /// Whom we may call at all.
+    #[schemars(extend("examples" = [["sip:*@example.org"]]))]
+    pub(super) allow: Option<At<Vec<Text>>>,
+    /// User name for digest, where the proxy asks who we are.
+    #[schemars(extend("examples" = ["mucfocus"]))]
+    pub(super) username: Option<Text>,
+    /// The password for it. Better in a file: backups and people see it here.
+    #[schemars(extend("examples" = ["secret"]))]
+    pub(super) password: Option<Text>,
+    /// File with the password, which others cannot read.
+    #[schemars(extend("examples" = ["/etc/mucfocus/proxy.pw"]))]
+    pub(super) password_file: Option<Text>,
+    /// The password from systemd (LoadCredential=NAME:PATH).
+    #[schemars(extend("examples" = ["proxy.pw"]))]
+    pub(super) password_credential: Option<Text>,
 }
 
 /// Who is believed to be who he says he is.

@@ -40,6 +40,13 @@ pub(super) const SIP_USER: Wording = Wording {
     example: "/etc/mucfocus/romeo.pw",
     missing: "this SIP user has no password",
 };
+/// Of `[sip.outbound]`.
+pub(super) const PROXY: Wording = Wording {
+    what: "password",
+    key: "password",
+    example: "/etc/mucfocus/proxy.pw",
+    missing: "there is no password for this user name",
+};
 /// Of `[[rooms]]`.
 pub(super) const ROOM: Wording = Wording {
     what: "password",

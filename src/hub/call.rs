@@ -1,5 +1,6 @@
 //! What is on its way to its room: calls, subscriptions, referrals.
 
+use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::conference::{Notification, SubscriptionId};
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::leg::{Dial, LegId};
@@ -47,6 +48,22 @@ pub struct NewSubscription {
     pub place: PlaceOfUser,
 }
 
+/// What the room's task needs of a call that a referral asks for, beside what the room is told.
+pub struct NewCall {
+    /// The account that who is called acts under.
+    pub account: Account,
+    /// The account is his for as long as this is kept.
+    pub hold: Hold,
+    /// On whose behalf he is called, where that may be told.
+    pub referred_by: Option<SipUri>,
+}
+
+impl std::fmt::Debug for NewCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewCall").field("account", &self.account.key).finish_non_exhaustive()
+    }
+}
+
 /// Everything that the room's task needs of a new referral.
 #[derive(Debug)]
 pub struct NewReferral {
@@ -54,6 +71,8 @@ pub struct NewReferral {
     pub id: ReferralId,
     /// Who refers whom.
     pub referral: Referral,
+    /// For a referral to somebody who is called.
+    pub call: Option<NewCall>,
     /// How to say what comes of it.
     pub answers: mpsc::Sender<ReferAnswer>,
 }

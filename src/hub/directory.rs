@@ -9,7 +9,7 @@ use jid::BareJid;
 use mucfocus_core::address::mapping::RoomRules;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::room::{self, Room, Timeouts};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::load::Load;
@@ -17,14 +17,14 @@ use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
 use super::pacing::Pacing;
 use super::reception::Reception;
-pub use super::reception::{AccountFor, Settings};
+pub use super::reception::{AccountFor, Outbound, Settings};
 use super::room_task::RoomTask;
 use super::unfinished::Unfinished;
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::table::SessionTable;
 use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
-use crate::sip::port::{Dial, Dialled, Focus, Readiness, Refer, Refusal, Subscribe};
+use crate::sip::port::{Dial, Dialled, Focus, Placed, Readiness, Refer, Refusal, Subscribe};
 use crate::xmpp::pool::Pool;
 
 /// When to try again on a node that is full or going down, in seconds.
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) pacing: Pacing,
     pub(super) drain: watch::Sender<bool>,
     pub(super) ladder: Ladder,
+    /// Who makes the calls of rooms.
+    pub(super) calls: Option<mpsc::Sender<Placed>>,
     rooms: DashMap<BareJid, Entered>,
     /// Rooms that have a task.
     running: watch::Sender<usize>,
@@ -91,6 +93,7 @@ impl Directory {
             pacing: Pacing::new(settings.presences),
             drain: watch::Sender::new(false),
             ladder: settings.ladder.clone(),
+            calls: settings.outbound.as_ref().map(|outbound| outbound.calls.clone()),
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };

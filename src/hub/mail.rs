@@ -108,9 +108,16 @@ pub enum SessionMail {
 pub enum CallMail {
     /// The caller withdrew his INVITE; the driver has answered 487 already.
     Cancelled,
+    /// A provisional response to an INVITE of ours.
+    Ringing {
+        /// Status code, 101 to 199.
+        code: u16,
+        /// Reason phrase.
+        phrase: String,
+    },
     /// The caller has our last answer: the ACK of our 2xx came without SDP, or the 2xx of an UPDATE went out, which gets none.
     Confirmed,
-    /// The ACK of our 2xx came with this SDP, which is the answer if our 2xx made an offer.
+    /// The ACK of our 2xx came with this SDP, which is the answer if our 2xx made an offer; or so did the 2xx to an INVITE of ours.
     Answered {
         /// The SDP.
         answer: Bytes,

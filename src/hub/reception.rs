@@ -6,27 +6,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jid::BareJid;
 use mucfocus_core::address::escape::escape_localpart;
 use mucfocus_core::address::mapping::{AccountError, RoomMatch, RoomRules};
 use mucfocus_core::address::nickname;
+use mucfocus_core::address::pattern::{Folding, Pattern};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddresses, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
+use mucfocus_core::room::calling::Outgoing;
 use mucfocus_core::room::io::{AccountKey, Referral, Watch};
 use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
+use tokio::sync::mpsc;
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Hold};
 use super::bans::Bans;
-use super::call::{NewLeg, NewReferral, NewSubscription};
+use super::call::{NewCall, NewLeg, NewReferral, NewSubscription};
 use super::clock;
 use super::quota::{Pace, Places};
 use crate::config::live::Live;
 use crate::observe::ladder::Ladder;
-use crate::sip::port::{Aim, Caller, Dial, Person, Refer, Refusal, Subscribe};
+use crate::sip::port::{Aim, Caller, Dial, Person, Placed, Refer, Refusal, Subscribe};
 use crate::sip::settings::Rate;
 use crate::sockets::literal;
 use crate::tls::Tls;
@@ -67,6 +71,18 @@ pub struct Settings {
     pub tls: Option<Arc<Tls>>,
     /// Where what legs say is noted.
     pub ladder: Ladder,
+    /// Whom rooms may call, and who makes the calls; `None`: nobody.
+    pub outbound: Option<Outbound>,
+}
+
+/// Calls that rooms make.
+pub struct Outbound {
+    /// Whom we may call at all.
+    pub allow: Vec<Pattern>,
+    /// Hosts whose addresses are rooms: nobody is called there (ADDR-13).
+    pub domains: Vec<String>,
+    /// Who makes them.
+    pub calls: mpsc::Sender<Placed>,
 }
 
 /// Looks at what comes in.
@@ -124,22 +140,13 @@ impl Reception {
         let leg = LegId(self.number());
         let account = settings.account(&dial.caller, leg)?;
         let key = user.aor_key();
-        if matches!(account.login, Login::Anonymous) && self.bans.holds(&room.muc, &key, clock::now()) {
-            return Err(Refusal::new(403, "You are banned from this room"));
-        }
+        self.check_ban(&account, &room.muc, user)?;
         self.joins.take(&key, clock::now()).map_err(|wait| too_fast("calls", wait))?;
-        let hold = self
-            .accounts
-            .hold(&account.key, key, settings.messages_per_user, settings.legs_per_user)
-            .map_err(|error| Refusal::new(error.sip_code(), error.to_string()))?;
+        let hold = self.hold(&settings, &account, user)?;
         let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
-        let msrp = MsrpAddresses {
-            host: settings.msrp_host(dial.local),
-            certificate: settings.tls.as_ref().map(|tls| tls.fingerprint()),
-            ..settings.msrp.clone()
-        };
+        let msrp = settings.msrp_for(dial.local);
         Ok(NewLeg {
             leg,
             account,
@@ -177,13 +184,63 @@ impl Reception {
     pub(super) fn referral(&self, refer: Refer) -> Result<(BareJid, NewReferral), Refusal> {
         let settings = self.settings();
         let room = settings.room(&refer.request_uri, &refer.caller)?;
-        let action = settings.action(refer.aim)?;
         let key = refer.caller.aor.aor_key();
-        let what = if matches!(action, Action::Remove(_)) { "removals" } else { "invitations" };
+        let what = if matches!(refer.aim, Aim::Remove(_)) { "removals" } else { "invitations" };
         self.invitations.take(&key, clock::now()).map_err(|wait| too_fast(what, wait))?;
+        let (action, call) = match settings.phone_of(&refer.aim)? {
+            Some((callee, account)) => {
+                let (outgoing, hold) = self.outgoing(&settings, callee, &account, room.clone(), refer.local)?;
+                let referred_by = Some(refer.caller.aor.clone()).filter(|_| !refer.caller.is_anonymous);
+                (Action::Call(Box::new(outgoing)), Some(NewCall { account, hold, referred_by }))
+            }
+            None => (settings.action(refer.aim)?, None),
+        };
         let muc = room.muc.clone();
         let referral = Referral { caller: refer.caller.aor, leg: refer.leg, room, action, reason: refer.reason };
-        Ok((muc, NewReferral { id: ReferralId(self.number()), referral, answers: refer.answers }))
+        Ok((muc, NewReferral { id: ReferralId(self.number()), referral, call, answers: refer.answers }))
+    }
+
+    /// The leg of a call to somebody.
+    fn outgoing(
+        &self,
+        settings: &Settings,
+        callee: SipUri,
+        account: &Account,
+        room: RoomMatch,
+        local: IpAddr,
+    ) -> Result<(Outgoing, Hold), Refusal> {
+        if !settings.rooms.allows(room.rule, &callee) {
+            return Err(Refusal::new(403, "He may not enter this room"));
+        }
+        self.check_ban(account, &room.muc, &callee)?;
+        let hold = self.hold(settings, account, &callee)?;
+        let leg = LegId(self.number());
+        let nickname = nickname::temporary(None, callee.user_decoded().as_deref(), &room.nickname, leg.0);
+        let dial = LegDial {
+            caller: callee,
+            call_id: format!("{:032x}", rand::random::<u128>()),
+            room,
+            offer: Bytes::new(),
+            msrp: settings.msrp_for(local),
+            limits: settings.msrp_limits,
+            policy: settings.policy,
+        };
+        Ok((Outgoing { leg, account: account.key.clone(), nickname, dial }, hold))
+    }
+
+    /// Whom no account keeps out of a room that has banned him.
+    fn check_ban(&self, account: &Account, muc: &BareJid, user: &SipUri) -> Result<(), Refusal> {
+        let is_stranger = matches!(account.login, Login::Anonymous);
+        if is_stranger && self.bans.holds(muc, &user.aor_key(), clock::now()) {
+            return Err(Refusal::new(403, "You are banned from this room"));
+        }
+        Ok(())
+    }
+
+    fn hold(&self, settings: &Settings, account: &Account, user: &SipUri) -> Result<Hold, Refusal> {
+        let (rate, legs) = (settings.messages_per_user, settings.legs_per_user);
+        let hold = self.accounts.hold(&account.key, user.aor_key(), rate, legs);
+        hold.map_err(|error| Refusal::new(error.sip_code(), error.to_string()))
     }
 
     fn number(&self) -> u64 {
@@ -192,6 +249,31 @@ impl Reception {
 }
 
 impl Settings {
+    /// Who is to be called, and under which account he would be in the room: a SIP user whom we may call. Anybody else is invited as
+    /// an XMPP user.
+    fn phone_of(&self, aim: &Aim) -> Result<Option<(SipUri, Account)>, Refusal> {
+        let (Some(outbound), Aim::Invite(Person::Sip(callee))) = (&self.outbound, aim) else {
+            return Ok(None);
+        };
+        if !outbound.allow.iter().any(|pattern| pattern.matches(callee, Folding::Account).is_some()) {
+            return Ok(None);
+        }
+        if outbound.domains.iter().any(|domain| domain.eq_ignore_ascii_case(callee.host())) {
+            return Err(Refusal::new(403, "That is the address of a room, which cannot be called into another"));
+        }
+        let account = (self.account_for)(callee).ok();
+        Ok(account.map(|account| (callee.clone(), account)))
+    }
+
+    /// Where our end of a session is, for a peer who sees us there.
+    fn msrp_for(&self, local: IpAddr) -> MsrpAddresses {
+        MsrpAddresses {
+            host: self.msrp_host(local),
+            certificate: self.tls.as_ref().map(|tls| tls.fingerprint()),
+            ..self.msrp.clone()
+        }
+    }
+
     fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
         let room = self.rooms.find(uri);
         let room = room.ok_or_else(|| Refusal::new(404, "No rule maps this URI to a room"))?;

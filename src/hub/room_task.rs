@@ -10,11 +10,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::leg::{Expectation, LegId, Target};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
+use mucfocus_core::room::calling::Outgoing;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
 use mucfocus_core::room::referral::Action;
 use mucfocus_core::stanza::OutStanza;
@@ -23,7 +26,7 @@ use mucfocus_core::xmpp_stream::framing::Framed;
 use tokio::sync::mpsc;
 
 use super::accounts::Hold;
-use super::call::{NewLeg, NewReferral, NewSubscription};
+use super::call::{NewCall, NewLeg, NewReferral, NewSubscription};
 use super::clock::{self, RandomIds};
 use super::directory::{InForce, Shared};
 use super::joins::Joins;
@@ -39,6 +42,7 @@ use crate::msrp_net::outbox::Stalled;
 use crate::msrp_net::table::OpenSession;
 use crate::observe::ladder::{self, Held, Party, Side, Way};
 use crate::observe::metrics::Fate;
+use crate::sip::port::{COMMANDS, Placed};
 use crate::xmpp::attachment::Attachment;
 use crate::xmpp::settings::{Account, Login};
 use crate::xmpp::{decode, encode};
@@ -78,6 +82,17 @@ struct LegHandles {
     unfinished: Part,
     log: LegLog,
     ladder: Option<Held>,
+    /// Of a call that is to be made.
+    calling: Option<Calling>,
+}
+
+/// What a call of ours needs that the room has not to know.
+struct Calling {
+    callee: SipUri,
+    room: SipUri,
+    call_id: String,
+    referred_by: Option<SipUri>,
+    commands: mpsc::Receiver<CallCommand>,
 }
 
 impl RoomTask {
@@ -176,7 +191,7 @@ impl RoomTask {
             Mail::Stream(mail) => self.stream_input(letter.from, mail),
             Mail::Subscribe(new) => return self.subscribe(letter.from, *new),
             Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
-            Mail::Refer(new) => Some(self.refer(letter.from, *new)),
+            Mail::Refer(new) => return self.refer(letter.from, *new),
             Mail::Operator(ask) => return self.answer(ask),
             Mail::Turn(turn) => {
                 if let Some((member, join)) = self.joins.turn_came(letter.from, turn) {
@@ -207,8 +222,8 @@ impl RoomTask {
         let unfinished = self.shared.unfinished.part();
         let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
         self.of_account.entry(key.clone()).or_default().push(leg);
-        let (session, link) = (None, None);
-        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder };
+        let (session, link, calling) = (None, None, None);
+        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder, calling };
         self.legs.insert(leg, handles);
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
@@ -220,6 +235,7 @@ impl RoomTask {
         let Some(speaker @ Speaker::Call(leg)) = self.speakers.of(from) else { return None };
         Some(match mail {
             CallMail::Cancelled => Input::Cancelled(leg),
+            CallMail::Ringing { code, phrase } => Input::Ringing { leg, code, phrase },
             CallMail::Confirmed => Input::Confirmed(leg),
             CallMail::Answered { answer } => Input::Answered(leg, answer),
             CallMail::Reinvite { offer } => Input::Reoffered(leg, offer),
@@ -255,12 +271,53 @@ impl RoomTask {
         })
     }
 
-    fn refer(&mut self, from: SourceId, new: NewReferral) -> Input {
-        let NewReferral { id, referral, answers } = new;
+    fn refer(&mut self, from: SourceId, new: NewReferral) {
+        let NewReferral { id, referral, call, answers } = new;
         self.speakers.introduce(from, Speaker::Referral(id));
         let removes = matches!(referral.action, Action::Remove(_));
         self.watchers.referred(id, removes, answers);
-        Input::Refer { id, referral }
+        if let (Some(call), Action::Call(outgoing)) = (call, &referral.action) {
+            self.prepare_call(call, outgoing);
+        }
+        self.input(Input::Refer { id, referral });
+        if self.draining {
+            self.input(Input::Drain);
+        }
+    }
+
+    /// What a leg of ours needs should the room want the call.
+    fn prepare_call(&mut self, call: NewCall, outgoing: &Outgoing) {
+        let NewCall { account, hold, referred_by } = call;
+        let dial = &outgoing.dial;
+        let log = LegLog::new(dial, &account.jid);
+        let (commands, from_room) = mpsc::channel(COMMANDS);
+        let calling = Calling {
+            callee: dial.caller.clone(),
+            room: dial.room.uri.clone(),
+            call_id: dial.call_id.clone(),
+            referred_by,
+            commands: from_room,
+        };
+        let ladder = self.shared.ladder.hold(&dial.call_id);
+        let unfinished = self.shared.unfinished.part();
+        let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
+        self.of_account.entry(account.key.clone()).or_default().push(outgoing.leg);
+        let (session, link, calling) = (None, None, Some(calling));
+        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder, calling };
+        self.legs.insert(outgoing.leg, handles);
+    }
+
+    /// Hands a call to who makes it. When nobody takes it, the source says so as it is dropped.
+    fn place_call(&mut self, leg: LegId, offer: Bytes) {
+        let Some(calling) = self.legs.get_mut(&leg).and_then(|handles| handles.calling.take()) else { return };
+        let vanished = CallMail::Ended(CallEnd::Failed("nobody makes this call: too many are being made".into()));
+        let (source_id, source) = self.address.source(Mail::Call(vanished));
+        self.speakers.introduce(source_id, Speaker::Call(leg));
+        let Calling { callee, room, call_id, referred_by, commands } = calling;
+        let placed = Placed { callee, room, leg, call_id, offer, subject: None, referred_by, commands, source };
+        if let Some(calls) = &self.shared.calls {
+            let _ = calls.try_send(placed);
+        }
     }
 
     fn session_input(&mut self, from: SourceId, mail: SessionMail) -> Option<Input> {
@@ -355,6 +412,7 @@ impl RoomTask {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Call(leg, command) => self.command(leg, command),
+            Output::Invite(leg, offer) => self.place_call(leg, offer),
             Output::OpenSession(leg, id, expected) => self.open_session(leg, id, expected),
             Output::Connect(leg, target) => self.connect(leg, target),
             Output::Transmit(leg, frame) => {

@@ -1,4 +1,4 @@
-//! One call, from the room's first word on it to its end: a callee's dialog (RFC 3261 §12 to §15) on top of the transactions
+//! One call, from the room's first word on it to its end: a dialog (RFC 3261 §12 to §15) on top of the transactions
 //! of the stack. Decides nothing about the room; what the caller does becomes mail, what the room says becomes responses.
 
 mod ending;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::contact::OurEnd;
 use super::dialog::bad_contact;
 use super::dispatch::{self, Place, Refused, capabilities, check_require, offer, respond};
+use super::head::long_name;
 use super::invite::{Invite, Pending, finish};
 use super::port::CallCommand;
 use super::reply;
@@ -81,7 +82,7 @@ pub(super) struct Call {
     /// The INVITE whose 2xx has no ACK yet, and is repeated.
     repeating: Option<Invite>,
     keeping: refresh::Keeping,
-    _ongoing: Ongoing,
+    _ongoing: Option<Ongoing>,
     _flow: Option<FlowUse>,
 }
 
@@ -103,7 +104,7 @@ impl Call {
         let connection = tx.connection.clone();
         let invite = Invite::run(tx, handle.events.clone());
         let call = Self {
-            _ongoing: ongoing,
+            _ongoing: Some(ongoing),
             _flow: place.flow.clone().map(FlowUse::new),
             shared,
             place,
@@ -123,6 +124,50 @@ impl Call {
             keeping: refresh::Keeping::default(),
         };
         tokio::spawn(call.run());
+    }
+
+    /// Goes on with a call of ours, whose INVITE got this 2xx and the 2xx its ACK. What was wanted meanwhile ends it.
+    pub(super) fn placed(
+        shared: Arc<Shared>,
+        (place, connection): (Place, SipConnection),
+        dialog: Usage,
+        (handle, events): (CallHandle, mpsc::Receiver<Event>),
+        (commands, source): (mpsc::Receiver<CallCommand>, Source),
+        (offer, ok): (Bytes, Response),
+        bye: Option<(u16, String)>,
+    ) {
+        let answer = sdp_of(&ok);
+        let mut call = Self {
+            _ongoing: None,
+            _flow: place.flow.clone().map(FlowUse::new),
+            caller: dialog.owner.aor.to_string(),
+            shared,
+            place,
+            connection: Some(connection),
+            dialog,
+            handle,
+            events,
+            commands,
+            source,
+            phase: Phase::Talking,
+            pending: None,
+            unanswered: 0,
+            ack_deadline: None,
+            wanted_bye: None,
+            repeating: None,
+            keeping: refresh::Keeping::begun_by(&ok, offer),
+        };
+        tokio::spawn(async move {
+            match bye {
+                Some((cause, text)) => call.leave(cause, &text, CallEnd::ByUs),
+                None if answer.is_empty() => call.tell(CallMail::Confirmed, 0).await,
+                None => {
+                    let weight = answer.len();
+                    call.tell(CallMail::Answered { answer }, weight).await;
+                }
+            }
+            call.run().await;
+        });
     }
 
     async fn run(mut self) {
@@ -354,6 +399,15 @@ impl Call {
     fn ack_time(&self) -> Instant {
         Instant::now() + self.shared.timers.transaction() + Duration::from_secs(1)
     }
+}
+
+/// The SDP of a response; empty when it has none that can be read.
+fn sdp_of(response: &Response) -> Bytes {
+    let value = |name: &str| response.headers.iter().find(|h| long_name(h.name()) == name).map(Header::value);
+    let is_sdp = value("content-type")
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/sdp"));
+    if is_sdp { Bytes::copy_from_slice(&response.body) } else { Bytes::new() }
 }
 
 async fn answer_late(shared: Arc<Shared>, tx: Box<Transaction>, place: Place, refused: Refused) {

@@ -1,4 +1,4 @@
-//! Our requests within a dialog, BYE and NOTIFY: where they go, over what, and what comes of them.
+//! Our requests within a dialog, BYE, NOTIFY and others: where they go, over what, and what comes of them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,10 +17,12 @@ use super::dispatch::Place;
 use super::locate::{Target, targets};
 use super::outgoing::for_the_wire;
 use super::settings::Transport;
-use super::shared::{Flow, Shared};
+use super::shared::{Flow, Shared, local_towards};
 use super::stream;
 use super::usage::SharedDialog;
 
+/// How long a stream may take to open when there is none.
+const REACH: Duration = Duration::from_secs(5);
 /// How long a stream may take to open when there is another way.
 const OPEN_STREAM: Duration = Duration::from_secs(1);
 /// The largest request that goes by datagram when there is a stream as well (RFC 3261 §18.1.1).
@@ -111,6 +113,53 @@ impl Way {
     /// Back to where a request came from.
     pub(super) fn back(place: Place, connection: Option<SipConnection>) -> Self {
         Self { place, connection, dialled: None, has_no_stream: false, reached: None }
+    }
+
+    /// To a hop that nobody came from, wherever it is reached first: by stream what is large, where the hop does not ask for
+    /// something else and a stream can be had. Where we are, as it sees us, and what leads there.
+    pub(super) async fn towards(shared: &Arc<Shared>, hop: &Hop, size: usize) -> Option<(Place, SipConnection)> {
+        let has_datagrams = shared.datagrams.get().is_some_and(|sockets| !sockets.is_empty());
+        let is_had = |transport: &Transport| match transport {
+            Transport::Udp => has_datagrams,
+            Transport::Tls => shared.settings.tls.is_some(),
+            _ => true,
+        };
+        let by_stream_first = [Transport::Tcp, Transport::Tls, Transport::Udp];
+        let by_datagram_first = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        let is_large = size > SMALL && hop.transport.is_none();
+        for order in [by_stream_first, by_datagram_first].into_iter().skip(usize::from(!is_large)) {
+            let can: Vec<Transport> = order.into_iter().filter(is_had).collect();
+            for target in targets(&shared.settings.dns, hop, &can).await {
+                if let Some(reached) = reach(shared, hop, target, is_large).await {
+                    return Some(reached);
+                }
+            }
+        }
+        None
+    }
+
+    /// Acknowledges the 2xx to the INVITE of ours that opened the dialog, now and whenever it is repeated.
+    pub(super) async fn acknowledge(
+        &mut self,
+        shared: &Arc<Shared>,
+        dialog: &SharedDialog,
+        invite: &Request,
+        key: TransactionKey,
+    ) {
+        let Some(endpoint) = shared.endpoint() else { return };
+        let mut route = None;
+        for attempt in self.attempts(shared, dialog, 0).await.unwrap_or_default() {
+            route = self.open(shared, attempt).await;
+            if route.is_some() {
+                break;
+            }
+        }
+        let Some(Route { connection, destination, ends }) = route else { return };
+        let mut ack = dialog.ack(invite, ends.via.via(shared));
+        // RFC 3261 §13.2.2.4: the credentials of the INVITE.
+        let credentials = |h: &&Header| matches!(h, Header::Authorization(_) | Header::ProxyAuthorization(_));
+        ack.headers.extend(invite.headers.iter().filter(credentials).cloned().collect::<Vec<_>>());
+        Acks::new(ack, invite, (&connection, &destination)).acknowledge(&endpoint, key).await;
     }
 
     /// The peer has spoken again, perhaps from elsewhere.
@@ -297,6 +346,23 @@ impl Way {
     }
 }
 
+/// One place of a hop, if it can be reached. Where there is another way, nobody waits long for a stream.
+async fn reach(shared: &Arc<Shared>, hop: &Hop, to: Target, has_another: bool) -> Option<(Place, SipConnection)> {
+    let Target { transport, address } = to;
+    if transport == Transport::Udp {
+        let of = |c: &SipConnection| c.get_addr().get_socketaddr().ok();
+        let mut sockets = shared.datagrams.get()?.iter().filter_map(|c| Some((c, of(c)?)));
+        let (connection, listen) = sockets.find(|(_, listen)| listen.is_ipv4() == address.is_ipv4())?;
+        let local = local_towards(listen, address);
+        return Some((Place { source: address, local, transport, flow: None }, connection.clone()));
+    }
+    let limit = if has_another { OPEN_STREAM } else { REACH };
+    let (connection, flow) = timeout(limit, stream::connect(shared, to, &hop.host)).await.ok()?.ok()?;
+    let here = Place { source: address, local: flow.local, transport: Transport::Udp, flow: None };
+    let local = OurEnd::for_streams(shared, &here, to).map_or(flow.local, |end| end.address);
+    Some((Place { source: address, local, transport, flow: Some(flow) }, connection))
+}
+
 /// One request, and its final response.
 async fn once(shared: &Arc<Shared>, dialog: &SharedDialog, draft: &Draft, route: Route) -> Result<Response, Sent> {
     let endpoint = shared.endpoint().ok_or(Sent::NoRoute)?;
@@ -348,6 +414,6 @@ impl Draft {
     }
 }
 
-fn address(to: Target) -> SipAddr {
+pub(super) fn address(to: Target) -> SipAddr {
     SipAddr { r#type: Some(to.transport.of_stack()), addr: to.address.into() }
 }

@@ -1,9 +1,9 @@
-//! The state of one dialog as its callee keeps it (RFC 3261 §12.1.1). Pure: URIs and fields stay as the peer wrote them.
+//! The state of one dialog (RFC 3261 §12.1), be it opened by a request to us or by one of ours. Pure: URIs and fields stay as the peer wrote them.
 //! What it is used for is in [`usage`](super::usage).
 
 use std::net::IpAddr;
 
-use rsipstack::sip::{Header, Headers, Method, Request, Uri, Version};
+use rsipstack::sip::{Header, Headers, Method, Request, Response, Uri, Version};
 
 use super::SERVER;
 use super::head::{long_name, parameter, split_outside_quotes, uri_text};
@@ -11,6 +11,9 @@ use super::reply::{field, fields};
 use super::rewrite::{FROM, REQUEST_URI, STAND_IN_URI, TO, stand_in};
 use super::settings::Transport;
 use super::shared::DialogId;
+
+/// [`TO`], as fields are looked up.
+const TO_FIELD: &str = "mucfocus-to";
 
 /// Why no dialog comes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,7 @@ pub(super) enum NoDialog {
     Identity,
 }
 
-/// A dialog that a request to us has opened: an INVITE, a SUBSCRIBE or a REFER.
+/// A dialog that a request to us has opened, an INVITE, a SUBSCRIBE or a REFER, or an INVITE of ours.
 #[derive(Debug, Clone)]
 pub(super) struct Dialog {
     id: DialogId,
@@ -79,6 +82,36 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: cseq(request).ok_or(NoDialog::Identity)?,
         })
+    }
+
+    /// The dialog that an INVITE of ours is to open, as far as it goes without an answer: without the tag of the peer.
+    pub(super) fn calling(call_id: &str, (local, tag): (&str, &str), callee: &str, routes: Vec<String>) -> Self {
+        let id = DialogId { call_id: call_id.to_owned(), local_tag: tag.to_owned(), remote_tag: String::new() };
+        Self {
+            id,
+            local: format!("<{local}>;tag={tag}"),
+            remote: format!("<{callee}>"),
+            route_set: routes,
+            target: callee.to_owned(),
+            local_cseq: 0,
+            remote_cseq: 0,
+        }
+    }
+
+    /// The same with the 2xx to that INVITE (RFC 3261 §12.1.2): the routes are those of Record-Route, the last first.
+    pub(super) fn confirmed_by(mut self, response: &Response) -> Result<Self, NoDialog> {
+        let all = |name: &'static str| {
+            response.headers.iter().filter(move |h| long_name(h.name()) == name).map(Header::value)
+        };
+        let original = |name: &'static str, stand_in: &'static str| all(stand_in).next().or_else(|| all(name).next());
+        let remote = original("to", TO_FIELD).ok_or(NoDialog::Identity)?;
+        self.id.remote_tag = parameter(remote, "tag").ok_or(NoDialog::Identity)?.to_owned();
+        remote.clone_into(&mut self.remote);
+        single_contact(&response.headers)?.clone_into(&mut self.target);
+        let routes = all("record-route").flat_map(|value| split_outside_quotes(value, ','));
+        self.route_set = routes.map(str::to_owned).collect();
+        self.route_set.reverse();
+        Ok(self)
     }
 
     pub(super) fn id(&self) -> &DialogId {
@@ -195,7 +228,7 @@ fn is_sips(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("sips")
 }
 
-fn hop(uri: &str) -> Option<Hop> {
+pub(super) fn hop(uri: &str) -> Option<Hop> {
     let (scheme, rest) = uri.split_once(':')?;
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host_port = rest.split([';', '?']).next()?;
@@ -223,6 +256,29 @@ fn hop(uri: &str) -> Option<Hop> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// CF-06, SIP-17: of an INVITE of ours.
+    #[test]
+    fn a_dialog_of_ours_takes_the_routes_of_its_2xx_the_last_first() {
+        let proxy = vec!["<sip:out.example;lr>".to_owned()];
+        let mut dialog = Dialog::calling("c", ("sip:room%40conf@d", "l"), "sip:u%40@o", proxy);
+        let request = dialog.request(Method::Invite, "SIP/2.0/UDP me;branch=z9hG4bK2".into(), vec![], vec![]);
+        let invite = String::from_utf8(super::super::outgoing::for_the_wire(&request.to_bytes()).into_owned()).unwrap();
+        assert!(invite.starts_with("INVITE sip:u%40@o SIP/2.0\r\n"), "{invite}");
+        assert!(invite.contains("\r\nRoute: <sip:out.example;lr>\r\n") && invite.contains("\r\nTo: <sip:u%40@o>\r\n"));
+        assert!(invite.contains("\r\nFrom: <sip:room%40conf@d>;tag=l\r\n"), "{invite}");
+        let ok = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK2\r\nFrom: <sip:room%40conf@d>;tag=l\r\n\
+                  To: \"U\" <sip:u%40@o>;tag=r\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
+                  Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nContact: <sip:u@10.0.0.1:5070>\r\nContent-Length: 0\r\n\r\n";
+        let ok = Response::try_from(ok.as_bytes()).unwrap();
+        let mut dialog = dialog.confirmed_by(&ok).unwrap();
+        let remote_tag = "r".to_owned();
+        assert_eq!(*dialog.id(), DialogId { call_id: "c".into(), local_tag: "l".into(), remote_tag });
+        let bye = bye(&mut dialog);
+        assert!(bye.starts_with("BYE sip:u@10.0.0.1:5070 SIP/2.0\r\n"), "{bye}");
+        assert!(bye.contains("Route: <sip:p2;lr>\r\nRoute: <sip:p1;lr>\r\n"), "{bye}");
+        assert!(bye.contains("CSeq: 2 BYE") && bye.contains("\r\nTo: \"U\" <sip:u%40@o>;tag=r\r\n"), "{bye}");
+    }
 
     fn invite(more: &str) -> Request {
         let text = format!(

@@ -18,6 +18,7 @@ mod client;
 mod contact;
 mod current;
 mod dialog;
+pub(crate) mod digest;
 mod dispatch;
 mod door;
 mod event;
@@ -33,6 +34,7 @@ mod locate;
 mod notify;
 mod outgoing;
 mod patience;
+mod placing;
 pub mod port;
 mod rate;
 mod reason;
@@ -64,14 +66,15 @@ use std::time::Duration;
 use rsipstack::EndpointBuilder;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{CallIdFormat, TransactionReceiver};
-use rsipstack::transport::TransportLayer;
 use rsipstack::transport::udp::UdpConnection;
+use rsipstack::transport::{SipConnection, TransportLayer};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::door::Door;
-use self::port::Focus;
-use self::settings::{Listen, Settings, Transport};
+use self::port::{Focus, Placed};
+use self::settings::{Listen, Outbound, Settings, Transport};
 use self::shared::Shared;
 use crate::observe::ladder::Ladder;
 
@@ -192,6 +195,12 @@ impl Driver {
         Ok(Self { shared, addresses, tasks })
     }
 
+    /// Makes the calls that come, through the outbound proxy, until the sender is dropped or the driver is.
+    pub fn place_calls(&mut self, outbound: Outbound, calls: mpsc::Receiver<Placed>) {
+        let proxy = Arc::new(outbound);
+        self.tasks.push(tokio::spawn(placing::place_all(Arc::clone(&self.shared), proxy, calls)));
+    }
+
     /// What is listened on, with the ports that were given for port 0.
     #[must_use]
     pub fn addresses(&self) -> Vec<Listen> {
@@ -290,11 +299,15 @@ impl Sockets {
 async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Result<Vec<JoinHandle<()>>, StartError> {
     let stack = |error: rsipstack::Error| StartError::Stack(error.to_string());
     let layer = TransportLayer::new(shared.shutdown.child_token());
+    let mut datagrams = Vec::new();
     for filter in sockets.udp {
         let token = Some(shared.shutdown.child_token());
         let connection = UdpConnection::from_socket(Arc::new(filter), None, token).await.map_err(stack)?;
-        layer.add_transport(connection.into());
+        let connection = SipConnection::from(connection);
+        datagrams.push(connection.clone());
+        layer.add_transport(connection);
     }
+    let _ = shared.datagrams.set(datagrams);
     let t1 = shared.timers.t1;
     let endpoint = EndpointBuilder::new()
         .with_transport_layer(layer)
@@ -310,7 +323,10 @@ async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Resul
             auto_ack_2xx: false,
             ..Default::default()
         })
-        .with_inspector(Box::new(outgoing::Completion(Arc::clone(&shared.observer))))
+        .with_inspector(Box::new(outgoing::Completion {
+            refused: Arc::clone(&shared.refused),
+            observer: Arc::clone(&shared.observer),
+        }))
         .with_transport_inspector(Box::new(guards::Guard(Arc::clone(shared))))
         .build();
     let _ = shared.endpoint.set(Arc::downgrade(&endpoint.inner));

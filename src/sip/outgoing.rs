@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rsipstack::sip::{Header, SipMessage};
+use rsipstack::sip::{Header, Method, SipMessage};
 use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::SipAddr;
 
+use super::ack::Refusals;
 use super::gate::split_head;
 use super::head::parameter;
 use super::rewrite::{FROM, REQUEST_URI, TO};
@@ -48,8 +49,11 @@ fn rewritten(octets: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Completes the responses that the stack makes on its own.
-pub(super) struct Completion(pub(super) Arc<dyn GateObserver>);
+/// Completes the responses and the ACKs that the stack makes on its own.
+pub(super) struct Completion {
+    pub(super) refused: Arc<Refusals>,
+    pub(super) observer: Arc<dyn GateObserver>,
+}
 
 impl MessageInspector for Completion {
     fn before_send(&self, mut message: SipMessage, _to: Option<&SipAddr>) -> SipMessage {
@@ -67,11 +71,19 @@ impl MessageInspector for Completion {
                 }
             }
         }
-        rungs::note(self.0.ladder(), &message, Way::Out);
+        if let SipMessage::Request(request) = &mut message
+            && request.method == Method::Ack
+        {
+            self.refused.complete(request);
+        }
+        rungs::note(self.observer.ladder(), &message, Way::Out);
         message
     }
 
     fn after_received(&self, message: SipMessage, _from: Option<&SipAddr>) -> SipMessage {
+        if let SipMessage::Response(response) = &message {
+            self.refused.heard(response);
+        }
         message
     }
 }

@@ -44,6 +44,31 @@ pub struct Dial {
     pub local: std::net::IpAddr,
 }
 
+/// A call that a room makes, to a SIP user through the outbound proxy (RFC 4579 §5.5).
+pub struct Placed {
+    /// Who is called: scheme, user and host only.
+    pub callee: SipUri,
+    /// The room, which calls: its canonical URI.
+    pub room: SipUri,
+    /// Its leg.
+    pub leg: LegId,
+    /// Call-ID.
+    pub call_id: String,
+    /// The SDP offer.
+    pub offer: Bytes,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// On whose behalf, verified (RFC 3892).
+    pub referred_by: Option<SipUri>,
+    /// How the room speaks to this call: BYE alone, which before the answer withdraws it. When the sender is dropped, so is the call.
+    pub commands: mpsc::Receiver<CallCommand>,
+    /// Where what comes of it is told.
+    pub source: Source,
+}
+
+/// Calls that wait to be made; no more are taken while there are so many.
+pub const PLACED: usize = 64;
+
 /// Whether new calls are welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
@@ -101,6 +126,8 @@ pub struct Refer {
     pub aim: Aim,
     /// Why, for people (RFC 3326).
     pub reason: Option<String>,
+    /// Our own end of the dialog, as its transport sees it.
+    pub local: std::net::IpAddr,
     /// What comes of it. Bounded by [`ANSWERS`]; when the sender is dropped early the driver says 500.
     pub answers: mpsc::Sender<ReferAnswer>,
 }

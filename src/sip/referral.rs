@@ -109,6 +109,7 @@ async fn run(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Begi
         call_id: usage.id().call_id.clone(),
         aim: wanted.aim,
         reason: reason::text_of(&tx.original),
+        local: place.local.ip(),
         answers: sender,
     };
     match shared.focus.refer(refer) {

@@ -15,6 +15,8 @@ pub const STAND_IN_URI: &str = "sip:request-uri.invalid";
 pub const FROM: &str = "Mucfocus-From";
 /// See [`FROM`].
 pub const TO: &str = "Mucfocus-To";
+/// The field in which the reason phrase of a response travels: the stack has a phrase of its own for each code.
+pub const PHRASE: &str = "Mucfocus-Phrase";
 /// The field in which a message from a stranger says where it came from and, behind a blank, who he has proved to be, if he has.
 /// Nobody else's has it.
 pub const STRANGER: &str = "Mucfocus-Stranger";
@@ -50,7 +52,12 @@ pub(super) fn rewrite(head: &Head, body: &[u8], with_stand_ins: bool) -> Vec<u8>
         out.push_str("SIP/2.0 ");
         out.push_str(start.nth(1).unwrap_or_default());
         out.push(' ');
-        out.push_str(start.next().unwrap_or_default());
+        let phrase = start.next().unwrap_or_default();
+        out.push_str(phrase);
+        out.push_str("\r\n");
+        out.push_str(PHRASE);
+        out.push_str(": ");
+        out.push_str(phrase);
     } else {
         out.push_str(head.method());
         out.push(' ');

@@ -119,6 +119,15 @@ impl std::fmt::Display for Transport {
     }
 }
 
+/// Whom our own calls go to (`[sip.outbound]`).
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// The URI of the proxy, with `lr`.
+    pub proxy: String,
+    /// Who we are to it, where it asks: user name and password.
+    pub credentials: Option<(String, SecretString)>,
+}
+
 /// One address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Listen {

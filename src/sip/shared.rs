@@ -12,9 +12,11 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use rand::Rng as _;
 use rsipstack::transaction::endpoint::EndpointInner;
+use rsipstack::transport::SipConnection;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::ack::Refusals;
 use super::call::Event;
 use super::current::Current;
 use super::port::Focus;
@@ -44,7 +46,7 @@ pub(super) const DIALOGS: usize = 20_000;
 /// `Retry-After` of a 503, in seconds.
 pub(super) const RETRY_AFTER: u32 = 5;
 
-/// Names a dialog as we, the callee, see it (RFC 3261 §12).
+/// Names a dialog as we see it (RFC 3261 §12).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct DialogId {
     pub(super) call_id: String,
@@ -119,6 +121,9 @@ pub(super) struct Shared {
     /// By the far end.
     pub(super) flows: DashMap<(Transport, SocketAddr), Arc<Flow>>,
     pub(super) setups: Setups,
+    /// The sockets for datagrams, as the stack has them.
+    pub(super) datagrams: OnceLock<Vec<SipConnection>>,
+    pub(super) refused: Arc<Refusals>,
     pub(super) sources: Sources,
     shares: Mutex<Shares>,
     /// What of the settings may change.
@@ -154,6 +159,8 @@ impl Shared {
             bound: OnceLock::new(),
             flows: DashMap::new(),
             setups: Setups::default(),
+            datagrams: OnceLock::new(),
+            refused: Arc::default(),
             refusals: Arc::new(Semaphore::new(UNACKNOWLEDGED_REFUSALS)),
             endpoint: OnceLock::new(),
             shutdown: CancellationToken::new(),

@@ -26,7 +26,7 @@ pub(super) const USAGES: usize = 8;
 /// A dialog that its usages share.
 pub(super) struct SharedDialog {
     id: DialogId,
-    /// Who opened it, and is the only one to use it.
+    /// Who opened it, or was called, and is the only one to use it.
     pub(super) owner: Caller,
     /// The room that he addressed.
     pub(super) room: SipUri,
@@ -238,7 +238,25 @@ impl Usage {
         Self::open(shared, dialog, owner, room, request, Kind::Referral)
     }
 
+    /// The first usage of a dialog that an INVITE of ours has opened: known from here on. Its owner is who was called.
+    pub(super) fn placed(shared: &Arc<Shared>, dialog: Dialog, owner: Caller, room: SipUri) -> Self {
+        let user = room.user().map(str::to_owned);
+        Self::open_as(shared, dialog, owner, room, (None, user), Kind::Call)
+    }
+
     fn open(shared: &Arc<Shared>, dialog: Dialog, owner: Caller, room: SipUri, request: &Request, kind: Kind) -> Self {
+        let user = user_of(reply::request_uri(request)).map(str::to_owned);
+        Self::open_as(shared, dialog, owner, room, (caller::home(request), user), kind)
+    }
+
+    fn open_as(
+        shared: &Arc<Shared>,
+        dialog: Dialog,
+        owner: Caller,
+        room: SipUri,
+        (home, user): (Option<String>, Option<String>),
+        kind: Kind,
+    ) -> Self {
         let id = dialog.id().clone();
         let state = State {
             dialog,
@@ -253,8 +271,8 @@ impl Usage {
             id: id.clone(),
             owner,
             room,
-            home: caller::home(request),
-            user: user_of(reply::request_uri(request)).map(str::to_owned),
+            home,
+            user,
             state: Mutex::new(state),
             turn: Semaphore::new(1),
         });

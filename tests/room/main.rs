@@ -7,6 +7,7 @@ use mucfocus_rig::world::Settings;
 use mucfocus_rig::xmpp::Client;
 use mucfocus_rig::{Member, World};
 
+mod calls;
 mod devices;
 mod doors;
 mod invitations;

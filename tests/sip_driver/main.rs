@@ -21,6 +21,7 @@ mod message;
 mod names;
 mod notifications;
 mod pitfalls;
+mod placing;
 mod referrals;
 mod reflection;
 mod refusals;

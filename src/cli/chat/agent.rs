@@ -19,10 +19,10 @@ use self::referral::Referral;
 use self::requests::{Request, Resend};
 use self::subscription::Subscription;
 use super::call::{Event, Parties, Refusal};
-use super::digest::Credentials;
 use super::message::{Draft, Message};
 use super::serving;
 use crate::hub::clock::{RandomIds, env};
+use crate::sip::digest::{Credentials, challenging_field};
 use crate::sip::head::parameter;
 
 mod dialog;
@@ -238,7 +238,7 @@ impl Agent {
     /// Whether this answer asks for a password that we have and have not tried in vain.
     fn is_worth_another_try(&mut self, code: u16, message: &Message, authorized: bool) -> bool {
         let Some(credentials) = self.credentials.as_mut().filter(|_| matches!(code, 401 | 407)) else { return false };
-        credentials.challenged(message, authorized)
+        credentials.challenged(code, message.head.all(challenging_field(code)), authorized)
     }
 
     fn is_challenged(&self) -> bool {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use mucfocus_core::address::sip_uri::SipUri;
 
-use super::digest::Credentials;
 use super::message::Message;
+use crate::sip::digest::Credentials;
 use crate::sip::settings::Transport;
 
 /// Who calls whom, and by which way.
@@ -77,7 +77,7 @@ impl Refusal {
         let no_password = "a password is asked for; give the file that holds it with --password-file";
         let advice = match code {
             300..=399 => Some("the call should go elsewhere; dial the new address".to_owned()),
-            401 | 407 => Some(credentials.map_or_else(|| no_password.to_owned(), Credentials::advice)),
+            401 | 407 => Some(credentials.map_or_else(|| no_password.to_owned(), advice)),
             _ => None,
         };
         let mut explanations = message.explanations();
@@ -90,5 +90,15 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.code, self.phrase)?;
         if self.explanations.is_empty() { Ok(()) } else { write!(f, ": {}", self.explanations.join("; ")) }
+    }
+}
+
+/// What to do about a 401 or 407 that was not worth another try.
+fn advice(credentials: &Credentials) -> String {
+    if credentials.is_challenged() {
+        let name = mucfocus_core::address::name_addr::quote(credentials.name());
+        format!("the password is wrong or the user unknown ({name}); see --from and --password-file")
+    } else {
+        "a password is asked for, but not by Digest with SHA-256 or MD5; nothing else is known here".to_owned()
     }
 }

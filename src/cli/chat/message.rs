@@ -78,7 +78,7 @@ impl Message {
 }
 
 /// What stands in a quoted string (RFC 3261 §25.1).
-pub(super) fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> String {
     let mut chars = text.chars();
     let mut plain = String::with_capacity(text.len());
     while let Some(c) = chars.next() {

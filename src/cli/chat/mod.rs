@@ -11,7 +11,6 @@
 
 mod agent;
 mod call;
-mod digest;
 mod document;
 mod explain;
 mod keyboard;

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::Plan;
 use super::agent::Agent;
 use super::call::{Event, Parties};
-use super::digest::Credentials;
 use super::keyboard;
 use super::message::Message;
 use super::msrp::{Line, Lost};
@@ -24,6 +23,7 @@ use super::screen::{Screen, Way};
 use super::setup;
 use super::wire::Wire;
 use crate::hub::clock::{now, to_tokio};
+use crate::sip::digest::Credentials;
 
 /// Calls, talks, hangs up. Whether all went as it was wanted; if not, why has been said.
 pub(super) async fn talk(plan: Plan) -> bool {

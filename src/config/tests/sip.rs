@@ -132,3 +132,35 @@ fn sip_and_msrp_do_not_share_a_port() {
     let found = findings(&shared);
     assert!(found.iter().any(|f| f.contains("Error: 127.0.0.1:5060 is in sip.listen too")), "{found:#?}");
 }
+
+/// CF-06, ERR-08.
+#[test]
+fn whom_we_call_goes_through_one_proxy_that_we_listen_for() {
+    let outbound = |text: &str| {
+        let mut found = changed("[msrp]", &format!("[sip.outbound]\n{text}\n[msrp]"));
+        found.retain(|f| !f.contains("stands in the configuration"));
+        found
+    };
+    let whole = "proxy = \"sip:10.0.0.10\"\nallow = [\"sip:*@example.org\"]";
+    let text = |more: &str| LEAST.replacen("[msrp]", &format!("[sip.outbound]\n{whole}\n{more}\n[msrp]"), 1);
+    let read = parsed(&text("")).outbound.unwrap();
+    assert_eq!(read.route.proxy, "sip:10.0.0.10;lr", "every proxy is a loose router");
+    assert!(read.route.credentials.is_none() && read.allow.len() == 1);
+    assert!(parsed(LEAST).outbound.is_none(), "without the table nobody is called");
+    let (name, password) =
+        parsed(&text("username = \"focus\"\npassword = \"x\"")).outbound.unwrap().route.credentials.unwrap();
+    assert_eq!((name.as_str(), password.expose_secret()), ("focus", "x"));
+
+    let proxy = |uri: &str| outbound(&whole.replace("sip:10.0.0.10", uri));
+    one(&proxy("sip:10.0.0.10;transport=tcp"), &["Error", "over tcp, which sip.listen does not have", "add \"tcp:"]);
+    one(&proxy("sip:10.0.0.10;transport=sctp"), &["Error", "cannot be made over \"sctp\""]);
+    one(&proxy("sip:romeo@10.0.0.10"), &["Error", "is not the address of a proxy"]);
+    one(&proxy("sips:10.0.0.10"), &["Error", "is not the address of a proxy"]);
+    one(&proxy("proxy.example.org"), &["Error", "is no SIP URI"]);
+    one(&outbound("allow = [\"sip:*@*\"]"), &["Error", "sip.outbound.proxy is missing"]);
+    one(&outbound("proxy = \"sip:10.0.0.10\""), &["Error", "sip.outbound.allow is missing"]);
+    one(&outbound("proxy = \"sip:10.0.0.10\"\nallow = []"), &["Warning", "nobody is ever called"]);
+    one(&outbound("proxy = \"sip:10.0.0.10\"\nallow = [\"romeo\"]"), &["Error", "is not a pattern"]);
+    one(&outbound(&format!("{whole}\nusername = \"focus\"")), &["Error", "no password for this user name"]);
+    one(&outbound(&format!("{whole}\npassword = \"x\"")), &["Error", "this password is for nobody"]);
+}

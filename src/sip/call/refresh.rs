@@ -12,6 +12,7 @@ use super::{Call, Event, Phase};
 use crate::hub::mail::CallEnd;
 use crate::sip::client::{Draft, Way};
 use crate::sip::dispatch::capabilities;
+use crate::sip::head::long_name;
 use crate::sip::reply::fields;
 
 /// What keeping the timer takes.
@@ -24,9 +25,19 @@ pub(super) struct Keeping {
     has_update: bool,
     /// The SDP that we said last.
     said: Bytes,
+    /// The Call-ID is ours.
+    is_ours: bool,
 }
 
 impl Keeping {
+    /// What the 2xx to an INVITE of ours asks for.
+    pub(super) fn begun_by(ok: &Response, said: Bytes) -> Self {
+        let allowed = ok.headers.iter().filter(|h| long_name(h.name()) == "allow").map(Header::value);
+        let has_update = allowed.flat_map(|v| v.split(',')).any(|method| method.trim() == "UPDATE");
+        let timer = Session::granted(ok).map(|session| Timer::start(session, Instant::now()));
+        Self { timer, has_update, said, is_ours: true, ..Self::default() }
+    }
+
     /// When something has to be done.
     pub(super) fn next(&self) -> Option<Instant> {
         self.timer.filter(|_| self.under_way.is_none()).map(|timer| timer.next())
@@ -117,13 +128,32 @@ impl Call {
                 }
                 None => timer.again_halfway(now),
             },
-            // The peer asks at the same time (RFC 3261 §14.1; the Call-ID is not ours).
-            491 => timer.again(now, Duration::from_millis(rand::random_range(0..=200) * 10)),
+            // The peer asks at the same time (RFC 3261 §14.1).
+            491 => timer.again(now, after_glare(self.keeping.is_ours)),
             405 | 501 if !was_offer => {
                 self.keeping.has_update = false;
                 timer.again(now, Duration::ZERO);
             }
             _ => timer.again_halfway(now),
+        }
+    }
+}
+
+/// In steps of 10 ms; who owns the Call-ID waits longer, so that the two do not meet again (RFC 3261 §14.1).
+fn after_glare(is_ours: bool) -> Duration {
+    let steps = if is_ours { rand::random_range(210..=400) } else { rand::random_range(0..=200) };
+    Duration::from_millis(steps * 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_glare_the_owner_of_the_call_id_waits_longer() {
+        for _ in 0..1000 {
+            assert!((2100..=4000).contains(&after_glare(true).as_millis()));
+            assert!(after_glare(false).as_millis() <= 2000);
         }
     }
 }

@@ -105,6 +105,13 @@ impl Session {
         self
     }
 
+    /// What the 2xx to an INVITE of ours that opened the dialog grants, which had not asked (RFC 4028 §7.2, §8.2).
+    pub(super) fn granted(response: &Response) -> Option<Self> {
+        let interval = seconds(of_response(response, "session-expires")?).filter(|interval| *interval > 0)?;
+        let asked = Self { interval, refresher: Refresher::Us, peer_supports: true };
+        Some(asked.refreshed(response))
+    }
+
     /// The same with the interval that a 422 asks for, if it is longer.
     pub(super) fn longer(mut self, response: &Response) -> Option<Self> {
         let least = seconds(of_response(response, "min-se")?).filter(|least| *least > self.interval)?;

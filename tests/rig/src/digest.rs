@@ -32,6 +32,11 @@ pub fn answer(challenge: &str, method: &str, uri: &str, user: &str, password: &s
     )
 }
 
+/// The MD5 of a text, in hexadecimal.
+pub fn md5(text: &str) -> String {
+    hash("-md5", text)
+}
+
 fn hash(kind: &str, text: &str) -> String {
     let mut openssl = Command::new("openssl")
         .args(["dgst", kind, "-r"])

@@ -34,6 +34,19 @@ pub(super) fn carrier_to_offer(dial: &Dial) -> Result<Carrier, Refusal> {
 }
 
 impl Leg {
+    /// Calls instead of being called: our first offer goes out, and the 2xx brings its answer ([`Leg::answered`]). The call counts as
+    /// answered from here on; what it lacks is the other side. False where this node has no address for a session.
+    #[must_use]
+    pub fn call(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) -> bool {
+        let offer = self.begin(env, out);
+        let can_call = offer.is_some();
+        match offer {
+            Some(offer) => out.push(Event::Invite(offer)),
+            None => self.state = State::Over,
+        }
+        can_call
+    }
+
     /// The first offer of the call, which is ours.
     pub(super) fn first_offer(&self, session: &Session, (id, _): (u64, u64)) -> Bytes {
         build_offer(&ClientOffer {

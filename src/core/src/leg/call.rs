@@ -71,4 +71,13 @@ pub enum CallEnd {
     Expired(String),
     /// The INVITE came to nothing for a reason of the transport.
     Failed(String),
+    /// The INVITE was ours, and was refused with this final response.
+    Refused {
+        /// Status code, 300 to 699.
+        code: u16,
+        /// Its reason phrase.
+        phrase: String,
+        /// The address of a redirection.
+        contact: Option<String>,
+    },
 }

@@ -133,6 +133,8 @@ enum Pending {
 pub enum Event {
     /// To be said to the call.
     Call(CallCommand),
+    /// The call is ours: an INVITE with this offer.
+    Invite(Bytes),
     /// From now on connections that are as expected may bind to this session-id.
     OpenSession(String, Expectation),
     /// We are the active side: connect there.

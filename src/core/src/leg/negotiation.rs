@@ -67,11 +67,21 @@ pub(super) fn usable(offer: Result<Offer, OfferError>) -> Result<Offer, Refusal>
 }
 
 impl Leg {
-    /// Answers the call: 200 with our half of the MSRP session, be it the answer or an offer.
+    /// Answers the call: 200 with our half of the MSRP session, be it the answer or an offer. Of a call that is not ours to answer
+    /// nothing comes.
     pub fn accept(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
-        let Some((session_id, own)) = self.own_uri(env, self.carrier()) else {
-            return self.reject(unusable_address(), out);
-        };
+        if !self.is_ringing() {
+            return;
+        }
+        match self.begin(env, out) {
+            Some(answer) => out.push(Event::Call(CallCommand::Accept { answer })),
+            None => self.reject(unusable_address(), out),
+        }
+    }
+
+    /// Our half of the MSRP session, as an answer or an offer; `None` where this node has no address for it.
+    pub(super) fn begin(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) -> Option<Bytes> {
+        let (session_id, own) = self.own_uri(env, self.carrier())?;
         let origin = (u64::try_from(env.ids.next() >> 65).unwrap_or(1), 0);
         let (peer, pending) = match &self.peer {
             // Until his path is known nothing is sent, and what he sends says where to answer.
@@ -90,7 +100,7 @@ impl Leg {
         if self.peer.known().is_some() || !self.carrier().is_secure() {
             self.open_session_as(session_id, out);
         }
-        out.push(Event::Call(CallCommand::Accept { answer: sdp }));
+        Some(sdp)
     }
 
     /// A re-INVITE or UPDATE (MS-SDP-04, SIP-11). The same offer gets the same answer. Another path gets a new session under a new

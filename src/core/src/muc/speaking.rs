@@ -126,7 +126,8 @@ impl<T: Clone> Membership<T> {
     }
 
     fn utter(&mut self, env: &mut Env<'_>, utterance: Utterance<T>, out: &mut Vec<Event<T>>) {
-        if self.is_returning() || self.suspended.is_some() {
+        // Somebody whom we called may speak while his account is on its way in.
+        if self.is_returning() || !self.is_inside() || self.suspended.is_some() {
             return self.unsent.push_back(utterance);
         }
         let (room, deadline) = (self.muc.clone(), utterance.deadline);

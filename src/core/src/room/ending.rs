@@ -40,7 +40,7 @@ impl Room {
             self.timers.clear(Timer::LostLeg(id));
         }
         let introduced = self.legs.get_mut(&id).map(|p| core::mem::replace(&mut p.is_introduced, true));
-        if introduced == Some(false) {
+        if introduced == Some(false) && !self.calls.contains_key(&id) {
             self.bound_first(env, id);
         }
     }
@@ -86,12 +86,16 @@ impl Room {
     /// The dialog is over; the text of the caller's Reason is what the others read (GC-EXIT-02).
     pub(super) fn call_ended(&mut self, env: &mut Env<'_>, id: LegId, end: CallEnd) {
         let lost = Some("connection lost".to_string());
+        self.called_hangs_up(id, &end);
         let (cause, why, status) = match end {
             CallEnd::Bye { reason } => (EndCause::ByCaller, "BYE from the caller".to_string(), reason),
             CallEnd::ByUs => (EndCause::Fault, "the driver ended the call".to_string(), None),
             CallEnd::NoAck => (EndCause::NoAck, "no ACK in time".to_string(), lost),
             CallEnd::Expired(why) => (EndCause::Expired, why, lost),
             CallEnd::Failed(why) => (EndCause::Fault, why, lost),
+            CallEnd::Refused { code, phrase, .. } => {
+                (EndCause::Declined, alloc::format!("the call was refused with {code} {phrase}"), None)
+            }
         };
         if self.is_open(id) {
             self.trace(id, Trace::Ended { cause, why });
@@ -168,9 +172,10 @@ impl Room {
         self.legs.get(&id).is_some_and(|p| p.leg.is_answered() || p.leg.is_ringing())
     }
 
-    fn hang_up(&mut self, env: &mut Env<'_>, id: LegId, status: u16, cause: EndCause, why: &str) -> bool {
+    pub(super) fn hang_up(&mut self, env: &mut Env<'_>, id: LegId, status: u16, cause: EndCause, why: &str) -> bool {
         let open = self.is_open(id);
         if open {
+            self.call_failed(id, status, why);
             self.trace(id, Trace::Ended { cause, why: why.into() });
             self.with_leg(env, id, |leg, _, out| leg.hang_up(status, why.into(), out));
         }
@@ -180,7 +185,9 @@ impl Room {
     /// Parts a leg from its membership, which leaves the MUC when that was its last leg. What was watched within the call, or in
     /// the name of who has left, ends too (GC-EXIT-03).
     pub(super) fn part(&mut self, env: &mut Env<'_>, id: LegId, status: Option<String>, cause: EndCause) {
-        for timer in [Timer::Progress(id), Timer::Join(id), Timer::LostLeg(id), Timer::Introduction(id)] {
+        let timers =
+            [Timer::Progress(id), Timer::Join(id), Timer::Ringing(id), Timer::LostLeg(id), Timer::Introduction(id)];
+        for timer in timers {
             self.timers.clear(timer);
         }
         let reason = match cause {

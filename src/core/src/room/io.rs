@@ -73,11 +73,20 @@ pub enum Input {
         /// The call.
         dial: Dial,
     },
+    /// Who is called is told of it, or thinks it over: a provisional response to an INVITE of ours.
+    Ringing {
+        /// The leg.
+        leg: LegId,
+        /// Status code, 101 to 199.
+        code: u16,
+        /// Reason phrase.
+        phrase: String,
+    },
     /// The caller withdrew his INVITE.
     Cancelled(LegId),
-    /// The ACK of our 200 came, without SDP.
+    /// The ACK of our 200 came, or the 2xx to our INVITE, without SDP.
     Confirmed(LegId),
-    /// The ACK of our 200 came with this SDP, the answer to our offer.
+    /// The ACK of our 200 came, or the 2xx to our INVITE, with this SDP, the answer to our offer.
     Answered(LegId, Bytes),
     /// A re-INVITE or UPDATE with this offer.
     Reoffered(LegId, Bytes),
@@ -202,6 +211,8 @@ pub struct Referral {
 pub enum Output {
     /// Say this to the call.
     Call(LegId, CallCommand),
+    /// Make the call of this leg, with this offer.
+    Invite(LegId, Bytes),
     /// Let connections that are as expected bind to this session-id.
     OpenSession(LegId, String, Expectation),
     /// Make the connection of the session.
@@ -252,6 +263,8 @@ pub enum EndCause {
     ByRoom,
     /// The operator of this node ended it.
     ByOperator,
+    /// Who was called did not take the call.
+    Declined,
     /// No ACK came for the 200.
     NoAck,
     /// Nobody refreshed its session (RFC 4028).
@@ -275,6 +288,7 @@ impl core::fmt::Display for EndCause {
             Self::ByCaller => "by the caller",
             Self::ByRoom => "by the room",
             Self::ByOperator => "by the operator",
+            Self::Declined => "declined",
             Self::NoAck => "no ACK",
             Self::Expired => "session timer",
             Self::MsrpLost => "MSRP lost",
@@ -311,7 +325,10 @@ impl EndCause {
     /// Whether something went wrong, rather than somebody leaving.
     #[must_use]
     pub const fn is_bad(self) -> bool {
-        !matches!(self, Self::Cancelled | Self::ByCaller | Self::ByRoom | Self::ByOperator | Self::Shutdown)
+        !matches!(
+            self,
+            Self::Cancelled | Self::ByCaller | Self::ByRoom | Self::ByOperator | Self::Declined | Self::Shutdown
+        )
     }
 }
 

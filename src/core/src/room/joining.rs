@@ -45,7 +45,7 @@ impl Room {
     }
 
     /// A user's first leg: his account enters the MUC.
-    fn dialled_first(&mut self, id: LegId, account: AccountKey, nickname: String, leg: Leg) {
+    pub(super) fn dialled_first(&mut self, id: LegId, account: AccountKey, nickname: String, leg: Leg) {
         let (caller, room) = (leg.dial().caller.clone(), &leg.dial().room);
         let wishes = Wishes {
             nickname: self.distinct(nickname.clone()),
@@ -88,7 +88,7 @@ impl Room {
     }
 
     /// Another device of a user who is in the room or on his way: it shares his place (GC-JOIN-17).
-    fn dialled_again(&mut self, env: &mut Env<'_>, id: LegId, member: MembershipId, leg: Leg) {
+    pub(super) fn dialled_again(&mut self, env: &mut Env<'_>, id: LegId, member: MembershipId, leg: Leg) {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.legs.push(id);
         let is_inside = m.membership.is_inside() || m.membership.is_returning();
@@ -168,8 +168,11 @@ impl Room {
         let nickname = self.members.get(&member).and_then(|m| m.membership.nickname()).unwrap_or_default().into();
         self.timers.clear(Timer::Progress(id));
         self.timers.clear(Timer::Join(id));
-        self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
         self.trace(id, Trace::Entered { nickname });
+        if self.calls.contains_key(&id) {
+            return self.called_is_in(env, id);
+        }
+        self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
         self.with_leg(env, id, |leg, env, out| leg.accept(env, out));
     }
 
@@ -189,7 +192,11 @@ impl Room {
         self.timers.clear(Timer::Join(id));
         if self.legs.get(&id).is_some_and(|p| p.leg.is_ringing()) {
             self.trace(id, Trace::Refused { code: refusal.code, why: refusal.text.clone() });
-            self.with_leg(env, id, |leg, _, out| leg.reject(refusal, out));
+            return self.with_leg(env, id, |leg, _, out| leg.reject(refusal, out));
+        }
+        // Whom we called has answered already.
+        if self.calls.contains_key(&id) {
+            self.hang_up(env, id, refusal.code, EndCause::Fault, &refusal.text);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The MUC is the only serialiser: what a SIP user says goes to the MUC and nowhere else, and every leg is told what its own
 //! occupant hears. One of the memberships is the observer whose view is the roster of all.
 
+pub mod calling;
 mod ending;
 mod hearing;
 mod identities;
@@ -31,6 +32,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use jid::BareJid;
 
+use self::calling::Calling;
 use self::identities::Identities;
 use self::index::Index;
 use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
@@ -97,6 +99,8 @@ enum Timer {
     Progress(LegId),
     /// The caller has waited long enough.
     Join(LegId),
+    /// The phone has rung for long enough.
+    Ringing(LegId),
     /// The session has been without a connection for long enough.
     LostLeg(LegId),
     /// Something that the leg itself keeps time for.
@@ -196,6 +200,8 @@ struct Arrival {
 pub struct Room {
     settings: Settings,
     legs: BTreeMap<LegId, Participant>,
+    /// Legs that we call, until they are in the room.
+    calls: BTreeMap<LegId, Calling>,
     members: BTreeMap<MembershipId, Member>,
     index: Index,
     last_member: u64,
@@ -232,6 +238,7 @@ impl Room {
         Self {
             settings,
             legs: BTreeMap::new(),
+            calls: BTreeMap::new(),
             members: BTreeMap::new(),
             index: Index::default(),
             last_member: 0,
@@ -258,8 +265,9 @@ impl Room {
         match input {
             Input::Dial { leg, account, nickname, dial } => self.dialled(env, leg, account, nickname, dial),
             Input::Cancelled(leg) => self.cancelled(env, leg),
-            Input::Confirmed(leg) => self.with_leg(env, leg, |leg, _, out| leg.confirmed(out)),
-            Input::Answered(leg, answer) => self.with_leg(env, leg, |leg, env, out| leg.answered(env, &answer, out)),
+            Input::Ringing { leg, code, phrase } => self.rings(leg, code, phrase),
+            Input::Confirmed(leg) => self.answered(env, leg, |leg, _, out| leg.confirmed(out)),
+            Input::Answered(leg, answer) => self.answered(env, leg, |leg, env, out| leg.answered(env, &answer, out)),
             Input::Reoffered(leg, offer) => self.with_leg(env, leg, |leg, env, out| leg.reoffered(env, &offer, out)),
             Input::CallEnded(leg, end) => self.call_ended(env, leg, end),
             Input::Bound(leg) => self.session_bound(env, leg),
@@ -328,6 +336,7 @@ impl Room {
             match timer {
                 Timer::Progress(leg) => self.still_joining(env, leg),
                 Timer::Join(leg) => self.join_timed_out(env, leg),
+                Timer::Ringing(leg) => self.rang_in_vain(env, leg),
                 Timer::LostLeg(leg) => self.end_leg(env, leg, EndCause::MsrpLost, "No MSRP connection"),
                 Timer::Leg(leg) => self.leg_timeout(env, leg),
                 Timer::Membership(member) => self.with_member(env, member, Membership::handle_timeout),
@@ -388,6 +397,7 @@ impl Room {
         for event in events {
             match event {
                 leg::Event::Call(command) => self.out.push_back(Output::Call(id, command)),
+                leg::Event::Invite(offer) => self.out.push_back(Output::Invite(id, offer)),
                 leg::Event::OpenSession(session, expected) => {
                     self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
                     self.out.push_back(Output::OpenSession(id, session, expected));

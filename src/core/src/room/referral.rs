@@ -1,11 +1,13 @@
 //! What comes of a REFER: who may refer at all, and invitations through the room (GC-INV). Removals are in
 //! [`removing`](super::removing).
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use jid::BareJid;
 
+use super::calling::{Asked, Outgoing};
 use super::io::{MembershipId, Output, Referral};
 use super::removing::Victim;
 use super::{Room, Said};
@@ -27,6 +29,8 @@ pub struct ReferralId(pub u64);
 pub enum Action {
     /// That an XMPP user is invited.
     Invite(BareJid),
+    /// That a SIP user is called, who enters when he answers (RFC 4579 §5.5).
+    Call(Box<Outgoing>),
     /// That somebody is removed (RFC 4579 §5.11).
     Remove(Victim),
 }
@@ -61,13 +65,26 @@ impl Room {
         let member = self.member_of(&referral.caller, referral.leg);
         let Some(member) = member.filter(|m| self.is_live(*m)) else {
             let why = match referral.action {
-                Action::Invite(_) => "Only who is in the room may invite others to it",
+                Action::Invite(_) | Action::Call(_) => "Only who is in the room may invite others to it",
                 Action::Remove(_) => "Only who is in the room may remove others from it",
             };
+            if let Action::Call(outgoing) = referral.action {
+                self.out.push_back(Output::LegGone(outgoing.leg));
+            }
             return self.refuse_referral(id, Refusal::new(403, why));
         };
         match referral.action {
             Action::Invite(invitee) => self.invite(env, id, member, invitee, referral.reason),
+            Action::Call(outgoing) => match self.may_call(&outgoing) {
+                Ok(leg) => {
+                    self.accept_referral(id);
+                    self.place_call(env, *outgoing, leg, Asked::Referral(id));
+                }
+                Err(refusal) => {
+                    self.out.push_back(Output::LegGone(outgoing.leg));
+                    self.refuse_referral(id, refusal);
+                }
+            },
             Action::Remove(victim) => self.remove(env, id, member, (&referral.room, &victim), referral.reason),
         }
     }
@@ -82,6 +99,10 @@ impl Room {
 
     pub(super) fn end_referral(&mut self, id: ReferralId, code: u16, phrase: String) {
         self.out.push_back(Output::Referral(id, ReferAnswer::Last { code, phrase }));
+    }
+
+    pub(super) fn tell_progress(&mut self, id: ReferralId, code: u16, phrase: String) {
+        self.out.push_back(Output::Referral(id, ReferAnswer::Progress { code, phrase }));
     }
 
     fn invite(&mut self, env: &mut Env<'_>, id: ReferralId, member: MembershipId, to: BareJid, reason: Option<String>) {

@@ -27,6 +27,8 @@ pub struct Caller {
     /// How often he has moved to another path.
     pub moved: u32,
     pub provisionals: usize,
+    /// The offer of the room that called him.
+    pub invited: Option<String>,
     /// SDP of the 200.
     pub answer: Option<String>,
     pub refusal: Option<Refusal>,
@@ -93,6 +95,7 @@ impl Caller {
             offers_instead: Vec::new(),
             moved: 0,
             provisionals: 0,
+            invited: None,
             answer: None,
             refusal: None,
             reinvites: Vec::new(),
@@ -166,7 +169,7 @@ impl Caller {
             }
             CallCommand::AnswerReinvite(answer) => self.reinvites.push(answer),
             CallCommand::Bye { cause, text } => {
-                assert!(self.answer.is_some() && self.bye.is_none(), "a BYE without a call");
+                assert!(self.answer.is_some() || self.invited.is_some() && self.bye.is_none(), "a BYE without a call");
                 self.bye = Some((cause, text));
             }
         }

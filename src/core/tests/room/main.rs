@@ -16,6 +16,7 @@
 mod alone;
 mod bytes;
 mod caller;
+mod calling;
 mod muc;
 mod story;
 mod watcher;

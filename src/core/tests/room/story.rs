@@ -4,13 +4,15 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jid::BareJid;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::conference::SubscriptionId;
-use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallEnd;
+use mucfocus_core::leg::{Dial, LegId};
 use mucfocus_core::muc::StreamEnd;
-use mucfocus_core::room::io::{Input, MembershipId, Referral, Watch};
+use mucfocus_core::room::calling::Outgoing;
+use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Referral, Watch};
 use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
 
@@ -268,6 +270,34 @@ impl SipUser {
     /// Wants somebody out of the room, and may say why.
     pub fn removes(&self, victim: Victim, reason: Option<&str>) -> ReferralId {
         self.wants(Action::Remove(victim), reason)
+    }
+
+    /// Wants somebody called who has a phone.
+    pub fn has_called(&self, callee: &Self) -> ReferralId {
+        let dial = Dial { offer: Bytes::new(), ..self.story.world().dial_of(callee.leg) };
+        let (account, nickname) = (AccountKey::named(&callee.account()), callee.sees().name.clone());
+        self.wants(Action::Call(Box::new(Outgoing { leg: callee.leg, account, nickname, dial })), None)
+    }
+
+    /// His phone says so.
+    pub fn rings(&self, code: u16, phrase: &str) {
+        self.input(Input::Ringing { leg: self.leg, code, phrase: phrase.into() });
+    }
+
+    /// He takes the call, and connects.
+    pub fn picks_up(&self) {
+        let (offer, is_active) = (self.sees().offer(), self.sees().setup == "active");
+        self.story.world().post(Source::Call(self.leg), Mail::Input(Input::Answered(self.leg, offer.into())));
+        if is_active {
+            self.story.world().bind(self.leg);
+        }
+        self.story.settles();
+    }
+
+    /// He does not.
+    pub fn refuses(&self, code: u16, phrase: &str) {
+        let end = CallEnd::Refused { code, phrase: phrase.into(), contact: None };
+        self.input(Input::CallEnded(self.leg, end));
     }
 
     fn wants(&self, action: Action, reason: Option<&str>) -> ReferralId {

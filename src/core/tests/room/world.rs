@@ -161,11 +161,22 @@ impl World {
     }
 
     pub fn dial(&mut self, leg: LegId) {
+        let dial = self.dial_of(leg);
+        let caller = &self.callers[&leg];
+        let (account, nickname) = (caller.account.clone(), caller.name.clone());
+        self.post(
+            Source::Call(leg),
+            Mail::Input(Input::Dial { leg, account: AccountKey::named(&account), nickname, dial }),
+        );
+    }
+
+    /// What is known of a call.
+    pub fn dial_of(&self, leg: LegId) -> Dial {
         let caller = &self.callers[&leg];
         let mut room = self.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
         room.create = caller.create;
         (room.receipts, room.private_messages) = (self.receipts, self.private_messages);
-        let dial = Dial {
+        Dial {
             caller: SipUri::parse(&caller.uri()).unwrap(),
             call_id: format!("call-{}", leg.0),
             room,
@@ -173,12 +184,7 @@ impl World {
             msrp: MsrpAddresses { host: "node1.example.com".into(), tcp: Some(2855), ..MsrpAddresses::default() },
             limits: Limits::default(),
             policy: Policy::default(),
-        };
-        let (account, nickname) = (caller.account.clone(), caller.name.clone());
-        self.post(
-            Source::Call(leg),
-            Mail::Input(Input::Dial { leg, account: AccountKey::named(&account), nickname, dial }),
-        );
+        }
     }
 
     /// Delivers everything that is on its way, and what comes of it.
@@ -356,6 +362,7 @@ impl World {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Call(leg, command) => self.command(leg, command),
+            Output::Invite(leg, offer) => self.caller(leg).invited = Some(String::from_utf8(offer.to_vec()).unwrap()),
             Output::OpenSession(leg, id, _) => self.caller(leg).session = Some(id),
             Output::Connect(leg, target) => {
                 let caller = self.caller(leg);

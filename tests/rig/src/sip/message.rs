@@ -14,7 +14,7 @@ pub struct Message {
 }
 
 impl Message {
-    pub(super) fn parse(head: &[u8], body: &[u8]) -> Self {
+    pub(crate) fn parse(head: &[u8], body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(head).replace("\r\n ", " ").replace("\r\n\t", " ");
         let mut lines = text.split("\r\n");
         let start = lines.next().unwrap_or_default().to_owned();
