@@ -60,6 +60,7 @@ struct Room {
     private_messages: bool,
     tls_only: bool,
     receipts: bool,
+    whole_roster: bool,
 }
 
 /// How the caller can show who he is.
@@ -163,6 +164,7 @@ fn route(config: &Config, uri: &SipUri, from: &SipUri, display: Option<&str>) ->
             private_messages: found.private_messages,
             tls_only: found.tls_only,
             receipts: found.receipts,
+            whole_roster: found.whole_roster,
         });
         if !allows {
             let at = at(allow);

@@ -325,6 +325,9 @@ pub(super) struct RoomDefaults {
     /// Is it told whether private messages arrived and were shown?
     #[schemars(extend("default" = true))]
     pub(super) receipts: Option<bool>,
+    /// Are subscribers told what has changed (partial), or each time who is there (full)?
+    #[schemars(extend("default" = "partial", "enum" = ["partial", "full"]))]
+    pub(super) roster: Option<Text>,
     /// Password of the MUCs. Better in a file: backups and people see it here.
     #[schemars(extend("examples" = ["secret"]))]
     pub(super) password: Option<Text>,
@@ -371,6 +374,9 @@ pub(super) struct Room {
     /// Is it told whether private messages arrived and were shown? Default: that of [room_defaults].
     #[schemars(extend("examples" = [true]))]
     pub(super) receipts: Option<bool>,
+    /// Are subscribers told what has changed (partial), or each time who is there (full)? Default: that of [room_defaults].
+    #[schemars(extend("examples" = ["partial"], "enum" = ["partial", "full"]))]
+    pub(super) roster: Option<Text>,
     /// Password of the MUC. Better in a file: backups and people see it here.
     #[schemars(extend("examples" = ["secret"]))]
     pub(super) password: Option<Text>,

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::check::Report;
 use super::keys::FILE;
 use super::patterns::{self, Reachable};
-use super::raw::{self, At};
+use super::raw::{self, At, Text};
+use super::running::choice;
 use super::secret::{self, Given};
 use super::units::Wrong;
 use super::{Place, RoomPlace};
@@ -32,6 +33,7 @@ struct Defaults {
     private_messages: bool,
     tls_only: bool,
     receipts: bool,
+    whole_roster: bool,
     /// Where `allow` stands, if it does.
     allow_place: Option<Place>,
 }
@@ -70,6 +72,7 @@ pub(super) fn rooms(
         private_messages: defaults.private_messages.unwrap_or(true),
         tls_only: defaults.tls_only.unwrap_or(false),
         receipts: defaults.receipts.unwrap_or(true),
+        whole_roster: whole_roster(defaults.roster.as_ref(), report).unwrap_or(false),
         allow_place: defaults.allow.as_ref().map(|list| report.place(list.span().start)),
         allow: allow(defaults.allow.as_ref(), report)
             .unwrap_or_else(|| patterns::pattern("sip:*@*").into_iter().collect()),
@@ -110,6 +113,7 @@ fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> O
     let allow = allow(keys.allow.as_ref(), report);
     let nickname = report.optional(keys.nickname.as_ref(), nickname);
     let history = keys.history.as_ref().map(|history| self::history(history, report));
+    let whole_roster = whole_roster(keys.roster.as_ref(), report);
     let password = Given {
         wording: secret::ROOM,
         inline: keys.password.as_ref(),
@@ -134,7 +138,16 @@ fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> O
             private_messages: keys.private_messages.unwrap_or(defaults.private_messages),
             tls_only: keys.tls_only.unwrap_or(defaults.tls_only),
             receipts: keys.receipts.unwrap_or(defaults.receipts),
+            whole_roster: whole_roster.unwrap_or(defaults.whole_roster),
         },
+    })
+}
+
+fn whole_roster(roster: Option<&Text>, report: &mut Report<'_>) -> Option<bool> {
+    report.optional(roster, |text| match text {
+        "partial" => Ok(false),
+        "full" => Ok(true),
+        other => Err(choice(other, &["partial", "full"], &[])),
     })
 }
 

@@ -191,6 +191,7 @@ fn every_key_does_what_it_says() {
         private_messages = false
         tls_only = true
         receipts = false
+        roster = "full"
         [[rooms]]
         name = "capulet"
         sip = "sip:capulet@rooms.example.com"
@@ -201,6 +202,7 @@ fn every_key_does_what_it_says() {
         password = "sesame"
         private_messages = true
         tls_only = false
+        roster = "partial"
         receipts = true
         [[rooms]]
         sip = "sip:{room}@rooms.example.com"
@@ -279,11 +281,11 @@ fn every_key_does_what_it_says() {
     assert!(!config.rooms.allows(0, &uri("sip:romeo@example.org")), "what the room says goes before the default");
     assert!(config.rooms.allows(1, &uri("sip:romeo@example.org")));
     assert_eq!((capulet.history, capulet.private_messages), (0, true));
-    assert!(capulet.receipts && !capulet.tls_only);
+    assert!(capulet.receipts && !capulet.tls_only && !capulet.whole_roster);
     assert_eq!(capulet.password.as_ref().map(|p| p.expose()), Some("sesame"));
     let other = config.rooms.rules().get(1).unwrap();
     assert_eq!((other.create, other.history), (true, 50));
-    assert!(!other.private_messages && !other.receipts && other.tls_only);
+    assert!(!other.private_messages && !other.receipts && other.tls_only && other.whole_roster);
     assert!(other.password.is_none());
     assert!(!format!("{config:?}").contains("sesame"), "a secret is never shown");
 }

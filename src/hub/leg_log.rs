@@ -205,6 +205,7 @@ mod tests {
             private_messages: true,
             tls_only: false,
             receipts: true,
+            whole_roster: false,
         };
         Dial {
             caller: uri("sip:romeo@example.org"),

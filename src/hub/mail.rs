@@ -50,6 +50,8 @@ pub enum SubscriptionMail {
     Refreshed {
         /// For so many seconds from now.
         expires: u32,
+        /// How far apart its notifications are wanted now.
+        interval: Option<Duration>,
     },
     /// What became of the NOTIFY that was given out last.
     Notified(Outcome),

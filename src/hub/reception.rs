@@ -175,6 +175,7 @@ impl Reception {
             leg: subscribe.leg,
             room,
             expires: Duration::from_secs(subscribe.expires.into()),
+            interval: subscribe.interval,
         };
         let subscription = SubscriptionId(self.number());
         Ok(NewSubscription { subscription, watch, notifications: subscribe.notifications, place })

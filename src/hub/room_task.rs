@@ -259,7 +259,10 @@ impl RoomTask {
     fn subscription_input(&mut self, from: SourceId, mail: SubscriptionMail) -> Option<Input> {
         let Some(speaker @ Speaker::Subscription(id)) = self.speakers.of(from) else { return None };
         Some(match mail {
-            SubscriptionMail::Refreshed { expires } => Input::Refreshed(id, Duration::from_secs(expires.into())),
+            SubscriptionMail::Refreshed { expires, interval } => {
+                let expires = Duration::from_secs(expires.into());
+                Input::Refreshed { subscription: id, expires, interval }
+            }
             SubscriptionMail::Notified(outcome) => {
                 self.shared.metrics.notification(outcome);
                 Input::Notified(id, outcome)

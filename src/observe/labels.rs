@@ -78,6 +78,7 @@ pub(super) const UNDELIVERED: [&str; 7] =
 pub(super) const fn notified(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered => "delivered",
+        Outcome::Refused => "refused",
         Outcome::TooLarge => "too_large",
         Outcome::Failed => "failed",
     }

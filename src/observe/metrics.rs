@@ -306,7 +306,7 @@ impl Metrics {
         for way in ["made", "shared"] {
             drop(self.messages_rendered.get_or_create(&Sharing { way }));
         }
-        for outcome in [Notified::Delivered, Notified::TooLarge, Notified::Failed].map(notified) {
+        for outcome in [Notified::Delivered, Notified::Refused, Notified::TooLarge, Notified::Failed].map(notified) {
             drop(self.notifications.get_or_create(&Outcome { outcome }));
         }
         for outcome in [Login::Ok, Login::Refused, Login::Unreachable].map(Login::label) {

@@ -1,5 +1,7 @@
 //! What a SUBSCRIBE wants: Event, Accept and Expires (RFC 6665 §4.1.2, §4.2.1). Pure.
 
+use std::time::Duration;
+
 use rsipstack::sip::{Header, Request};
 
 use super::accept::admits;
@@ -24,6 +26,8 @@ pub(super) struct Wish {
     pub(super) id: Option<String>,
     /// For how long, in seconds, capped; 0 fetches, or ends.
     pub(super) expires: u32,
+    /// How far apart its notifications are wanted: the reciprocal of `max-rate` (RFC 6446 §5.1).
+    pub(super) interval: Option<Duration>,
 }
 
 impl Wish {
@@ -51,13 +55,23 @@ impl Wish {
             let refused = Refused::new(406, "accept", format!("notifications come as {CONFERENCE_INFO} only"));
             return Err(refused.with(Header::Accept(CONFERENCE_INFO.into())));
         }
-        Ok(Self { id, expires: expires(field(subscribe, "expires"))? })
+        let interval = parameter(event, "max-rate").and_then(interval);
+        Ok(Self { id, expires: expires(field(subscribe, "expires"))?, interval })
     }
 
     /// The Event of its notifications.
     pub(super) fn event(&self) -> String {
         self.id.as_ref().map_or("conference".to_owned(), |id| format!("conference;id={id}"))
     }
+}
+
+/// What a `max-rate` means: none where it is not one (RFC 6446 §9.2), or says never.
+fn interval(rate: &str) -> Option<Duration> {
+    let (whole, fraction) = rate.split_once('.').unwrap_or((rate, "0"));
+    let is_number =
+        |digits: &str, most| (1..=most).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let rate: f64 = rate.parse().ok().filter(|_| is_number(whole, 2) && is_number(fraction, 10))?;
+    Duration::try_from_secs_f64(1.0 / rate).ok()
 }
 
 /// A SUBSCRIBE to what comes of a REFER: its `id`, if it has one, and for how long, in seconds. `None` for another package.
@@ -103,9 +117,9 @@ mod tests {
 
     /// EV-01, EV-19, RF-12.
     #[test]
-    fn only_the_conference_package_is_known_and_its_parameters_are_ignored_but_for_the_id() {
+    fn only_the_conference_package_is_known_and_its_parameters_are_ignored_but_for_those_that_count() {
         let of = |event: &str| wish(&format!("Event: {event}\r\n"));
-        assert_eq!(of("conference"), Ok(Wish { id: None, expires: 3600 }));
+        assert_eq!(of("conference"), Ok(Wish { id: None, expires: 3600, interval: None }));
         assert_eq!(of("Conference;max-rate=0.1;id=a1;foo=\"b;id=c\"").unwrap().event(), "conference;id=a1");
         assert_eq!(of("presence"), Err(489));
         assert_eq!(of("conference.winfo"), Err(489));
@@ -115,6 +129,18 @@ mod tests {
         assert_eq!(of(&format!("conference;id={}", "x".repeat(129))), Err(400));
         // The compact form.
         assert_eq!(wish("o: conference\r\n").unwrap().id, None);
+    }
+
+    /// EV-19: what is no rate, or none at all, is as if it were not there.
+    #[test]
+    fn a_rate_is_how_far_apart_notifications_are_wanted() {
+        let of = |rate: &str| wish(&format!("Event: conference;max-rate={rate}\r\n")).unwrap().interval;
+        assert_eq!((of("0.1"), of("2")), (Some(Duration::from_secs(10)), Some(Duration::from_millis(500))));
+        assert_eq!(of("0.0000000001"), Some(Duration::from_secs(10_000_000_000)));
+        for rate in ["0", "00.0", "-1", "+1", "1.", ".1", "100", "1e1", "nan", "inf", "0.00000000001", "\"1\"", ""] {
+            assert_eq!(of(rate), None, "{rate}");
+        }
+        assert_eq!(wish("Event: conference;min-rate=1;adaptive-min-rate=1\r\n").unwrap().interval, None);
     }
 
     /// EV-02, EV-03.
@@ -132,6 +158,6 @@ mod tests {
     fn the_subscribe_of_example_29_is_a_wish_for_ten_minutes() {
         let printed = include_str!("../../tests/fixtures/rfc7702/example-29-subscribe.sip").replace('\n', "\r\n");
         let request = Request::try_from(printed.as_bytes()).unwrap();
-        assert!(Wish::of(&request).is_ok_and(|wish| wish == Wish { id: None, expires: 600 }));
+        assert!(Wish::of(&request).is_ok_and(|wish| wish == Wish { id: None, expires: 600, interval: None }));
     }
 }

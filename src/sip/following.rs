@@ -162,7 +162,7 @@ impl Following {
             (false, true) => ended(Reason::Timeout),
             (false, false) => {
                 let left = self.ends.saturating_duration_since(Instant::now()).as_secs();
-                SubscriptionState::Active { expires: u32::try_from(left).unwrap_or(LIFE) }
+                SubscriptionState::Active { expires: u32::try_from(left).unwrap_or(LIFE), interval: None }
             }
         }
     }
@@ -214,7 +214,7 @@ impl Following {
     }
 
     /// Zero ends it, which takes back nothing (RF-15).
-    async fn on_refresh(&mut self, Refresh { tx, place, expires }: Refresh) {
+    async fn on_refresh(&mut self, Refresh { tx, place, expires, .. }: Refresh) {
         if self.is_over || self.latest.is_last {
             return respond(&self.shared, *tx, &place, None, subscription::ended()).await;
         }

@@ -2,6 +2,7 @@
 //! when one is due.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rsipstack::sip::{Header, Method};
 
@@ -25,7 +26,7 @@ pub(super) async fn conference(
     notification: Notification,
 ) -> Outcome {
     let is_last = matches!(notification.state, SubscriptionState::Terminated { .. });
-    let body = notification.document.map(|document| document.to_vec());
+    let body = notification.document.map(Vec::from);
     let octets = body.as_ref().map_or(0, Vec::len);
     let sent = send(shared, dialog, way, draft(event, &notification.state, body)).await;
     if sent == Sent::TooLarge && is_last {
@@ -81,7 +82,10 @@ fn draft(event: &str, state: &SubscriptionState, body: Option<Vec<u8>>) -> Draft
 /// EV-06.
 fn state_field(state: &SubscriptionState) -> String {
     match state {
-        SubscriptionState::Active { expires } => format!("active;expires={expires}"),
+        SubscriptionState::Active { expires, interval } => {
+            let rate = interval.map(max_rate).map(|rate| format!(";max-rate={rate}")).unwrap_or_default();
+            format!("active;expires={expires}{rate}")
+        }
         SubscriptionState::Terminated { reason, retry_after, .. } => {
             let reason = match reason {
                 Reason::Deactivated => "deactivated",
@@ -94,6 +98,12 @@ fn state_field(state: &SubscriptionState) -> String {
             format!("terminated;reason={reason}{retry}")
         }
     }
+}
+
+/// The rate that an interval is (RFC 6446 §5.2), in its grammar: at most ten digits behind the point.
+fn max_rate(interval: Duration) -> String {
+    let rate = format!("{:.10}", (1.0 / interval.as_secs_f64()).clamp(0.000_000_000_1, 99.0));
+    rate.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The status that a request would have been refused with.
@@ -113,7 +123,9 @@ fn outcome(sent: Sent) -> Outcome {
         Sent::TooLarge => Outcome::TooLarge,
         Sent::Unanswered | Sent::NoRoute => Outcome::Failed,
         Sent::Answered(401 | 404 | 405 | 407 | 408 | 410 | 416 | 480..=485 | 489 | 501 | 604) => Outcome::Failed,
-        Sent::Answered(_) => Outcome::Delivered,
+        Sent::Answered(200..300) => Outcome::Delivered,
+        // It goes on (RFC 6665 §4.2.2), and nobody knows what its user knows.
+        Sent::Answered(_) => Outcome::Refused,
     }
 }
 
@@ -124,7 +136,7 @@ mod tests {
     /// EV-06, EV-12.
     #[test]
     fn an_active_subscription_says_how_long_and_an_ended_one_why() {
-        assert_eq!(state_field(&SubscriptionState::Active { expires: 599 }), "active;expires=599");
+        assert_eq!(state_field(&SubscriptionState::Active { expires: 599, interval: None }), "active;expires=599");
         let ended = |reason, retry_after| {
             state_field(&SubscriptionState::Terminated { reason, retry_after, text: Some("why".into()) })
         };
@@ -135,14 +147,26 @@ mod tests {
         assert_eq!(ended(Reason::Probation, Some(30)), "terminated;reason=probation;retry-after=30");
     }
 
+    /// EV-19 (RFC 6446 §5.2, §9.2).
+    #[test]
+    fn the_rate_that_was_granted_is_said() {
+        let of = |interval| state_field(&SubscriptionState::Active { expires: 60, interval: Some(interval) });
+        assert_eq!(of(Duration::from_secs(10)), "active;expires=60;max-rate=0.1");
+        assert_eq!(of(Duration::from_secs(1)), "active;expires=60;max-rate=1");
+        assert_eq!(of(Duration::from_secs(3600)), "active;expires=60;max-rate=0.0002777778");
+    }
+
     /// EV-10.
     #[test]
     fn only_answers_that_say_so_end_a_subscription() {
         for code in [401, 404, 405, 407, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604] {
             assert_eq!(outcome(Sent::Answered(code)), Outcome::Failed, "{code}");
         }
-        for code in [200, 202, 302, 400, 403, 406, 413, 486, 500, 503, 603] {
+        for code in [200, 202] {
             assert_eq!(outcome(Sent::Answered(code)), Outcome::Delivered, "{code}");
+        }
+        for code in [302, 400, 403, 406, 413, 486, 500, 503, 603] {
+            assert_eq!(outcome(Sent::Answered(code)), Outcome::Refused, "{code}");
         }
         assert_eq!(outcome(Sent::Unanswered), Outcome::Failed);
         assert_eq!(outcome(Sent::NoRoute), Outcome::Failed);

@@ -1,6 +1,8 @@
 //! The port between the SIP driver and the focus: what is asked of rooms, and what rooms say back. No type of the SIP stack
 //! appears here, so that the stack can be replaced.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jid::BareJid;
 use mucfocus_core::address::sip_uri::SipUri;
@@ -103,6 +105,8 @@ pub struct Subscribe {
     pub call_id: String,
     /// For how long, in seconds; 0 fetches the state once.
     pub expires: u32,
+    /// How far apart notifications are wanted (RFC 6446 §5.1).
+    pub interval: Option<Duration>,
     /// What is to be notified. Bounded by [`NOTIFICATIONS`]: there is one at a time, and the next comes after the mail about the one
     /// before. When the sender is dropped without a last notification the driver says `terminated;reason=noresource`.
     pub notifications: mpsc::Sender<Notification>,

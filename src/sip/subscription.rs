@@ -2,6 +2,7 @@
 //! the documents and the pace; here are the transactions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mucfocus_core::address::sip_uri::SipUri;
 use rsipstack::sip::{Header, Request};
@@ -37,6 +38,8 @@ pub(super) struct Refresh {
     pub(super) place: Place,
     /// In seconds; 0 ends it.
     pub(super) expires: u32,
+    /// How far apart notifications are wanted.
+    pub(super) interval: Option<Duration>,
 }
 
 /// What a subscription begins with.
@@ -64,8 +67,8 @@ pub(super) async fn subscribe_within(shared: Arc<Shared>, tx: Transaction, place
             dialog.refresh_target(&tx.original);
             return begin(shared, tx, place, beginning).await;
         }
-        Ok(Joined::There(there, expires)) => {
-            match there.try_send(Refresh { tx: Box::new(tx), place: place.clone(), expires }) {
+        Ok(Joined::There(there, expires, interval)) => {
+            match there.try_send(Refresh { tx: Box::new(tx), place: place.clone(), expires, interval }) {
                 Ok(()) => return,
                 Err(mpsc::error::TrySendError::Full(Refresh { tx, .. })) => {
                     let refused = Refused::new(503, "subscription_busy", "too many refreshes at a time");
@@ -99,14 +102,15 @@ fn prepare(shared: &Arc<Shared>, request: &Request, caller: Caller, room: SipUri
 
 enum Joined {
     New(Beginning),
-    There(mpsc::Sender<Refresh>, u32),
+    /// Where its refreshes go, for how long it is wanted, and how far apart its notifications.
+    There(mpsc::Sender<Refresh>, u32, Option<Duration>),
 }
 
 fn join(shared: &Arc<Shared>, request: &Request, dialog: &Arc<SharedDialog>) -> Result<Joined, Refused> {
     if let Some((id, expires)) = event::of_referral(request)?
         && let Some(there) = dialog.followed_referral(id)
     {
-        return Ok(Joined::There(there, expires));
+        return Ok(Joined::There(there, expires, None));
     }
     let wish = Wish::of(request)?;
     let (sender, refreshes) = mpsc::channel(REFRESHES);
@@ -115,7 +119,7 @@ fn join(shared: &Arc<Shared>, request: &Request, dialog: &Arc<SharedDialog>) -> 
             check_ready_for_more(shared)?;
             Ok(Joined::New(Beginning { usage, wish, refreshes, ongoing: None }))
         }
-        Err(NoUsage::Exists(there)) => Ok(Joined::There(there, wish.expires)),
+        Err(NoUsage::Exists(there)) => Ok(Joined::There(there, wish.expires, wish.interval)),
         Err(NoUsage::Ended) => Err(Refused::new(481, "no_dialog", "the dialog has ended")),
         Err(NoUsage::Full) => Err(Refused::new(403, "usages", "too many subscriptions in this dialog")),
     }
@@ -131,6 +135,7 @@ async fn begin(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Be
         leg: usage.leg(),
         call_id: usage.id().call_id.clone(),
         expires: wish.expires,
+        interval: wish.interval,
         notifications: sender,
     };
     let source = match shared.focus.subscribe(subscribe) {
@@ -230,7 +235,7 @@ impl Subscription {
         }
     }
 
-    async fn on_refresh(&mut self, Refresh { tx, place, expires }: Refresh) -> bool {
+    async fn on_refresh(&mut self, Refresh { tx, place, expires, interval }: Refresh) -> bool {
         if self.is_last {
             respond(&self.shared, *tx, &place, Some(&self.usage.owner.aor.to_string()), ended()).await;
             return true;
@@ -240,7 +245,7 @@ impl Subscription {
         self.flow = place.flow.clone().map(FlowUse::new);
         self.moved = Some((place, tx.connection.clone()));
         finish(&self.shared, *tx, response).await;
-        self.tell(SubscriptionMail::Refreshed { expires }).await;
+        self.tell(SubscriptionMail::Refreshed { expires, interval }).await;
         true
     }
 

@@ -21,7 +21,7 @@ async fn a_notify_follows_the_routes_and_the_last_contact() {
     assert_eq!(up.ok.get("Record-Route"), route);
     let moved = refresh(&up, 2, "Contact: <sip:romeo@192.0.2.9>\r\n");
     assert_eq!(up.peer.ask(&moved).await.code(), 200);
-    assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 3600 }));
+    assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 3600, interval: None }));
     up.room.show(3600, "<a/>").await;
     let notify = proxy.hear().await;
     assert_eq!((notify.start(), notify.get("Route")), ("NOTIFY sip:romeo@192.0.2.9 SIP/2.0", route.as_str()));
@@ -110,7 +110,7 @@ async fn a_refresh_over_a_new_stream_moves_the_subscription_there() {
     let mut back = house.tcp().await;
     let moved = refresh(&up, 2, "");
     assert_eq!(back.ask(&moved).await.code(), 200);
-    assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 3600 }));
+    assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 3600, interval: None }));
     up.room.show(3600, "<a/>").await;
     let notify = back.hear().await;
     back.answer(&notify, "200 OK").await;

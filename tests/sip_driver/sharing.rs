@@ -35,7 +35,7 @@ async fn a_subscription_within_a_call_outlives_it_until_the_room_ends_it() {
         assert_eq!(up.room.hear_end().await, CallEnd::Bye { reason: None });
         assert_eq!(house.driver.dialogs(), 1);
         assert_eq!(up.peer.ask(&subscribe(&up, 4, "conference")).await.code(), 200);
-        assert!(matches!(room.hear().await, SubscriptionMail::Refreshed { expires: 3600 }));
+        assert!(matches!(room.hear().await, SubscriptionMail::Refreshed { expires: 3600, interval: None }));
         assert_eq!(up.peer.ask(&up.invite.next("BYE", 5, &up.ok)).await.code(), 481);
         // What begins now belongs to no leg.
         let fetch = subscribe(&up, 6, "conference;id=late").with("Expires: 0\r\n");
@@ -101,7 +101,7 @@ async fn several_subscriptions_of_one_dialog_are_told_apart_by_their_ids() {
     }
     let refresh = subscribe(&up, 5, "conference;id=b").with("Expires: 61\r\n");
     assert_eq!(up.peer.ask(&refresh).await.code(), 200);
-    assert!(matches!(rooms[2].hear().await, SubscriptionMail::Refreshed { expires: 61 }));
+    assert!(matches!(rooms[2].hear().await, SubscriptionMail::Refreshed { expires: 61, interval: None }));
     rooms[1].end(Reason::Timeout, None).await;
     let last = up.peer.hear().await;
     assert_eq!(last.get("Event"), "conference;id=a");

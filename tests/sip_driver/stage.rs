@@ -58,7 +58,7 @@ impl Watching {
     /// A document, for so many seconds more.
     pub async fn show(&self, expires: u32, document: &str) {
         let document = Some(document.to_owned().into());
-        self.notify(Notification { state: SubscriptionState::Active { expires }, document }).await;
+        self.notify(Notification { state: SubscriptionState::Active { expires, interval: None }, document }).await;
     }
 
     pub async fn end(&self, reason: Reason, text: Option<&str>) {

@@ -122,9 +122,27 @@ async fn a_subscription_lives_an_hour_at_most() {
         let ok = peer.ask(&subscribe.with("Event: conference;max-rate=0.1;foo=bar\r\nAccept: */*\r\n")).await;
         assert_eq!((ok.code(), ok.get("Expires")), (200, expires.to_string().as_str()));
         let room = house.watching().await;
-        assert_eq!(room.subscribe.expires, expires);
+        assert_eq!((room.subscribe.expires, room.subscribe.interval), (expires, Some(Duration::from_secs(10))));
         rooms.push(room);
     }
+}
+
+/// EV-19 (RFC 6446 §5.2): the wish is heard, also with a refresh, and what is granted is said.
+#[tokio::test]
+async fn a_wish_for_few_notifications_is_heard_and_answered() {
+    let mut house = House::open().await;
+    let mut up = subscribed(&mut house, Transport::Tcp, "").await;
+    let wish = up.subscribe.next("SUBSCRIBE", 2, &up.ok).with("Event: conference;max-rate=0.05\r\n");
+    assert_eq!(up.peer.ask(&wish).await.code(), 200);
+    let interval = Duration::from_secs(20);
+    let SubscriptionMail::Refreshed { interval: heard, .. } = up.room.hear().await else { panic!("no refresh") };
+    assert_eq!(heard, Some(interval));
+    let state = SubscriptionState::Active { expires: 600, interval: Some(interval) };
+    up.room.notify(Notification { state, document: None }).await;
+    let notify = up.peer.hear().await;
+    assert_eq!(notify.get("Subscription-State"), "active;expires=600;max-rate=0.05");
+    up.peer.answer(&notify, "200 OK").await;
+    delivered(&mut up.room).await;
 }
 
 /// EV-08: one NOTIFY, and the dialog is over.
@@ -150,11 +168,11 @@ async fn a_refresh_is_answered_and_told_and_after_the_end_there_is_481() {
         let mut up = subscribed(&mut house, transport, "").await;
         let ok = up.peer.ask(&refresh(&up, 2, "Expires: 120\r\n")).await;
         assert_eq!((ok.code(), ok.get("Expires"), ok.get("To")), (200, "120", up.ok.get("To")));
-        assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 120 }));
+        assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 120, interval: None }));
         assert_eq!(up.peer.ask(&refresh(&up, 3, "Expires: 5\r\n")).await.code(), 423);
         assert_eq!(up.peer.ask(&refresh(&up, 3, "")).await.code(), 500, "the number was used");
         assert_eq!(up.peer.ask(&refresh(&up, 4, "Expires: 0\r\n")).await.code(), 200);
-        assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 0 }));
+        assert!(matches!(up.room.hear().await, SubscriptionMail::Refreshed { expires: 0, interval: None }));
         up.room.end(Reason::Timeout, None).await;
         let last = up.peer.hear().await;
         assert_eq!(last.get("Subscription-State"), "terminated;reason=timeout");
@@ -197,7 +215,7 @@ async fn an_answer_that_says_so_ends_the_subscription_and_another_does_not() {
         up.room.show(3600, "<a/>").await;
         let notify = up.peer.hear().await;
         up.peer.answer(&notify, status).await;
-        delivered(&mut up.room).await;
+        assert!(matches!(up.room.hear().await, SubscriptionMail::Notified(Outcome::Refused)));
     }
     up.room.show(3600, "<b/>").await;
     let notify = up.peer.hear().await;

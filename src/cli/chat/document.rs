@@ -51,6 +51,10 @@ pub(super) struct User {
     pub(super) aors: Option<Vec<String>>,
     /// When somebody has dialled in.
     pub(super) since: Option<String>,
+    /// Whether he has gone, and is shown this once to say how (RFC 4575 §5.7.1).
+    pub(super) is_leaving: bool,
+    /// What he said on going, or what was said of it (RFC 3326).
+    pub(super) farewell: Option<String>,
 }
 
 impl Update {
@@ -83,7 +87,14 @@ fn user(node: Node<'_, '_>) -> Option<User> {
         children(parent, "entry").filter_map(pick).collect()
     };
     let nickname = node.attribute((XCON, "nickname")).map(str::to_owned).or_else(|| text_of(node, "display-text"));
+    let mut endpoints = children(node, "endpoint");
+    // Another endpoint of his may stay.
+    let is_gone = |endpoint: Node<'_, '_>| text_of(endpoint, "status").is_some_and(|status| status == "disconnected");
+    let is_leaving = child(node, "endpoint").is_some() && endpoints.all(is_gone);
+    let reason = |endpoint| text_of(child(endpoint, "disconnection-info")?, "reason").and_then(|text| words(&text));
     Some(User {
+        is_leaving,
+        farewell: children(node, "endpoint").find_map(reason).filter(|_| is_leaving),
         entity: node.attribute("entity")?.to_owned(),
         state: state(node),
         nickname: nickname.filter(|nickname| !nickname.trim().is_empty()),
@@ -95,6 +106,16 @@ fn user(node: Node<'_, '_>) -> Option<User> {
                 .then(|| child(endpoint, "joining-info").and_then(|info| text_of(info, "when")).unwrap_or_default())
         }),
     })
+}
+
+/// The text of a Reason, without its quotes.
+fn words(reason: &str) -> Option<String> {
+    let (_, quoted) = reason.split_once("text=\"")?;
+    let (mut words, mut chars) = (String::new(), quoted.chars());
+    while let Some(c) = chars.next().filter(|c| *c != '"') {
+        words.push(if c == '\\' { chars.next()? } else { c });
+    }
+    (!words.trim().is_empty()).then_some(words)
 }
 
 fn state(node: Node<'_, '_>) -> State {
@@ -150,6 +171,30 @@ mod tests {
         assert_eq!(users[0].roles.as_ref().unwrap().len(), 2);
         assert_eq!(users[0].since.as_deref(), Some("2026-11-21T13:00:00Z"));
         assert_eq!((users[1].state, &users[1].nickname, &users[1].since), (State::Deleted, &None, &None));
+    }
+
+    /// GC-PRES-13, GC-PRES-15.
+    #[test]
+    fn who_is_leaving_is_here_no_more_and_says_why() {
+        let of = |endpoints: &str| {
+            let body =
+                "entity='sip:r@x' state='partial' version='8'><users state='partial'><user entity='sip:r@x;gr=a'>";
+            of(&format!("{body}{endpoints}</user></users>")).users.unwrap().1.remove(0)
+        };
+        let gone = |reason: &str| {
+            format!(
+                "<endpoint><status>disconnected</status><disconnection-info><reason>{reason}</reason></disconnection-info></endpoint>"
+            )
+        };
+        let user = of(&gone("Reason: SIP;text=\"My \\\"love\\\" \\\\\""));
+        assert_eq!((user.is_leaving, user.farewell.as_deref()), (true, Some("My \"love\" \\")));
+        for nothing in ["", "Reason: SIP;cause=403", "text=\"", "text=\" \"", "text=\"a\\"] {
+            let user = of(&gone(nothing));
+            assert_eq!((user.is_leaving, user.farewell), (true, None), "{nothing}");
+        }
+        let stays = of(&format!("{}<endpoint><status>connected</status></endpoint>", gone("text=\"x\"")));
+        assert_eq!((stays.is_leaving, stays.farewell), (false, None));
+        assert!(!of("").is_leaving);
     }
 
     /// NICK-09.

@@ -138,19 +138,23 @@ impl Roster {
         if state != State::Partial {
             self.people.clear();
         }
-        for user in users {
+        let mut farewells = BTreeMap::new();
+        for mut user in users {
+            if user.is_leaving {
+                farewells.insert(user.entity.clone(), user.farewell.take());
+            }
             self.take_user(user, &before);
         }
         self.find_me();
         if is_first {
             lines.extend(self.list());
         } else {
-            self.compare(&before, lines);
+            self.compare(&before, &farewells, lines);
         }
     }
 
     fn take_user(&mut self, user: User, before: &BTreeMap<String, Person>) {
-        if user.state == State::Deleted {
+        if user.state == State::Deleted || user.is_leaving {
             self.people.remove(&user.entity);
             return;
         }
@@ -188,9 +192,16 @@ impl Roster {
         self.me = like_us.max_by_key(|person| &person.since).map(|person| person.nickname.clone());
     }
 
-    fn compare(&mut self, before: &BTreeMap<String, Person>, lines: &mut Vec<String>) {
-        let mut gone: Vec<&Person> =
-            before.iter().filter(|(entity, _)| !self.people.contains_key(*entity)).map(|(_, person)| person).collect();
+    fn compare(
+        &mut self,
+        before: &BTreeMap<String, Person>,
+        farewells: &BTreeMap<String, Option<String>>,
+        lines: &mut Vec<String>,
+    ) {
+        let is_gone = |(entity, _): &(&String, &Person)| !self.people.contains_key(*entity);
+        // Who says good-bye has not changed his name.
+        let (left, mut gone): (Vec<_>, Vec<_>) =
+            before.iter().filter(is_gone).partition(|(entity, _)| farewells.contains_key(*entity));
         let come: Vec<Person> = self
             .people
             .iter()
@@ -201,7 +212,7 @@ impl Roster {
         for person in come {
             // A change of name deletes one user and adds another in one document (GC-PRES-14). What else is known of both has to
             // agree; where nothing is, a single pair is taken for it.
-            let is_same = |old: &&Person| {
+            let is_same = |(_, old): &(&String, &Person)| {
                 let says_something = old.since.as_ref().is_some_and(|since| !since.is_empty()) || !old.aors.is_empty();
                 old.since == person.since && old.aors == person.aors && (one_of_each || says_something)
             };
@@ -209,7 +220,7 @@ impl Roster {
                 lines.push(format!("* {} joined", shown(&person.nickname)));
                 continue;
             };
-            let old = gone.remove(at).nickname.clone();
+            let old = gone.remove(at).1.nickname.clone();
             if self.me.as_ref().is_some_and(|me| *me == old || *me == person.nickname) {
                 lines.push(format!("* you are now known as {}", shown(&person.nickname)));
                 self.me = Some(person.nickname);
@@ -217,7 +228,13 @@ impl Roster {
                 lines.push(format!("* {} is now known as {}", shown(&old), shown(&person.nickname)));
             }
         }
-        lines.extend(gone.into_iter().map(|person| format!("* {} left", shown(&person.nickname))));
+        for (entity, person) in gone.into_iter().chain(left) {
+            let name = shown(&person.nickname);
+            lines.push(match farewells.get(entity) {
+                Some(Some(words)) => format!("* {name} left: {}", shown(words)),
+                _ => format!("* {name} left"),
+            });
+        }
         for (entity, person) in &self.people {
             if let Some(old) = before.get(entity).filter(|old| old.nickname != person.nickname) {
                 lines.push(format!("* {} is now known as {}", shown(&old.nickname), shown(&person.nickname)));

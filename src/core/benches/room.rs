@@ -16,6 +16,8 @@
 mod bytes;
 #[path = "../tests/room/caller.rs"]
 mod caller;
+#[path = "../tests/room/document.rs"]
+mod document;
 #[path = "../tests/room/muc.rs"]
 mod muc;
 #[path = "../tests/room/watcher.rs"]

@@ -10,7 +10,7 @@ use mucfocus_core::address::name_addr::NameAddr;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::stanza::{Condition, ErrorKind, StanzaError};
 use mucfocus_core::translate::{errors, phrases};
-use mucfocus_core::wire::conference_info::{Document, Inside, Part, User, full};
+use mucfocus_core::wire::conference_info::{About, Document, Fragment, Inside, Part, State, User, full};
 use mucfocus_core::wire::cpim::Cpim;
 use mucfocus_core::wire::media_type::MediaType;
 use mucfocus_core::wire::msrp::decode::{Decoder, Event};
@@ -182,15 +182,10 @@ fn the_list_of_example_32_is_what_we_write_and_we_are_in_ours() {
         administrator: false,
         dialed_in: None,
     };
-    let users = vec![user("Ben"), user("JuliC"), user("Romeo")];
+    let users = ["Ben", "JuliC", "Romeo"].map(|nickname| Fragment::of(&room, &user(nickname), None)).to_vec();
     let inside = Inside {
-        name: None,
-        subject: Some("Today in Verona"),
-        description: None,
-        logs: None,
-        user_count: users.len(),
-        active: true,
-        locked: false,
+        about: About { subject: Some("Today in Verona"), ..About::default() },
+        state: State { user_count: users.len(), active: true, locked: false },
         users,
     };
     let muc = BareJid::new(muc).unwrap();

@@ -79,6 +79,7 @@ fn check_rooms(pairs: Vec<(Pattern, Template)>, uri: &SipUri) {
         history: 0,
         private_messages: true,
         receipts: true,
+        whole_roster: false,
         tls_only: false,
     });
     let domains = vec!["rooms.example.com".into(), uri.host().into()];

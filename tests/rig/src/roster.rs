@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quick_xml::Reader;
@@ -50,6 +51,19 @@ pub struct Roster {
     pub active: Option<bool>,
     /// Whether only members may enter.
     pub locked: Option<bool>,
+    /// How those went who are gone, by entity, as far as that was said.
+    pub left: BTreeMap<String, Farewell>,
+}
+
+/// How somebody went.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Farewell {
+    /// `departed`, `booted`, `failed`.
+    pub method: String,
+    /// A Reason header field.
+    pub reason: Option<String>,
+    /// The entity of whoever did it.
+    pub by: Option<String>,
 }
 
 impl Roster {
@@ -65,6 +79,17 @@ pub struct Watch {
     call_id: String,
     /// The answer to the SUBSCRIBE.
     pub answer: Message,
+    /// Documents that were judged already.
+    judged: AtomicUsize,
+}
+
+/// Also what nobody waited for has to be right.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.is_valid();
+        }
+    }
 }
 
 impl Watch {
@@ -85,7 +110,7 @@ impl Watch {
         let call_id = transaction.request().header("Call-ID").unwrap_or_default().to_owned();
         let answer = transaction.response(crate::sip::TIMER_B).await;
         assert_eq!(answer.code(), Some(200), "{answer}");
-        Self { ua, call_id, answer }
+        Self { ua, call_id, answer, judged: AtomicUsize::new(0) }
     }
 
     /// Subscribes once more in the same dialog, for that many seconds; the answer. 0 ends it.
@@ -164,8 +189,9 @@ impl Watch {
     /// Panics unless every document that came satisfies the schema.
     #[track_caller]
     pub fn is_valid(&self) {
-        for document in self.documents() {
-            let objections = objections(&document);
+        let documents = self.documents();
+        for document in documents.iter().skip(self.judged.swap(documents.len(), Ordering::Relaxed)) {
+            let objections = objections(document);
             assert!(objections.is_empty(), "{objections}\n{document}");
         }
     }
@@ -217,11 +243,28 @@ fn apply(roster: &mut Roster, document: &Element) {
     for user in users.children.iter().filter(|c| c.name == "user") {
         let entity = user.attribute("entity").expect("a user has an entity");
         let deleted = user.attribute("state") == Some("deleted");
+        // Who is disconnected is shown once more to say how he went, and is here no more.
+        let status = user.child("endpoint", INFO).and_then(|endpoint| text(endpoint, "status"));
+        let leaving = status.as_deref() == Some("disconnected");
         roster.users.retain(|_, known| known.entity != entity);
-        if !deleted {
+        if leaving {
+            roster.left.insert(entity.to_owned(), farewell(user));
+        }
+        if !deleted && !leaving {
             let nick = user.attribute("xcon:nickname").expect("a user has a nickname").to_owned();
             roster.users.insert(nick, read_user(entity, user));
         }
+    }
+}
+
+fn farewell(user: &Element) -> Farewell {
+    let endpoint = user.child("endpoint", INFO).expect("who is disconnected has an endpoint");
+    let info = endpoint.child("disconnection-info", INFO).expect("and there is something to say of it");
+    let text = |within: &Element, name: &str| within.child(name, INFO).map(|e| e.text.clone());
+    Farewell {
+        method: text(endpoint, "disconnection-method").unwrap_or_default(),
+        reason: text(info, "reason"),
+        by: text(info, "by"),
     }
 }
 
@@ -289,6 +332,17 @@ mod tests {
         let all = document("full", 1, &(user("a", "full") + &user("b", "full")));
         let change = document("partial", 2, &(user("a", "deleted") + &user("c", "full")));
         assert_eq!(replay(&[all, change]).unwrap().nicks(), ["b", "c"]);
+    }
+
+    #[test]
+    fn who_is_disconnected_is_here_no_more() {
+        let all = document("full", 1, &(user("a", "full") + &user("b", "full")));
+        let info = "<disconnection-method>booted</disconnection-method><disconnection-info><reason>Reason: SIP</reason></disconnection-info>";
+        let gone = user("a", "full")
+            .replace("/>", &format!("><endpoint entity='e'><status>disconnected</status>{info}</endpoint></user>"));
+        let roster = replay(&[all, document("partial", 2, &gone)]).unwrap();
+        assert_eq!(roster.nicks(), ["b"]);
+        assert_eq!(roster.left["sip:r@h;gr=a"].method, "booted");
     }
 
     #[test]

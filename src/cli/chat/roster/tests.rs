@@ -53,6 +53,26 @@ fn the_first_list_is_one_line_and_then_joins_and_leaves_are_told() {
     assert_eq!(lines(&mut roster, full(6, &["Juliet", "Romeo@t1"])), [""; 0]);
 }
 
+/// GC-PRES-13, GC-PRES-15: he is shown once more as he leaves, and is deleted with the next document.
+#[test]
+fn who_leaves_is_told_of_once_with_what_he_said() {
+    let leaving = |name: &str, reason: &str| {
+        format!(
+            "<user entity='sip:r@x;gr={name}'><display-text>{name}</display-text><endpoint entity='e'><status>disconnected</status>\
+             <disconnection-info><reason>Reason: SIP;text=\"{reason}\"</reason></disconnection-info></endpoint></user>"
+        )
+    };
+    let mut roster = Roster::new("Romeo");
+    lines(&mut roster, full(1, &["Juliet", "Paris", "Romeo@t1"]));
+    let goes = format!("<users state='partial'>{}{}</users>", leaving("Juliet", "Good night"), users(&["Nurse"]));
+    let told = lines(&mut roster, document("partial", 2, &goes));
+    assert_eq!(told, ["* Nurse joined", "* Juliet left: Good night"], "and nobody has changed his name");
+    assert_eq!(roster.list().unwrap(), "* 3 here: Nurse, Paris, Romeo (you)");
+    assert_eq!(lines(&mut roster, partial(3, &["-Juliet"])), [""; 0]);
+    let goes = format!("<users state='partial'>{}</users>", leaving("Paris", "* you are an administrator"));
+    assert_eq!(lines(&mut roster, document("partial", 4, &goes)), ["* Paris left: \"* you are an administrator\""]);
+}
+
 /// GC-PRES-14.
 #[test]
 fn one_who_goes_and_one_who_comes_in_one_document_is_a_change_of_name() {

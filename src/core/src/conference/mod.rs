@@ -4,17 +4,21 @@
 //! occupant is decided by the room; dialogs and transactions are the driver's.
 
 mod document;
+mod documents;
+mod pace;
 mod subscription;
 mod subscriptions;
 
 use alloc::string::String;
+use core::time::Duration;
 
 use bytes::Bytes;
 use jid::BareJid;
 
+use crate::address::sip_uri::SipUri;
 use crate::roster::Roster;
 
-pub use self::subscription::interval;
+pub use self::pace::PACE;
 pub use self::subscriptions::Conference;
 
 /// Names a subscription within its process.
@@ -37,6 +41,9 @@ pub enum SubscriptionState {
     Active {
         /// For so many seconds more.
         expires: u32,
+        /// How far apart the notifications are kept because the subscriber wants it so, in seconds as RFC 6446 §5.2 has it: the
+        /// reciprocal of `max-rate`.
+        interval: Option<Duration>,
     },
     /// It is over; nothing comes after this.
     Terminated {
@@ -47,6 +54,34 @@ pub enum SubscriptionState {
         /// Why, for people and logs.
         text: Option<String>,
     },
+}
+
+/// What somebody wants to be told of a room.
+#[derive(Debug, Clone)]
+pub struct Interest {
+    /// The room's canonical URI.
+    pub room: SipUri,
+    /// For how long; with zero he wants to know once (EV-05, EV-08).
+    pub expires: Duration,
+    /// Whether he is an occupant.
+    pub sees: bool,
+    /// How far apart he wants what he is told (RFC 6446).
+    pub interval: Option<Duration>,
+    /// Whether he is told the whole each time (CI-08).
+    pub whole: bool,
+}
+
+/// How a subscription ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Why, for machines.
+    pub reason: Reason,
+    /// When to try again, in seconds.
+    pub retry_after: Option<u32>,
+    /// Why, for people and logs.
+    pub text: Option<String>,
+    /// Whether it ends because the room is no more, which a last document says (CI-22).
+    pub room_is_gone: bool,
 }
 
 /// Why a subscription is over (RFC 6665 §4.1.3, EV-12).
@@ -69,6 +104,8 @@ pub enum Reason {
 pub enum Outcome {
     /// It was answered with 2xx.
     Delivered,
+    /// The subscriber did not take it, and goes on: the next document is a whole one.
+    Refused,
     /// It does not fit any transport that the subscriber has (CI-28).
     TooLarge,
     /// The subscription is gone, by its answer or by none (EV-10).

@@ -8,7 +8,7 @@ use jid::{FullJid, Jid};
 
 use super::membership::{Event, Membership, Phase};
 use super::reflections::Known;
-use super::{JoinRefusal, Removal};
+use super::{Departure, JoinRefusal, Removal};
 use crate::env::Env;
 use crate::stanza::{
     Affiliation, Asks, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind,
@@ -62,6 +62,8 @@ pub struct Seen {
     pub state: Option<SeenState>,
     /// His new nickname, where he is gone only to come back under it (status 303).
     pub renamed: Option<String>,
+    /// How he went; `None` while he is here, and of one who comes back under another nickname.
+    pub why: Option<Departure>,
     /// Whether he is ourselves.
     pub is_us: bool,
     /// Status 100: whether everybody's real JID is shown to everybody. Only our own presence tells.
@@ -117,6 +119,7 @@ impl<T: Clone> Membership<T> {
             nickname: occupant.resource().as_str().to_string(),
             state: Some(state_of(presence)),
             renamed: None,
+            why: None,
             is_us,
             shows_jids,
             id: presence.id.clone().filter(|_| is_us),
@@ -139,14 +142,14 @@ impl<T: Clone> Membership<T> {
         // While entering, an unavailable presence of ours is of a membership that was left a moment ago.
         let (Phase::Inside { occupant, .. } | Phase::Unlocking { occupant, .. }) = &self.phase else {
             if matches!(self.phase, Phase::Entering { .. }) && !codes(110) {
-                out.push(Event::Seen(gone_from(&gone, None, false)));
+                out.push(Event::Seen(gone_from(presence, &gone, None, false)));
             }
             return;
         };
         let is_us = gone == *occupant || codes(110);
         let item = presence.muc.as_ref().and_then(|muc| muc.item.as_ref());
         let renamed = codes(303).then(|| item?.nick.clone()).flatten();
-        out.push(Event::Seen(gone_from(&gone, renamed.clone(), is_us)));
+        out.push(Event::Seen(gone_from(presence, &gone, renamed.clone(), is_us)));
         if !is_us {
             return;
         }
@@ -289,7 +292,7 @@ fn state_of(presence: &Presence) -> SeenState {
     }
 }
 
-fn gone_from(occupant: &FullJid, renamed: Option<String>, is_us: bool) -> Seen {
+fn gone_from(presence: &Presence, occupant: &FullJid, renamed: Option<String>, is_us: bool) -> Seen {
     let nickname = occupant.resource().as_str().to_string();
-    Seen { nickname, state: None, renamed, is_us, shows_jids: false, id: None }
+    Seen { nickname, state: None, renamed, why: Departure::read(presence), is_us, shows_jids: false, id: None }
 }

@@ -1,6 +1,7 @@
 //! One account in one MUC (XEP-0045): entering, nickname, what it said and what became of it, what it hears, leaving. It knows no
 //! legs: what it is asked to do comes with a ticket, and the ticket comes back with the outcome.
 
+mod departure;
 mod entering;
 mod hearing;
 pub mod membership;
@@ -11,6 +12,7 @@ mod renaming;
 mod speaking;
 mod suspension;
 
+pub use departure::Departure;
 pub use entering::JoinRefusal;
 pub use hearing::{Heard, Ids, Seen, SeenState, Utterance};
 pub use membership::{Event, Membership, Wishes};

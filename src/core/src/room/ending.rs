@@ -132,6 +132,9 @@ impl Room {
         for id in &legs {
             self.hang_up(env, *id, removal.sip_cause(), cause, &why);
         }
+        if matches!(removal, Removal::Destroyed { .. }) {
+            self.end_all_watches(env, &why);
+        }
         let reason = match removal.why().watching() {
             Watching::Over => (Reason::Noresource, None),
             Watching::Later => (Reason::Probation, Some(RETRY_AFTER)),

@@ -152,8 +152,15 @@ pub enum Input {
         /// Who.
         watch: Watch,
     },
-    /// A subscription was refreshed; zero ends it.
-    Refreshed(SubscriptionId, Duration),
+    /// A subscription was refreshed.
+    Refreshed {
+        /// Which.
+        subscription: SubscriptionId,
+        /// For how long; zero ends it.
+        expires: Duration,
+        /// How far apart its notifications are wanted now (RFC 6446 §5.1).
+        interval: Option<Duration>,
+    },
     /// What became of the notification that was put out last.
     Notified(SubscriptionId, Notified),
     /// The dialog of a subscription is over. Nothing comes of it after that.
@@ -189,6 +196,8 @@ pub struct Watch {
     pub room: RoomMatch,
     /// For how long; zero fetches the state once.
     pub expires: Duration,
+    /// How far apart its notifications are wanted (RFC 6446 §5.1).
+    pub interval: Option<Duration>,
 }
 
 /// A wish to have something done to somebody.

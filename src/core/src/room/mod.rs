@@ -294,7 +294,9 @@ impl Room {
             Input::StreamReset(member, why) => self.stream_reset(env, member, why),
             Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
             Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, watch),
-            Input::Refreshed(id, expires) => self.refreshed(env, id, expires),
+            Input::Refreshed { subscription, expires, interval } => {
+                self.refreshed(env, subscription, expires, interval)
+            }
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
             Input::Refer { id, referral } => self.referred(env, id, referral),

@@ -55,13 +55,12 @@ impl Room {
     /// Whether somebody else in the room goes by a name that people would take for this one.
     fn looks_like_another(&self, member: MembershipId, wanted: &str) -> bool {
         let own = self.members.get(&member).and_then(|m| m.membership.nickname());
-        let mut others = self.roster.occupants().map(|(other, _)| other).filter(|other| Some(*other) != own);
-        others.any(|other| other != wanted && nickname::same(other, wanted))
+        self.roster.alike(wanted).any(|other| Some(other) != own && other != wanted)
     }
 
     /// `wanted`, or the first variant of it that nobody in the room can be taken for, as far as they are known.
     pub(super) fn distinct(&self, wanted: String) -> String {
-        let is_taken = |name: &str| self.roster.occupants().any(|(other, _)| nickname::same(other, name));
+        let is_taken = |name: &str| self.roster.alike(name).next().is_some();
         if self.members.is_empty() || !is_taken(&wanted) {
             return wanted;
         }

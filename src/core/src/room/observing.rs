@@ -29,9 +29,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(5);
 /// How much later than another stream the observer's may tell of somebody.
 const LAG: Duration = Duration::from_secs(1);
-/// How much longer than the list takes to tell of it a nickname that was given up takes no private messages: their senders may
-/// not have heard of it yet.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a nickname that was given up takes no private messages: their senders may not have heard of it yet, as the list takes
+/// a while to tell.
+const GRACE: Duration = conference::PACE.saturating_add(Duration::from_secs(1));
 /// Occupants that a room is taken to have which nobody has seen.
 const UNKNOWN: usize = 50;
 
@@ -42,7 +42,8 @@ impl Room {
         }
         let dialed_in = self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).and_then(|m| m.since);
         let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
-        self.observer.saw(member, seen, dialed_in.or(is_joining.then_some(env.wall)), &mut self.roster);
+        let dialed_in = dialed_in.or(is_joining.then_some(env.wall));
+        self.observer.saw(member, seen, env.wall, dialed_in, &mut self.roster);
         if let Some(state) = seen.state.as_ref().filter(|_| self.observer.eyes() == Some(member)) {
             let (roster, id) = (&self.roster, state.occupant_id.as_deref());
             let is_occupant = |nickname: &str| roster.get(nickname).is_some();
@@ -50,8 +51,7 @@ impl Room {
         }
         if seen.state.is_none() {
             self.composing.done(&seen.nickname);
-            let grace = self.grace();
-            self.identities.released(&seen.nickname, env.now, grace);
+            self.identities.released(&seen.nickname, env.now, GRACE);
         } else if seen.is_us && self.is_inside(member) {
             self.out.push_back(Output::Joined(member));
             if !self.observer.is_answered(member, seen, &self.roster) {
@@ -170,11 +170,7 @@ impl Room {
 
     /// Whether a nickname was somebody else's a moment ago: who writes to it may mean him.
     pub(super) fn changed_hands(&self, env: &Env<'_>, nickname: &str) -> bool {
-        self.identities.changed_hands(nickname, env.now, self.grace())
-    }
-
-    fn grace(&self) -> Duration {
-        conference::interval(self.roster.occupants().len()) + GRACE
+        self.identities.changed_hands(nickname, env.now, GRACE)
     }
 
     /// A membership is over. With the last one everything that was known of the room is worth nothing.

@@ -7,23 +7,34 @@ use core::time::Duration;
 use super::io::{MembershipId, Output, Watch};
 use super::{Room, Timer};
 use crate::address::sip_uri::SipUri;
-use crate::conference::{self, Outcome, Reason, SubscriptionId, View};
+use crate::conference::{self, Ending, Interest, Outcome, Reason, SubscriptionId, View};
 use crate::env::Env;
 use crate::leg::LegId;
 use crate::time::Instant;
 
 impl Room {
     pub(super) fn subscribed(&mut self, env: &mut Env<'_>, id: SubscriptionId, watch: Watch) {
-        let sees = self.sees(&watch);
-        let (room, expires) = (watch.room.uri.clone(), watch.expires);
+        let interest = Interest {
+            room: watch.room.uri.clone(),
+            expires: watch.expires,
+            sees: self.sees(self.member_of(&watch.caller, watch.leg)),
+            interval: watch.interval,
+            whole: watch.room.whole_roster,
+        };
         self.watches.insert(id, watch);
-        self.with_conference(env, |conference, now, view, out| {
-            conference.subscribe(now, id, room, expires, sees, view, out);
-        });
+        self.with_conference(env, |conference, now, view, out| conference.subscribe(now, id, interest, view, out));
     }
 
-    pub(super) fn refreshed(&mut self, env: &mut Env<'_>, id: SubscriptionId, expires: Duration) {
-        self.with_conference(env, |conference, now, view, out| conference.refreshed(now, id, expires, view, out));
+    pub(super) fn refreshed(
+        &mut self,
+        env: &mut Env<'_>,
+        id: SubscriptionId,
+        expires: Duration,
+        interval: Option<Duration>,
+    ) {
+        self.with_conference(env, |conference, now, view, out| {
+            conference.refreshed(now, id, (expires, interval), view, out);
+        });
     }
 
     pub(super) fn notified(&mut self, env: &mut Env<'_>, id: SubscriptionId, outcome: Outcome) {
@@ -41,18 +52,25 @@ impl Room {
     /// Tells the watchers what has changed: whether they may see the room, and the room.
     pub(super) fn publish(&mut self, env: &mut Env<'_>) {
         let news = (self.roster.revision(), self.observer.is_complete());
-        if core::mem::replace(&mut self.published, news) == news && !self.moved {
+        let old = core::mem::replace(&mut self.published, news);
+        let moved = core::mem::replace(&mut self.moved, false) || old.1 != news.1;
+        if self.watches.is_empty() || (old == news && !moved) {
             return;
         }
-        self.moved = false;
-        let sights: Vec<(SubscriptionId, bool)> =
-            self.watches.iter().map(|(id, watch)| (*id, self.sees(watch))).collect();
+        // Most changes are of people who watch nothing.
+        let sights = if moved { self.sights() } else { Vec::new() };
         self.with_conference(env, |conference, now, view, out| {
             for (id, sees) in sights {
                 conference.admit(now, id, sees, view, out);
             }
             conference.changed(now, view, out);
         });
+    }
+
+    /// Who of the watchers may see the room.
+    fn sights(&self) -> Vec<(SubscriptionId, bool)> {
+        let sees = |watch: &Watch| self.sees(self.member_of(&watch.caller, watch.leg));
+        self.watches.iter().map(|(id, watch)| (*id, sees(watch))).collect()
     }
 
     /// Who has left has nothing to watch any more (GC-EXIT-03); who only watched goes on.
@@ -63,18 +81,29 @@ impl Room {
         (reason, retry_after): (Reason, Option<u32>),
         why: &str,
     ) {
-        let his: Vec<SubscriptionId> =
-            self.watches.iter().filter(|(_, watch)| is_his(watch)).map(|(id, _)| *id).collect();
+        self.end_watches(env, is_his, &Ending { reason, retry_after, text: Some(why.into()), room_is_gone: false });
+    }
+
+    /// The room was destroyed: nobody has anything to watch any more, whether he was in it or not (CI-22).
+    pub(super) fn end_all_watches(&mut self, env: &mut Env<'_>, why: &str) {
+        let text = Some(why.into());
+        let ending = Ending { reason: Reason::Noresource, retry_after: None, text, room_is_gone: true };
+        self.end_watches(env, |_| true, &ending);
+    }
+
+    fn end_watches(&mut self, env: &mut Env<'_>, which: impl Fn(&Watch) -> bool, ending: &Ending) {
+        let ids: Vec<SubscriptionId> =
+            self.watches.iter().filter(|(_, watch)| which(watch)).map(|(id, _)| *id).collect();
         self.with_conference(env, |conference, now, view, out| {
-            for id in his {
-                conference.end(now, id, reason, retry_after, Some(why.into()), view, out);
+            for id in ids {
+                conference.end(now, id, ending.clone(), view, out);
             }
         });
     }
 
-    /// Whether somebody is an occupant, so that he may see the others (EV-17).
-    fn sees(&self, watch: &Watch) -> bool {
-        let member = self.member_of(&watch.caller, watch.leg).and_then(|id| self.members.get(&id));
+    /// Whether a membership is an occupant, so that its user may see the others (EV-17).
+    fn sees(&self, member: Option<MembershipId>) -> bool {
+        let member = member.and_then(|id| self.members.get(&id));
         let is_occupant = member.is_some_and(|m| m.membership.is_inside() || m.membership.is_returning());
         is_occupant && self.observer.is_complete()
     }

@@ -1,17 +1,29 @@
 //! The occupants of a room as the MUC shows them to us, and what the room says about itself. One roster serves everybody who
 //! may see it, so nothing enters it that only some may see: real JIDs are kept in rooms that show them to all (GC-PRES-08).
 //!
-//! The roster knows no subscriptions. Whoever keeps a view of it compares [`Roster::revision`].
+//! The roster knows no subscriptions. Whoever keeps a view of it compares [`Roster::revision`], and learns from
+//! [`Roster::since`] what is new.
 
+mod history;
+mod likeness;
+mod listing;
 mod observer;
 
+pub use history::{Farewell, Gone};
+pub use listing::MAX_LISTED;
 pub use observer::Observer;
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use jid::Jid;
 
+use self::history::History;
+use self::likeness::Likenesses;
+use self::listing::{Listing, Place, Rank};
+use crate::muc::Departure;
 use crate::stanza::{Affiliation, Role};
 use crate::time::WallClock;
 
@@ -19,8 +31,19 @@ use crate::time::WallClock;
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     revision: u64,
-    occupants: BTreeMap<String, Occupant>,
+    occupants: BTreeMap<Arc<str>, Entry>,
+    likenesses: Likenesses,
+    listing: Listing,
+    history: History,
     about: About,
+    /// The revision in which what the room says of itself was new.
+    described_at: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    occupant: Occupant,
+    place: Place,
 }
 
 /// One occupant, by whose nickname he is filed.
@@ -55,6 +78,28 @@ pub struct About {
     pub unreachable: bool,
 }
 
+/// An occupant who is listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// His nickname.
+    pub nickname: &'a str,
+    /// What is known of him.
+    pub occupant: &'a Occupant,
+    /// The revision in which that was new.
+    pub at: u64,
+}
+
+/// What is new of those who are listed.
+#[derive(Debug, Clone)]
+pub struct Changes<'a> {
+    /// Who has come or changed, in that order.
+    pub here: Vec<Listed<'a>>,
+    /// Who has gone, in that order. Who came and went since is not named, unless he had been here before.
+    pub gone: Vec<(&'a str, &'a Gone)>,
+    /// Whether the room says something else of itself.
+    pub described: bool,
+}
+
 impl Roster {
     /// Grows with every change.
     #[must_use]
@@ -64,13 +109,23 @@ impl Roster {
 
     /// The occupants by nickname.
     pub fn occupants(&self) -> impl ExactSizeIterator<Item = (&str, &Occupant)> {
-        self.occupants.iter().map(|(nickname, occupant)| (nickname.as_str(), occupant))
+        self.occupants.iter().map(|(nickname, entry)| (&**nickname, &entry.occupant))
+    }
+
+    /// Those of them who are listed, by nickname: all of them in rooms of up to [`MAX_LISTED`] with names of ordinary length.
+    pub fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.history.listed().filter_map(|(nickname, at)| self.as_listed(nickname, at))
     }
 
     /// One occupant.
     #[must_use]
     pub fn get(&self, nickname: &str) -> Option<&Occupant> {
-        self.occupants.get(nickname)
+        self.occupants.get(nickname).map(|entry| &entry.occupant)
+    }
+
+    /// The nicknames of occupants that people would take for this one (RFC 8266 §2.4), itself among them if it is here.
+    pub fn alike(&self, nickname: &str) -> impl Iterator<Item = &str> {
+        self.likenesses.of(nickname).iter().map(|name| &**name)
     }
 
     /// What the room says about itself.
@@ -79,26 +134,73 @@ impl Roster {
         &self.about
     }
 
+    /// What is new to whoever has seen a revision; `None` when that was too long ago to know.
+    #[must_use]
+    pub fn since(&self, revision: u64) -> Option<Changes<'_>> {
+        self.history.reaches(revision).then(|| Changes {
+            here: self.history.here_after(revision).filter_map(|(name, at)| self.as_listed(name, at)).collect(),
+            gone: self.departures(revision, self.revision).filter(|(_, gone)| gone.since <= revision).collect(),
+            described: self.described_at > revision,
+        })
+    }
+
+    /// Whether everything that happened after a revision is known.
+    #[must_use]
+    pub const fn remembers(&self, revision: u64) -> bool {
+        self.history.reaches(revision)
+    }
+
+    /// Who went after a revision, up to another one, and has not come back. Those of long ago may be missing.
+    pub fn departures(&self, after: u64, up_to: u64) -> impl Iterator<Item = (&str, &Gone)> {
+        self.history.gone_between(after, up_to)
+    }
+
     /// Somebody is here, in this state.
     pub fn put(&mut self, nickname: &str, occupant: Occupant) {
-        if self.occupants.get(nickname) != Some(&occupant) {
-            self.occupants.insert(nickname.to_string(), occupant);
-            self.revision += 1;
+        let (name, arrived) = match self.occupants.get_key_value(nickname) {
+            Some((_, known)) if known.occupant == occupant => return,
+            Some((name, known)) => {
+                self.listing.remove(known.place);
+                (Arc::clone(name), known.place.1)
+            }
+            None => {
+                let name = Arc::from(nickname);
+                self.likenesses.add(&name);
+                (name, self.revision.saturating_add(1))
+            }
+        };
+        self.revision = self.revision.saturating_add(1);
+        let place = (rank(&occupant), arrived);
+        if self.listing.add(place, &name, octets(nickname, &occupant)) {
+            self.history.here(self.revision, &name);
+        } else {
+            self.history.gone(self.revision, &name, None);
         }
+        self.occupants.insert(name, Entry { occupant, place });
+        self.cut();
     }
 
-    /// Somebody is gone.
-    pub fn remove(&mut self, nickname: &str) -> Option<Occupant> {
-        let gone = self.occupants.remove(nickname);
-        self.revision += u64::from(gone.is_some());
-        gone
+    /// Somebody is gone; how, where that is known.
+    pub fn remove(&mut self, nickname: &str, why: Option<(Departure, WallClock)>) -> Option<Occupant> {
+        let Entry { occupant, place } = self.occupants.remove(nickname)?;
+        self.revision = self.revision.saturating_add(1);
+        self.likenesses.remove(nickname);
+        self.listing.remove(place);
+        let farewell = why.map(|(why, when)| Farewell { occupant: occupant.clone(), why, when });
+        self.history.gone(self.revision, nickname, farewell);
+        self.cut();
+        Some(occupant)
     }
 
-    /// These are the occupants, and no others.
+    /// These are the occupants, and no others. What stays as it was has not changed.
     pub fn replace(&mut self, occupants: BTreeMap<String, Occupant>) {
-        if self.occupants != occupants {
-            self.occupants = occupants;
-            self.revision += 1;
+        let is_gone = |name: &&Arc<str>| !occupants.contains_key(&***name);
+        let gone: Vec<Arc<str>> = self.occupants.keys().filter(is_gone).cloned().collect();
+        for nickname in gone {
+            self.remove(&nickname, None);
+        }
+        for (nickname, occupant) in occupants {
+            self.put(&nickname, occupant);
         }
     }
 
@@ -106,6 +208,51 @@ impl Roster {
     pub fn describe(&mut self, change: impl FnOnce(&mut About)) {
         let before = self.about.clone();
         change(&mut self.about);
-        self.revision += u64::from(self.about != before);
+        if self.about != before {
+            self.revision = self.revision.saturating_add(1);
+        }
+        let text = |about: &About| About { members_only: false, unreachable: false, ..about.clone() };
+        if text(&self.about) != text(&before) {
+            self.described_at = self.revision;
+        }
+    }
+
+    fn as_listed<'a>(&'a self, nickname: &'a str, at: u64) -> Option<Listed<'a>> {
+        self.get(nickname).map(|occupant| Listed { nickname, occupant, at })
+    }
+
+    /// Who has to make room on the list goes from it without having left, and who gets room comes.
+    fn cut(&mut self) {
+        for (name, is_listed) in self.listing.settle() {
+            self.revision = self.revision.saturating_add(1);
+            if is_listed {
+                self.history.here(self.revision, &name);
+            } else {
+                self.history.gone(self.revision, &name, None);
+            }
+        }
     }
 }
+
+const fn rank(occupant: &Occupant) -> Rank {
+    match (&occupant.dialed_in, occupant.role) {
+        (Some(_), _) => Rank::Ours,
+        (None, Role::Moderator) => Rank::Moderator,
+        (None, _) => Rank::Other,
+    }
+}
+
+/// How much room somebody takes in a document at most. His nickname stands in two addresses of his, where an octet may become
+/// three, and in one text or two, where it may become six.
+fn octets(nickname: &str, occupant: &Occupant) -> usize {
+    const REST: usize = 700;
+    let length = |name: &str| {
+        name.bytes().map(|b| if b.is_ascii_alphanumeric() { 4 } else { 18 }).fold(REST, usize::saturating_add)
+    };
+    let display_name = occupant.display_name.as_deref().map_or(0, |name| name.len().saturating_mul(5));
+    let jid = occupant.jid.as_ref().map_or(0, |jid| jid.as_str().len().saturating_mul(3));
+    length(nickname).saturating_add(display_name).saturating_add(jid)
+}
+
+#[cfg(test)]
+mod tests;

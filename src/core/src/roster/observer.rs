@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 use super::{Occupant, Roster};
-use crate::muc::{Seen, SeenState};
+use crate::muc::{Departure, Seen, SeenState};
 use crate::time::WallClock;
 
 /// Feeds a roster. `M` names memberships.
@@ -106,7 +106,7 @@ impl<M: Copy + Ord> Observer<M> {
             self.ahead.iter().filter(|(_, m)| **m == member).map(|(nick, _)| nick.clone()).collect();
         for nickname in ahead {
             self.ahead.remove(&nickname);
-            roster.remove(&nickname);
+            roster.remove(&nickname, None);
         }
         let was_the_eyes = self.eyes == Some(member);
         if was_the_eyes {
@@ -122,12 +122,12 @@ impl<M: Copy + Ord> Observer<M> {
         roster.replace(BTreeMap::new());
     }
 
-    /// `member` saw somebody. `dialed_in` says when that nickname came in through us.
-    pub fn saw(&mut self, member: M, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+    /// `member` saw somebody at `when`. `dialed_in` says when that nickname came in through us.
+    pub fn saw(&mut self, member: M, seen: &Seen, when: WallClock, dialed_in: Option<WallClock>, roster: &mut Roster) {
         if self.eyes == Some(member) {
-            self.observed(seen, dialed_in, roster);
+            self.observed(seen, when, dialed_in, roster);
         } else if seen.is_us {
-            self.saw_itself(member, seen, dialed_in, roster);
+            self.saw_itself(member, seen, when, dialed_in, roster);
         }
     }
 
@@ -165,7 +165,7 @@ impl<M: Copy + Ord> Observer<M> {
         newly_shown
     }
 
-    fn observed(&mut self, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+    fn observed(&mut self, seen: &Seen, when: WallClock, dialed_in: Option<WallClock>, roster: &mut Roster) {
         if seen.is_us
             && seen.state.is_some()
             && let Some(gathering) = &self.gathered
@@ -178,8 +178,8 @@ impl<M: Copy + Ord> Observer<M> {
                 Some(gathering) => gathering.people.remove(&seen.nickname),
                 None => None,
             };
-            let listed =
-                if self.gathered.is_none() || !self.is_complete { roster.remove(&seen.nickname) } else { None };
+            let counts = self.gathered.is_none() || !self.is_complete;
+            let listed = counts.then(|| roster.remove(&seen.nickname, departure(seen, when))).flatten();
             // Who was told to come back under another name keeps what is known of him.
             if let (Some(new), Some(occupant)) = (&seen.renamed, gone.or(listed)) {
                 self.put(new, occupant, roster);
@@ -208,7 +208,14 @@ impl<M: Copy + Ord> Observer<M> {
         }
     }
 
-    fn saw_itself(&mut self, member: M, seen: &Seen, dialed_in: Option<WallClock>, roster: &mut Roster) {
+    fn saw_itself(
+        &mut self,
+        member: M,
+        seen: &Seen,
+        when: WallClock,
+        dialed_in: Option<WallClock>,
+        roster: &mut Roster,
+    ) {
         match &seen.state {
             Some(state) if roster.get(&seen.nickname).is_none() => {
                 self.ahead.insert(seen.nickname.clone(), member);
@@ -218,11 +225,15 @@ impl<M: Copy + Ord> Observer<M> {
             Some(_) => {}
             None if self.ahead.get(&seen.nickname) == Some(&member) => {
                 self.ahead.remove(&seen.nickname);
-                roster.remove(&seen.nickname);
+                roster.remove(&seen.nickname, departure(seen, when));
             }
             None => {}
         }
     }
+}
+
+fn departure(seen: &Seen, when: WallClock) -> Option<(Departure, WallClock)> {
+    seen.why.clone().map(|why| (why, when))
 }
 
 fn occupant(seen: &Seen, state: &SeenState, dialed_in: Option<WallClock>, keeps_jid: bool) -> Occupant {

@@ -64,6 +64,7 @@ fn judged_as(content_type: &str, body: &[u8]) -> Result<Wish, Objection> {
         private_messages: true,
         tls_only: false,
         receipts: true,
+        whole_roster: false,
     };
     let rules = RoomRules::new(vec![rule], vec!["rooms.example.com".into(), "chat.example.com".into()])
         .with_alias_hosts([String::from("node1.example.com")]);

@@ -41,7 +41,7 @@ fn of_who_comes_and_goes_one_of_us_is_told() {
     story.muc().native("Nurse", &PresenceKind::Available, MucItem::default());
     story.settles();
     story.seconds_pass(6);
-    assert!(list.sees().last().contains("Nurse") && !list.sees().last().contains("Benvolio"));
+    assert!(list.sees().list().contains("Nurse") && !list.sees().list().contains("Benvolio"));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn who_takes_over_is_told_of_everybody_and_the_one_before_no_longer() {
     });
     assert_eq!(counts, (1, USERS - 2));
     story.seconds_pass(6);
-    assert!(list.sees().last().contains("Benvolio"), "{}", list.sees().last());
+    assert!(list.sees().list().contains("Benvolio"), "{}", list.sees().last());
     story.seconds_pass(300); // somebody else's turn
     let counts = counted(&story, || {
         story.muc().native("Benvolio", &PresenceKind::Unavailable, MucItem::default());
@@ -75,7 +75,7 @@ fn who_takes_over_is_told_of_everybody_and_the_one_before_no_longer() {
     });
     assert_eq!(counts, (1, USERS - 2));
     story.seconds_pass(6);
-    assert!(!list.sees().last().contains("Benvolio"), "{}", list.sees().last());
+    assert!(!list.sees().list().contains("Benvolio"), "{}", list.sees().last());
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use mucfocus_core::conference::Reason;
+use mucfocus_core::conference::{Reason, SubscriptionId};
 use mucfocus_core::room::io::Input;
 use mucfocus_core::stanza::{Affiliation, MucItem, MucUser, PresenceKind, Role};
 
 use crate::story::Story;
+
+fn refreshed(subscription: SubscriptionId, seconds: u64) -> Input {
+    Input::Refreshed { subscription, expires: Duration::from_secs(seconds), interval: None }
+}
 
 fn item(role: Role) -> MucItem {
     MucItem { role: Some(role), affiliation: Some(Affiliation::None), ..MucItem::default() }
@@ -85,6 +89,20 @@ fn comings_and_goings_and_the_subject_are_shown() {
 }
 
 #[test]
+fn where_the_rule_says_so_everybody_is_told_the_whole_each_time() {
+    // CI-08
+    let (story, romeo) = Story::with_romeo();
+    story.world().whole_roster = true;
+    let list = romeo.watches();
+    story.muc().native("JuliC", &PresenceKind::Unavailable, item(Role::None));
+    story.settles();
+    story.seconds_pass(6);
+    list.shows(&["Romeo"]);
+    assert_eq!(list.documents(), 2, "nobody is shown as leaving");
+    assert!(list.sees().documents.iter().all(|document| document.contains(" state='full' ")));
+}
+
+#[test]
 fn presence_without_a_change_is_no_news() {
     // XM-08
     let (story, romeo) = Story::with_romeo();
@@ -113,7 +131,10 @@ fn one_view_serves_all_and_another_takes_over_when_it_ends() {
     story.settles();
     story.seconds_pass(6);
     list.shows(&["JuliC", "Nurse", "Tybalt"]);
-    assert!(list.sees().documents.iter().all(|d| d.contains("JuliC")), "nobody vanished meanwhile");
+    let deleted = "gr=JuliC' state='deleted'";
+    assert!(list.sees().documents.iter().all(|d| !d.contains(deleted)), "nobody vanished meanwhile");
+    let whole = list.sees().documents.iter().filter(|d| d.contains(" state='full' ")).count();
+    assert_eq!(whole, 1, "who takes over tells what is new, and not everything");
     tybalt.hangs_up();
     story.everybody_leaves();
 }
@@ -253,7 +274,7 @@ fn a_refresh_gets_the_whole_list_and_without_one_it_ends() {
     let (story, romeo) = Story::with_romeo();
     let list = romeo.watches();
     story.seconds_pass(300);
-    list.input(|id| Input::Refreshed(id, Duration::from_secs(600)));
+    list.input(|id| refreshed(id, 600));
     assert_eq!(list.documents(), 2);
     list.shows(&["JuliC", "Romeo"]);
     story.seconds_pass(599);
@@ -267,7 +288,7 @@ fn what_changes_while_nobody_watches_is_not_missed() {
     // GC-PRES-16
     let (story, romeo) = Story::with_romeo();
     let list = romeo.watches();
-    list.input(|id| Input::Refreshed(id, Duration::ZERO));
+    list.input(|id| refreshed(id, 0));
     assert_eq!(list.sees().ended(), Some(Reason::Timeout));
     story.muc().native("Benvolio", &PresenceKind::Available, item(Role::Participant));
     story.settles();

@@ -250,11 +250,14 @@ impl SipUser {
         let mut world = self.story.world();
         let id = SubscriptionId(u64::try_from(world.watchers.len()).unwrap() + 1);
         world.watchers.insert(id, Watcher::new());
+        let mut room = world.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
+        room.whole_roster = world.whole_roster;
         let watch = Watch {
             caller: SipUri::parse(&world.callers[&self.leg].uri()).unwrap(),
             leg,
-            room: world.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap(),
+            room,
             expires: Duration::from_secs(seconds),
+            interval: None,
         };
         world.post(Source::Watcher(id), Mail::Input(Input::Subscribe { subscription: id, watch }));
         drop(world);

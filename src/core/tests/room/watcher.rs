@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use mucfocus_core::conference::{Notification, Reason, SubscriptionState};
 
+use crate::document::Shown;
+
 /// One subscription as its subscriber sees it.
 #[derive(Debug, Default)]
 pub struct Watcher {
     pub told: Vec<Notification>,
     /// Documents, the last one last.
     pub documents: Vec<String>,
+    /// What they show together.
+    pub shown: Shown,
     pub is_gone: bool,
     pub is_in_flight: bool,
     /// Whether NOTIFYs are answered.
@@ -25,7 +29,7 @@ impl Watcher {
         assert_eq!(self.ended(), None, "nothing follows a last notification");
         if let Some(document) = &notification.document {
             let document = String::from_utf8(document.to_vec()).unwrap();
-            assert!(version(&document) > self.documents.last().map_or(0, |last| version(last)), "CI-03");
+            self.shown.take(&document);
             self.documents.push(document);
         }
         self.is_in_flight = !self.answers;
@@ -39,18 +43,17 @@ impl Watcher {
         }
     }
 
-    /// The nicknames in the last document.
+    /// Who is here, as far as he was told.
     pub fn list(&self) -> BTreeSet<String> {
-        let Some(document) = self.documents.last() else { return BTreeSet::new() };
-        document.split("xcon:nickname='").skip(1).map(|rest| rest.split('\'').next().unwrap().to_string()).collect()
+        self.shown.nicknames().into_iter().map(String::from).collect()
+    }
+
+    /// What is known of somebody on the list, as it was written.
+    pub fn user(&self, nickname: &str) -> &str {
+        self.shown.users.values().find(|user| user.nickname == nickname).map_or("", |user| &user.text)
     }
 
     pub fn last(&self) -> &str {
         self.documents.last().map_or("", String::as_str)
     }
-}
-
-fn version(document: &str) -> u32 {
-    let rest = document.split(" version='").nth(2).unwrap(); // the first is that of XML
-    rest.split('\'').next().unwrap().parse().unwrap()
 }

@@ -89,6 +89,8 @@ pub struct World {
     pub max_body: usize,
     receipts: bool,
     private_messages: bool,
+    /// Whether subscribers are told the whole each time.
+    pub whole_roster: bool,
     pub turn: Option<Instant>,
     /// The sending halves of connections.
     lines: BTreeMap<LegId, (Transmitter, Share)>,
@@ -110,6 +112,7 @@ pub fn rules() -> RoomRules {
         private_messages: true,
         tls_only: false,
         receipts: true,
+        whole_roster: false,
     };
     RoomRules::new(vec![rule], vec!["rooms.example.com".into()]).with_alias_hosts(["node1.example.com".to_string()])
 }
@@ -139,6 +142,7 @@ impl World {
             max_body: 1 << 20,
             receipts: true,
             private_messages: true,
+            whole_roster: false,
             turn: None,
             lines: BTreeMap::new(),
             backlog: VecDeque::new(),

@@ -35,6 +35,8 @@ pub struct RoomRule {
     pub tls_only: bool,
     /// Whether what became of those is told across.
     pub receipts: bool,
+    /// Whether subscribers are told the whole roster each time (CI-08).
+    pub whole_roster: bool,
 }
 
 /// All room rules, in their order: the first match wins.
@@ -70,6 +72,8 @@ pub struct RoomMatch {
     pub tls_only: bool,
     /// Whether what became of those is told across.
     pub receipts: bool,
+    /// Whether subscribers are told the whole roster each time (CI-08).
+    pub whole_roster: bool,
 }
 
 impl RoomRules {
@@ -118,6 +122,7 @@ impl RoomRules {
             private_messages: rule.private_messages,
             tls_only: rule.tls_only,
             receipts: rule.receipts,
+            whole_roster: rule.whole_roster,
         })
     }
 
@@ -192,6 +197,7 @@ mod tests {
             private_messages: true,
             tls_only: false,
             receipts: true,
+            whole_roster: false,
         }
     }
 

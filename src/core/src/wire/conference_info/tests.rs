@@ -4,7 +4,14 @@ use std::vec;
 
 use proptest::prelude::*;
 
+use jid::Jid;
+
 use super::*;
+use crate::time::WallClock;
+
+#[path = "../../../tests/room/document.rs"]
+#[allow(unreachable_pub, reason = "it is shared with tests for which it is public")]
+pub(crate) mod document;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/conference-info.xsd");
 
@@ -39,17 +46,16 @@ const fn named(nickname: &str) -> User<'_> {
     User { nickname, display_name: None, jid: None, part: Part::Participant, administrator: false, dialed_in: None }
 }
 
-const fn inside(users: Vec<User<'_>>) -> Inside<'_> {
+fn inside<'a>(users: &[User<'_>]) -> Inside<'a> {
     Inside {
-        name: None,
-        subject: None,
-        description: None,
-        logs: None,
-        user_count: users.len(),
-        active: true,
-        locked: false,
-        users,
+        about: About::default(),
+        state: State { user_count: users.len(), active: true, locked: false },
+        users: users.iter().map(fragment).collect(),
     }
+}
+
+fn fragment(user: &User<'_>) -> Fragment {
+    Fragment::of(&room(), user, None)
 }
 
 fn written(inside: Inside<'_>) -> String {
@@ -70,14 +76,14 @@ fn a_room_with_a_caller_and_a_moderator_reads_like_this() {
         ..named("JuliC")
     };
     let romeo = User { dialed_in: Some(WallClock::from_unix_millis(1_795_253_400_123)), ..named("Romeo M") };
-    let room = written(Inside {
+    let about = About {
         name: Some("Capulet's"),
         subject: Some("Balcony"),
         description: Some("Orchard"),
         logs: Some("https://logs.example.com/capulet?day=1"),
-        locked: true,
-        ..inside(vec![juliet, romeo])
-    });
+    };
+    let state = State { user_count: 2, active: true, locked: true };
+    let room = written(Inside { about, state, ..inside(&[juliet, romeo]) });
     let expected = "<?xml version='1.0' encoding='UTF-8'?>\
         <conference-info xmlns='urn:ietf:params:xml:ns:conference-info' \
         xmlns:xcon='urn:ietf:params:xml:ns:xcon-conference-info' entity='sip:capulet@rooms.example.com' \
@@ -123,23 +129,28 @@ fn who_may_not_look_inside_is_told_where_the_room_is_and_nothing_else() {
 #[test]
 fn a_visitor_listens() {
     // CI-17, GC-PRES-09
-    let room = written(inside(vec![User { part: Part::Observer, ..named("Rosaline") }]));
+    let room = written(inside(&[User { part: Part::Observer, ..named("Rosaline") }]));
     assert!(room.contains("<entry>observer</entry>") && room.contains("<status>recvonly</status></media>"));
 }
 
 #[test]
 fn an_empty_subject_is_not_an_absent_one_and_an_unreachable_room_is_not_active() {
     // GC-PRES-06, CI-04, CI-15
-    let room = written(Inside { subject: Some(""), active: false, ..inside(vec![]) });
+    let room = written(Inside {
+        about: About { subject: Some(""), ..About::default() },
+        state: State { user_count: 0, active: false, locked: false },
+        ..inside(&[])
+    });
     assert!(room.contains("<subject></subject>") && room.contains("<active>false</active>"));
-    assert!(!written(inside(vec![])).contains("subject"));
+    assert!(!written(inside(&[])).contains("subject"));
 }
 
 #[test]
 fn names_are_escaped_and_what_xml_cannot_carry_is_dropped() {
     // CI-26
     let user = User { display_name: Some("<&\">\0'\u{1}"), ..named("<&\">'[]\t") };
-    let room = written(Inside { subject: Some("a\u{8}]]>\u{ffff}b"), ..inside(vec![user]) });
+    let room =
+        written(Inside { about: About { subject: Some("a\u{8}]]>\u{ffff}b"), ..About::default() }, ..inside(&[user]) });
     assert!(room.contains("<subject>a]]&gt;b</subject>"), "{room}");
     assert!(room.contains("<display-text>&lt;&amp;\"&gt;'</display-text>"), "{room}");
     assert!(room.contains("xcon:nickname='&lt;&amp;\"&gt;&apos;[]&#9;'"), "{room}");
@@ -150,7 +161,7 @@ fn names_are_escaped_and_what_xml_cannot_carry_is_dropped() {
 #[test]
 fn addresses_of_xmpp_are_escaped() {
     let jid = Jid::new("tybalt\\20\u{fc}@example.com/a b/<?").unwrap();
-    let room = written(inside(vec![User { jid: Some(&jid), ..named("Tybalt") }]));
+    let room = written(inside(&[User { jid: Some(&jid), ..named("Tybalt") }]));
     assert!(room.contains("<uri>xmpp:tybalt%5C20%C3%BC@example.com/a%20b%2F%3C%3F</uri>"), "{room}");
 }
 
@@ -171,7 +182,7 @@ fn a_log_is_an_address_of_the_web_or_left_out() {
         ("logs", None),
         ("", None),
     ] {
-        let room = written(Inside { logs: Some(logs), ..inside(vec![]) });
+        let room = written(Inside { about: About { logs: Some(logs), ..About::default() }, ..inside(&[]) });
         let expected = uri.map(|uri| format!("<entry><uri>{uri}</uri><purpose>recording</purpose></entry>"));
         assert_eq!(room.contains("recording"), uri.is_some(), "{logs}");
         assert!(expected.is_none_or(|expected| room.contains(&expected)), "{logs}: {room}");
@@ -179,32 +190,122 @@ fn a_log_is_an_address_of_the_web_or_left_out() {
 }
 
 #[test]
-fn a_very_large_room_lists_some_and_counts_all() {
-    let nicknames: Vec<String> = (0..5000).map(|i| format!("{i}")).collect();
-    let room = written(inside(nicknames.iter().map(|n| named(n)).collect()));
-    assert_eq!(room.matches("<user ").count(), MAX_USERS);
-    assert!(room.contains("<user-count>5000</user-count>"));
-
+fn no_document_grows_without_end() {
     let long: Vec<String> = (0..2000).map(|i| format!("{i}{}", "\u{1f339}".repeat(250))).collect();
-    let room = written(inside(long.iter().map(|n| named(n)).collect()));
+    let room = written(inside(&long.iter().map(|n| named(n)).collect::<Vec<_>>()));
     assert!(room.len() < MAX_OCTETS + 32 * 1024 && room.contains("<user-count>2000</user-count>"));
+}
+
+#[test]
+fn a_change_is_told_in_parts() {
+    // CI-06, CI-19, GC-PRES-12, GC-PRES-13, GC-PRES-14, GC-PRES-15
+    let gone = Disconnection {
+        method: Method::Booted,
+        when: WallClock::from_unix_millis(1_795_253_400_123),
+        cause: Some(403),
+        reason: Some("removed by Capulet: \"No\\\u{7}\""),
+        by: Some("Capulet"),
+    };
+    let juliet = User { dialed_in: Some(WallClock::from_unix_millis(1_795_253_300_000)), ..named("JuliC") };
+    let users = vec![
+        Entry::Deleted("Nurse & Co"),
+        Entry::Full(Fragment::of(&room(), &juliet, Some(&gone))),
+        Entry::Full(fragment(&named("Romeo"))),
+    ];
+    let state = Some(State { user_count: 2, active: true, locked: false });
+    let expected = "<?xml version='1.0' encoding='UTF-8'?>\
+        <conference-info xmlns='urn:ietf:params:xml:ns:conference-info' \
+        xmlns:xcon='urn:ietf:params:xml:ns:xcon-conference-info' entity='sip:capulet@rooms.example.com' \
+        state='partial' version='8'>\
+        <conference-state><user-count>2</user-count><active>true</active><locked>false</locked></conference-state>\
+        <users state='partial'>\
+        <user entity='sip:capulet@rooms.example.com;gr=Nurse%20&amp;%20Co' state='deleted'/>\
+        <user entity='sip:capulet@rooms.example.com;gr=JuliC' xcon:nickname='JuliC'>\
+        <display-text>JuliC</display-text><roles><entry>participant</entry></roles>\
+        <endpoint entity='sip:capulet@rooms.example.com;gr=JuliC'><status>disconnected</status>\
+        <joining-method>dialed-in</joining-method><joining-info><when>2026-11-21T09:28:20.000Z</when></joining-info>\
+        <disconnection-method>booted</disconnection-method><disconnection-info><when>2026-11-21T09:30:00.123Z</when>\
+        <reason>Reason: SIP;cause=403;text=\"removed by Capulet: \\\"No\\\\ \\\"\"</reason>\
+        <by>sip:capulet@rooms.example.com;gr=Capulet</by></disconnection-info></endpoint></user>\
+        <user entity='sip:capulet@rooms.example.com;gr=Romeo' xcon:nickname='Romeo'>\
+        <display-text>Romeo</display-text><roles><entry>participant</entry></roles>\
+        <endpoint entity='sip:capulet@rooms.example.com;gr=Romeo'><status>connected</status>\
+        <media id='1'><type>message</type><label>message</label><status>sendrecv</status></media></endpoint></user>\
+        </users></conference-info>";
+    assert_eq!(changed(None, state, users), expected);
+}
+
+#[test]
+fn what_the_room_says_of_itself_is_never_told_in_parts() {
+    // CI-06: a new subject brings all the rest with it, and nobody.
+    let about = About { name: Some("Capulet's"), subject: Some("Orchard"), ..About::default() };
+    let update = changed(Some(about), None, Vec::new());
+    assert!(update.contains("<display-text>Capulet's</display-text><subject>Orchard</subject><conf-uris>"), "{update}");
+    assert!(
+        !update.contains("<users") && !update.contains("<conference-state") && !update.contains("xcon"),
+        "{update}"
+    );
+}
+
+#[test]
+fn of_a_room_that_is_no_more_nothing_is_left_but_its_name() {
+    // CI-05, CI-22
+    let document = deleted(&room()).document(9);
+    is_valid(&document);
+    let expected = "<?xml version='1.0' encoding='UTF-8'?>\
+        <conference-info xmlns='urn:ietf:params:xml:ns:conference-info' entity='sip:capulet@rooms.example.com' \
+        state='deleted' version='9'/>";
+    assert_eq!(document, expected.as_bytes());
+}
+
+fn changed(about: Option<About<'_>>, state: Option<State>, users: Vec<Entry<'_>>) -> String {
+    let document = partial(&Update { room: &room(), muc: &muc(), about, state, users }).document(8);
+    is_valid(&document);
+    String::from_utf8(document.to_vec()).unwrap()
 }
 
 #[test]
 fn our_schema_is_strict() {
     // CI-01, CI-02, CI-10: a check that finds nothing wrong would be none
-    let right = written(inside(vec![named("a"), named("b")]));
+    let right = written(inside(&[named("a"), named("b")]));
     for (from, to) in [
         (" xmlns='urn:ietf:params:xml:ns:conference-info'", ""),
         (";gr=b' xcon", ";gr=a' xcon"),
         ("<status>connected</status>", ""),
+        ("<status>connected</status>", "<status>on-hold</status>"),
         ("version='7'", "version='0'"),
+        ("state='full'", "state='half'"),
         ("<users>", "<users><sidebar/>"),
+        ("<users>", "<users state='deleted'>"),
         ("<roles><entry>participant</entry></roles>", ""),
         ("id='1'", "id='2'"),
+        ("</media>", "</media><call-info/>"),
+        ("<media", "<disconnection-method>busy</disconnection-method><disconnection-info/><media"),
     ] {
         let wrong = right.replacen(from, to, 1);
-        assert_eq!(objections(wrong.as_bytes()).is_empty(), wrong == right, "{from}: {wrong}");
+        assert!(right.contains(from) && wrong != right);
+        assert_ne!(objections(wrong.as_bytes()), "", "{from}: {wrong}");
+        assert_ne!(document::objections(&wrong), Vec::<String>::new(), "{from}: {wrong}");
+    }
+}
+
+#[test]
+fn what_a_schema_cannot_say_our_subscriber_objects_to() {
+    // CI-04, CI-05, CI-06, CI-21
+    let (whole, part) = (written(inside(&[named("a")])), changed(None, None, vec![Entry::Deleted("a")]));
+    for (right, from, to) in [
+        (&whole, "state='full'", "state='deleted'"),
+        (&whole, "<users>", "<users state='partial'>"),
+        (&whole, " xcon:nickname='a'", " xcon:nickname='a' state='deleted'"),
+        (&whole, "<conference-state>", "<conference-state state='partial'>"),
+        (&part, "<users state='partial'>", "<users>"),
+        (&part, "<user entity='sip:capulet@rooms.example.com;gr=a' state='deleted'/>", ""),
+        (&part, " state='deleted'", ""),
+    ] {
+        assert_eq!(document::objections(right), Vec::<String>::new());
+        let wrong = right.replacen(from, to, 1);
+        assert!(wrong != *right);
+        assert_ne!(document::objections(&wrong), Vec::<String>::new(), "{wrong}");
     }
 }
 
@@ -240,7 +341,8 @@ proptest! {
     fn every_document_is_valid(
         people in proptest::collection::btree_map(text(), person(), 0..12),
         about in proptest::collection::vec(proptest::option::of(text()), 4),
-        (active, locked) in any::<(bool, bool)>(),
+        (active, locked, is_whole, has_about, has_state) in any::<(bool, bool, bool, bool, bool)>(),
+        (method, cause, words) in (0..3usize, proptest::option::of(300..700u16), proptest::option::of(text())),
         version in 1..u32::MAX,
     ) {
         let mut users: Vec<User<'_>> = Vec::new();
@@ -252,23 +354,39 @@ proptest! {
             }
         }
         let entities: Vec<String> = users.iter().map(|user| room().with_gr(user.nickname).to_string()).collect();
-        let document = full(&Document {
-            room: &room(),
-            muc: &muc(),
-            inside: Some(Inside {
-                name: about[0].as_deref(),
-                subject: about[1].as_deref(),
-                description: about[2].as_deref(),
-                logs: about[3].as_deref(),
-                active,
-                locked,
-                ..inside(users)
-            }),
-        })
+        let says = About {
+            name: about[0].as_deref(),
+            subject: about[1].as_deref(),
+            description: about[2].as_deref(),
+            logs: about[3].as_deref(),
+        };
+        let state = State { user_count: users.len(), active, locked };
+        let (room, muc) = (room(), muc());
+        let document = if is_whole || users.is_empty() {
+            let users = users.iter().map(fragment).collect();
+            full(&Document { room: &room, muc: &muc, inside: Some(Inside { about: says, state, users }) })
+        } else {
+            let gone = Disconnection {
+                method: [Method::Departed, Method::Booted, Method::Failed][method],
+                when: WallClock::from_unix_millis(0),
+                cause,
+                reason: words.as_deref(),
+                by: users.last().map(|user| user.nickname),
+            };
+            let entries = users.iter().enumerate().map(|(n, user)| match n % 3 {
+                0 => Entry::Deleted(user.nickname),
+                1 => Entry::Full(fragment(user)),
+                _ => Entry::Full(Fragment::of(&room, user, Some(&gone))),
+            });
+            let (about, state) = (has_about.then_some(says), has_state.then_some(state));
+            partial(&Update { room: &room, muc: &muc, about, state, users: entries.collect() })
+        }
         .document(version);
         let objections = objections(&document);
         prop_assert!(objections.is_empty(), "{}", objections);
-        let read = roxmltree::Document::parse(core::str::from_utf8(&document).unwrap()).unwrap();
+        let text = core::str::from_utf8(&document).unwrap();
+        prop_assert_eq!(document::objections(text), Vec::<String>::new());
+        let read = roxmltree::Document::parse(text).unwrap();
         let listed: Vec<_> =
             read.descendants().filter(|n| n.has_tag_name("user")).filter_map(|n| n.attribute("entity")).collect();
         prop_assert_eq!(listed, entities);

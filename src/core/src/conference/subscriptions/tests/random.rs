@@ -2,6 +2,7 @@
 
 use std::boxed::Box;
 use std::collections::BTreeMap as Map;
+use std::string::String;
 
 use proptest::prelude::*;
 
@@ -16,13 +17,20 @@ enum Operation {
     End(u64),
     Forget(u64),
     Join(u8),
-    Leave(u8),
+    Leave(u8, bool),
+    /// So many come, and go again.
+    Flood(u16),
     Complete(bool),
     Later(u64),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let outcome = prop_oneof![8 => Just(Outcome::Delivered), 1 => Just(Outcome::TooLarge), 1 => Just(Outcome::Failed)];
+    let outcome = prop_oneof![
+        8 => Just(Outcome::Delivered),
+        2 => Just(Outcome::Refused),
+        1 => Just(Outcome::TooLarge),
+        1 => Just(Outcome::Failed)
+    ];
     prop_oneof![
         3 => (0..4u64, 0..40u64, any::<bool>()).prop_map(|(id, s, sees)| Operation::Subscribe(id, s, sees)),
         2 => (0..4u64, 0..40u64).prop_map(|(id, s)| Operation::Refresh(id, s)),
@@ -31,7 +39,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4u64).prop_map(Operation::End),
         1 => (0..4u64).prop_map(Operation::Forget),
         6 => (0..9u8).prop_map(Operation::Join),
-        4 => (0..9u8).prop_map(Operation::Leave),
+        4 => (0..9u8, any::<bool>()).prop_map(|(nickname, speaks)| Operation::Leave(nickname, speaks)),
+        1 => prop_oneof![9 => 0..40u16, 1 => Just(1100)].prop_map(Operation::Flood),
         1 => any::<bool>().prop_map(Operation::Complete),
         6 => (1..4000u64).prop_map(Operation::Later),
     ]
@@ -44,7 +53,8 @@ struct Subscriber {
     in_flight: bool,
     ended: bool,
     version: u32,
-    last: Option<Seen>,
+    /// He did not take what he was told last.
+    refused: bool,
 }
 
 /// Checks what came, against what subscribers know.
@@ -59,8 +69,9 @@ fn check(world: &mut World, subscribers: &mut Map<SubscriptionId, Subscriber>) -
         if let Some(seen) = document {
             prop_assert!(seen.version == subscriber.version + 1);
             prop_assert!(subscriber.sees && world.complete || seen.is_neutral(), "shown what he may not see");
+            prop_assert!(seen.is_whole || subscriber.version > 0 || subscriber.ended);
             subscriber.version = seen.version;
-            subscriber.last = Some(seen);
+            subscriber.refused = false;
         }
     }
     for id in core::mem::take(&mut world.gone) {
@@ -78,15 +89,20 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
                 world.subscribe(id, Duration::from_secs(seconds), sees);
             }
         }
-        Operation::Refresh(id, seconds) => act!(world, refreshed, SubscriptionId(id), Duration::from_secs(seconds)),
+        Operation::Refresh(id, seconds) => world.refresh(SubscriptionId(id), Duration::from_secs(seconds)),
         Operation::Notified(id, outcome) => {
             let id = SubscriptionId(id);
             if let Some(subscriber) = subscribers.get_mut(&id) {
+                subscriber.refused |= subscriber.in_flight && outcome == Outcome::Refused;
                 subscriber.in_flight = false;
                 // What is too large has reached nobody.
                 subscriber.ended &= outcome != Outcome::TooLarge;
             }
-            act!(world, notified, id, outcome);
+            match outcome {
+                Outcome::Refused => world.refused(id),
+                Outcome::Delivered => world.delivered(id),
+                _ => act!(world, notified, id, outcome),
+            }
         }
         Operation::Admit(id, sees) => {
             if let Some(subscriber) = subscribers.get_mut(&SubscriptionId(id)) {
@@ -94,15 +110,29 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
             }
             act!(world, admit, SubscriptionId(id), sees);
         }
-        Operation::End(id) => act!(world, end, SubscriptionId(id), Reason::Noresource, None, None),
+        Operation::End(id) => {
+            let (reason, retry_after, text) = (Reason::Noresource, None, None);
+            act!(world, end, SubscriptionId(id), Ending { reason, retry_after, text, room_is_gone: id % 2 == 0 });
+        }
         Operation::Forget(id) => {
             let mut out = Vec::new();
             world.conference.forget(SubscriptionId(id), &mut out);
             world.take(out);
         }
         Operation::Join(nickname) => world.join(&nickname.to_string()),
-        Operation::Leave(nickname) => {
-            world.roster.remove(&nickname.to_string());
+        Operation::Leave(nickname, true) => world.leave(&nickname.to_string(), "Bye"),
+        Operation::Leave(nickname, false) => {
+            world.roster.remove(&nickname.to_string(), None);
+            act!(world, changed);
+        }
+        Operation::Flood(count) => {
+            for n in 0..count {
+                world.roster.put(&format!("g{n}"), occupant());
+            }
+            act!(world, changed);
+            for n in 0..count {
+                world.roster.remove(&format!("g{n}"), None);
+            }
             act!(world, changed);
         }
         Operation::Complete(complete) => {
@@ -118,14 +148,18 @@ proptest! {
     #[test]
     fn whatever_happens_subscribers_learn_the_roster(operations in proptest::collection::vec(operation(), 1..120)) {
         let (mut world, mut subscribers) = (World::new(&["Romeo"]), Map::new());
+        world.keeps_before = true;
         for operation in operations {
             perform(&mut world, operation, &mut subscribers);
             check(&mut world, &mut subscribers)?;
         }
         perform(&mut world, Operation::Complete(true), &mut subscribers);
         check(&mut world, &mut subscribers)?;
+        // Who did not take his last document learns of what was in it with the next change.
+        perform(&mut world, Operation::Join(100), &mut subscribers);
+        check(&mut world, &mut subscribers)?;
         // Everybody answers, and the longest pace goes by twice.
-        for _ in 0..4 {
+        for _ in 0..6 {
             for id in subscribers.keys().copied().collect::<Vec<_>>() {
                 perform(&mut world, Operation::Notified(id.0, Outcome::Delivered), &mut subscribers);
                 check(&mut world, &mut subscribers)?;
@@ -138,12 +172,13 @@ proptest! {
             if subscriber.ended {
                 continue; // Its last NOTIFY came with the last step.
             }
-            let last = subscriber.last.as_ref().expect("a document");
+            let shown = &world.shown[id];
             if subscriber.sees {
-                prop_assert_eq!(&last.users[..], &occupants[..], "{:?}", id);
-                prop_assert_eq!(last.count, Some(occupants.len()));
+                prop_assert!(shown.nicknames().into_iter().eq(occupants.iter().map(|name| &**name)), "{:?}", id);
+                prop_assert_eq!(shown.state.map(|state| state.count), Some(occupants.len()));
+                prop_assert!(shown.leaving().is_empty());
             } else {
-                prop_assert!(last.is_neutral());
+                prop_assert!(subscriber.refused || shown.is_neutral());
             }
         }
         prop_assert_eq!(world.conference.ids().len(), subscribers.len());
