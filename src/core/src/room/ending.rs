@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::leg::LegId;
 use crate::leg::call::CallEnd;
 use crate::msrp::content::Content;
-use crate::muc::Removal;
+use crate::muc::{Departure, Removal};
 use crate::translate::errors::status::Watching;
 use crate::translate::{phrases, text};
 
@@ -203,8 +203,14 @@ impl Room {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.legs.retain(|leg| *leg != id);
         if m.legs.is_empty() {
-            self.with_member(env, member, |m, _, out| m.leave(status, out));
+            let nickname =
+                m.membership.nickname().filter(|name| self.index.called(name) == Some(member)).map(String::from);
+            self.with_member(env, member, |m, _, out| m.leave(status.clone(), out));
             self.drop_member(env, member, reason, &why);
+            // Who dials again before the MUC has said so gets his name back: on his stream the leave comes before the join.
+            if let Some(nickname) = nickname {
+                self.roster.remove(&nickname, Some((Departure::Left(status), env.wall)));
+            }
         }
     }
 

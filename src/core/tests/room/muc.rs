@@ -301,12 +301,12 @@ impl Muc {
         if let Some(old) = self.nickname_of(&account).filter(|old| *old != nick) {
             // XEP-0045 §7.6: whoever is in the room changes his nickname in this way.
             let item = Some(MucItem { nick: Some(nick.clone()), ..MucItem::default() });
-            self.present(
-                &account,
-                &old,
-                PresenceKind::Unavailable,
-                MucUser { codes: vec![110, 303], item, destroy: None, decline: None },
-            );
+            let everybody: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
+            for to in everybody {
+                let codes = if to == account { vec![110, 303] } else { vec![303] };
+                let muc = MucUser { codes, item: item.clone(), ..MucUser::default() };
+                self.present(&to, &old, PresenceKind::Unavailable, muc);
+            }
             self.occupants.remove(&old);
         }
         // Only who comes in is told what he did not want to know.

@@ -215,3 +215,19 @@ fn changes_without_end_are_refused() {
     let request = romeo.wants_to_be("one more");
     romeo.gets_response(&request, 200);
 }
+
+/// GC-NICK-02: his own occupant that is on its way out takes no name from him.
+#[test]
+fn who_dials_again_at_once_is_called_as_before() {
+    let (story, romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.dials();
+    story.muc().freezes();
+    romeo.hangs_up();
+    let again = story.sip_user("Romeo");
+    again.dials();
+    story.muc_thaws();
+    again.is_answered();
+    again.is_called("Romeo");
+    story.everybody_leaves();
+}

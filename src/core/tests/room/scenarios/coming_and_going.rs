@@ -117,9 +117,9 @@ pub const SCENARIOS: &[Scenario] = &[
     ("each one who sees for the others leaves in turn", |s| {
         let users: Vec<_> = (0..5).map(|n| s.user(&format!("User{n}"))).collect();
         s.watches(users[4]);
-        for n in 0..4 {
+        for (n, who) in users.into_iter().take(4).enumerate() {
             s.native_comes(&format!("Guest{n}"));
-            s.leaves(users[n]);
+            s.leaves(who);
             s.native_says(&format!("Guest{n}"));
         }
     }),
