@@ -4,7 +4,14 @@
 //! killed and started again or stopped for a while, and clients die, hang up and come back. After each such event everybody has to
 //! be back within a minute, and nobody else may be in the room; at the end nothing that was acknowledged is lost and nobody heard
 //! anything twice. Status 1 if something was wrong, with the seed that does it again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::panic, reason = "a tool")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a tool"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
