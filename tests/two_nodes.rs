@@ -75,7 +75,7 @@ async fn one_user_on_two_nodes_is_in_the_room_until_he_has_left_both() {
     juliet.sees_leave(&muc, "Romeo", SOON).await;
 }
 
-/// A node that is killed takes nobody along but its own.
+/// A node that is killed takes nobody along but its own, and says goodbye for them when it is back.
 #[on_both_servers]
 async fn a_killed_node_is_gone_from_the_others_roster() {
     let (world, mut other) = two_nodes().await;
@@ -86,7 +86,10 @@ async fn a_killed_node_is_gone_from_the_others_roster() {
     watch.shows(&["Juliet", "Romeo", "Tybalt"]).await;
     other.kill();
     other.end(SOON).await;
-    // The time until then is the XMPP server's, unless the node comes back and says goodbye for its people.
+    juliet.say(&world.muc("capulet"), "He does not answer");
+    romeo.hears("He does not answer").await;
+    // Until it is back the XMPP server keeps its people, whose streams might be resumed (XM-02).
+    other.restart().await;
     watch.shows(&["Juliet", "Romeo"]).await;
     juliet.say(&world.muc("capulet"), "He is gone");
     romeo.hears("He is gone").await;

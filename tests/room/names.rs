@@ -43,16 +43,18 @@ fn names() -> Vec<String> {
 async fn whoever_has_an_odd_name_is_shown_heard_and_spoken_to() {
     let stage = Stage::set().await;
     let list = stage.romeo.watches().await;
-    let mut refused = Vec::new();
+    let (mut refused, mut natives) = (Vec::new(), Vec::new());
     for (number, name) in names().into_iter().enumerate() {
         let native = stage.world.xmpp(&format!("u{}", number % mucfocus_rig::world::CROWD)).await;
-        let Some(taken) = joins(&native, &stage.muc, &name).await else {
-            refused.push(name);
-            continue;
-        };
-        let roster = list.until(format!("{name:?}"), |r| r.users.contains_key(&taken)).await;
-        let shown = &roster.users[&taken];
-        assert_eq!(shown.display, taken);
+        match joins(&native, &stage.muc, &name).await {
+            Some(taken) => natives.push((native, taken)),
+            None => refused.push(name),
+        }
+    }
+    let roster = list.until("everybody", |r| natives.iter().all(|(_, nick)| r.users.contains_key(nick))).await;
+    for (number, (native, taken)) in natives.iter().enumerate() {
+        let shown = &roster.users[taken];
+        assert_eq!(shown.display, *taken);
         assert!(shown.entity.is_ascii() && shown.entity.starts_with("sip:capulet@rooms.test;gr="), "{}", shown.entity);
         let words = format!("I am number {number}");
         native.say(&stage.muc, &words);
@@ -60,12 +62,12 @@ async fn whoever_has_an_odd_name_is_shown_heard_and_spoken_to() {
         assert_eq!(heard.cpim.unwrap().sender(), Some((taken.clone(), shown.entity.clone())));
         let words = format!("psst, number {number}");
         let cpim = stage.romeo.to_room(&words).without("To").with("To", &format!("<{}>", shown.entity));
-        assert_eq!(stage.romeo.sends(&cpim).await, 200, "{name:?}");
+        assert_eq!(stage.romeo.sends(&cpim).await, 200, "{taken:?}");
         native.expect(words.clone(), |e| e.kind() == "chat" && e.body() == Some(&words)).await;
-        native.leave(&stage.muc, &taken);
-        let nick = taken.clone();
-        until(|| list.roster().is_some_and(|r| !r.users.contains_key(&nick)), NEWS, format!("{name:?} is gone")).await;
+        native.leave(&stage.muc, taken);
     }
+    let all_left = || list.roster().is_some_and(|r| natives.iter().all(|(_, nick)| !r.users.contains_key(nick)));
+    until(all_left, NEWS, "that everybody is gone").await;
     assert_eq!(stage.juliet.received().iter().filter(|e| e.body().is_some_and(|b| b.starts_with("psst"))).count(), 0);
     list.is_valid();
     assert_eq!(refused, TOO_NEW);

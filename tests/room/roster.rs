@@ -40,7 +40,10 @@ async fn who_takes_another_name_is_never_there_twice_or_not_at_all() {
     stage.juliet.send(format!("<presence to='{}/JuliC'/>", stage.muc));
     list.shows(&["JuliC", "Romeo"]).await;
     for document in list.documents() {
-        assert_eq!(document.contains("gr=JuliC'"), !document.contains("gr=Juliet'"), "{document}");
+        let is_shown = |name| document.contains(&format!("xcon:nickname='{name}'"));
+        assert_eq!(is_shown("JuliC"), !is_shown("Juliet"), "{document}");
+        let takes_over = is_shown("JuliC") && document.contains("<users state='partial'>");
+        assert_eq!(document.contains("gr=Juliet' state='deleted'"), takes_over, "{document}");
     }
 }
 
