@@ -6,6 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
+use mucfocus_core::wire::msrp::Limits;
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 use mucfocus_core::wire::msrp::encode::frame;
 use mucfocus_core::wire::msrp::frame::{
@@ -56,7 +57,11 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.into())
 }
 
+/// A path of another size is none that anybody here knows: it would have been refused.
 fn path(uris: &str) -> Option<Path> {
+    if uris.len() > Limits::DEFAULT.path_octets {
+        return None;
+    }
     Path::from_uris(uris.split(' ').map(|uri| MsrpUri::parse(uri).ok()).collect::<Option<_>>()?)
 }
 
