@@ -26,7 +26,7 @@ use crate::observe::metrics::Metrics;
 use crate::sockets;
 use crate::tls::Tls;
 
-/// Frames of one session that wait here for credit. Responses behind them are still read, and the time until their answers is
+/// Frames of one session that wait here for credit, or for the answers before them to be written. Responses behind them are still read, and the time until their answers is
 /// known to run; with more, the reader pauses.
 const MAX_HELD: usize = 256;
 /// Octets of them.
@@ -140,7 +140,7 @@ impl Reader {
     async fn run(&mut self, mut inlet: impl Inlet) -> Closed {
         let mut input = Input::default();
         let mut look = Instant::now() + ROUND;
-        let returned = Arc::clone(&self.returned);
+        let (returned, outbox) = (Arc::clone(&self.returned), Arc::clone(&self.outbox));
         loop {
             self.release_held().await;
             while !self.is_paused() {
@@ -169,6 +169,7 @@ impl Reader {
                     Err(error) => return error.into(),
                 },
                 () = returned.notified() => self.forget_ended(),
+                () = outbox.drained() => {}
                 () = sleep_until(look) => match self.look_after().await {
                     Ok(next) => look = next,
                     Err(closed) => return closed,
@@ -191,7 +192,7 @@ impl Reader {
         let mut gone = Vec::new();
         for session in self.sessions.iter_mut() {
             while let Some(Held { frame, .. }) = session.held.front() {
-                if frame.ends_a_send() && !session.credit.take(frame.body.len()) {
+                if !session.may_take(frame, &self.outbox) {
                     break;
                 }
                 let Some(Held { frame, arrived }) = session.held.pop_front() else { break };
@@ -224,6 +225,12 @@ impl Reader {
     async fn look_after(&mut self) -> Result<Instant, Closed> {
         if !self.is_needed() {
             return Err(Closed::Unneeded);
+        }
+        if self.is_paused() {
+            // Nobody looks at what the peer says, so that it cannot be blamed for saying nothing.
+            self.heard = Instant::now();
+            self.outbox.heard();
+            return Ok(Instant::now() + ROUND);
         }
         if self.context.limits.idle_time.is_some_and(|limit| self.heard.elapsed() >= limit) {
             return Err(Closed::Idle);
@@ -276,7 +283,7 @@ impl Reader {
             Heard::Elsewhere => return self.lose(&id),
         }
         let arrived = clock::now();
-        if !session.held.is_empty() || (frame.ends_a_send() && !session.credit.take(frame.body.len())) {
+        if !session.held.is_empty() || !session.may_take(&frame, &self.outbox) {
             session.held_octets += frame.body.len();
             return session.held.push_back(Held { frame, arrived });
         }

@@ -25,6 +25,7 @@ use crate::hub::clock;
 pub struct Outbox {
     transmitter: Mutex<Transmitter>,
     filled: Notify,
+    drained: Notify,
 }
 
 /// Octets under way to the socket.
@@ -37,7 +38,7 @@ impl Outbox {
     #[must_use]
     pub fn new(limits: Limits, whole_chunks: bool) -> Self {
         let transmitter = Transmitter::new(clock::now(), limits, whole_chunks);
-        Self { transmitter: Mutex::new(transmitter), filled: Notify::new() }
+        Self { transmitter: Mutex::new(transmitter), filled: Notify::new(), drained: Notify::new() }
     }
 
     /// A share for a new session.
@@ -122,9 +123,21 @@ impl Outbox {
         }
     }
 
+    /// Whether the session may be handed another request; if not, wait for [`Outbox::drained`].
+    pub(super) fn takes_requests(&self, share: Share) -> bool {
+        self.lock().takes_requests(share)
+    }
+
     /// The batch is on its way to the peer.
     pub(super) fn written(&self) {
-        self.lock().written(clock::now());
+        if self.lock().written(clock::now()) {
+            self.drained.notify_one();
+        }
+    }
+
+    /// Something was written that a request waited for. Cancel-safe.
+    pub(super) async fn drained(&self) {
+        self.drained.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Transmitter> {

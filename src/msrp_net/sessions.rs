@@ -7,7 +7,7 @@ use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::frame::Frame;
 
 use super::credit::Credit;
-use super::outbox::Share;
+use super::outbox::{Outbox, Share};
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::{RoomGone, Source};
 
@@ -20,12 +20,12 @@ pub(super) struct Session {
     pub(super) source: Source,
     pub(super) share: Share,
     pub(super) credit: Arc<Credit>,
-    /// Frames that wait for credit, and what is behind them.
+    /// Frames that wait for credit or for answers to be written, and what is behind them.
     pub(super) held: VecDeque<Held>,
     pub(super) held_octets: usize,
 }
 
-/// A frame that waits for credit.
+/// A frame that waits to be handed over.
 pub(super) struct Held {
     pub(super) frame: Box<Frame>,
     pub(super) arrived: Instant,
@@ -89,6 +89,11 @@ impl Sessions {
 }
 
 impl Session {
+    /// Whether the room can be handed this frame. Takes credit for a message.
+    pub(super) fn may_take(&self, frame: &Frame, outbox: &Outbox) -> bool {
+        outbox.takes_requests(self.share) && (!frame.ends_a_send() || self.credit.take(frame.body.len()))
+    }
+
     pub(super) async fn hand_over(&self, mail: SessionMail) -> Result<(), RoomGone> {
         let weight = match &mail {
             SessionMail::Frame { frame, .. } => frame.body.len() + 256,

@@ -1,8 +1,9 @@
 //! Too much of what is allowed, from somebody with an account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mucfocus_rig::evil::{Draft, Enemy, Wire};
+use mucfocus_rig::evil::{Draft, Enemy, Manners, Wire};
 use mucfocus_rig::msrp::Cpim;
 use mucfocus_rig::{SOON, until};
 
@@ -25,8 +26,9 @@ async fn too_much_of_one_client_is_kept_from_the_others() {
     verona.suffers("a flood of private messages to nobody", a_flood_to_nobody).await;
     verona.suffers("a flood of what nobody takes", a_flood_of_what_nobody_takes).await;
     verona.suffers("a flood of keep-alives", a_flood_of_keep_alives).await;
+    verona.suffers("a flood of questions whose answers are hardly read", a_flood_of_questions).await;
     let lines = lines() - begun;
-    assert!(lines < 7 * LINES, "{lines} lines of log");
+    assert!(lines < 8 * LINES, "{lines} lines of log");
     verona.ends("floods").await;
 }
 
@@ -47,7 +49,7 @@ async fn a_flood_from_ten_legs(verona: &Verona) {
     let mut all = vec![(first, wire)];
     for _ in 1..10 {
         let enemy = Enemy::enter_by(Arc::clone(&all[0].0.ua), &all[0].0.room).await;
-        let wire = enemy.connect(mucfocus_rig::evil::Manners::default()).await;
+        let wire = enemy.connect(Manners::default()).await;
         all.push((enemy, wire));
     }
     for (enemy, wire) in &all {
@@ -116,6 +118,19 @@ async fn a_flood_of_keep_alives(verona: &Verona) {
     const COUNT: usize = 5_000;
     let (tybalt, wire) = verona.connected("tybalt").await;
     wire_all(&wire, (0..COUNT).map(|_| tybalt.draft("SEND").header("Message-ID", "alive"))).await;
+    wire.counts("200", COUNT + 1).await;
+    tybalt.leaves().await;
+}
+
+/// He asks ten times faster than he reads the answers, and has to wait; he gets every one.
+async fn a_flood_of_questions(verona: &Verona) {
+    const COUNT: usize = 20_000;
+    let tybalt = verona.enemy("tybalt").await;
+    let wire = tybalt.connect(Manners { sips: Some((4096, Duration::from_millis(1))), ..Manners::default() }).await;
+    let question = tybalt.draft("SEND").header("Message-ID", "alive").bytes();
+    for _ in 0..COUNT / 100 {
+        assert!(wire.write(question.repeat(100)).await);
+    }
     wire.counts("200", COUNT + 1).await;
     tybalt.leaves().await;
 }

@@ -94,6 +94,8 @@ pub struct Transmitter {
     heard: Instant,
     /// A moment that is not after the first answer is overdue.
     look: Option<Instant>,
+    /// Whether a request waits for what has still to be written.
+    is_awaited: bool,
 }
 
 /// What concerns it of [`Limits`], in the same words: every connection has one.
@@ -133,6 +135,7 @@ impl Transmitter {
             handed_out: None,
             heard: now,
             look: None,
+            is_awaited: false,
         }
     }
 
@@ -183,7 +186,8 @@ impl Transmitter {
     ///
     /// # Errors
     ///
-    /// [`Stalled`] when the session's queue is full, or the connection stands still.
+    /// [`Stalled`] when the session has as many short frames waiting as it may have messages, which is not so before
+    /// [`Transmitter::takes_requests`] has said no for long, or when the connection stands still.
     pub fn put(&mut self, now: Instant, share: Share, frame: WireFrame) -> Result<(), Stalled> {
         self.check_moving(now)?;
         let (limits, octets) = (self.limits, frame.len());
@@ -192,15 +196,24 @@ impl Transmitter {
             self.queues.insert(0, (0, Queue::of_nobody()));
         }
         let Some(queue) = self.queue(share) else { return Ok(()) };
-        if queue.is_full(&limits, octets) {
+        if queue.is_full_of_short(&limits, octets) {
             return Err(Stalled);
         }
-        queue.load(octets);
+        queue.load_short(octets);
         if self.urgent.capacity() == 0 {
             self.urgent.reserve_exact(1); // nearly always nothing else waits
         }
         self.urgent.push_back((share, frame));
         Ok(())
+    }
+
+    /// Whether the session may be handed another request. A peer that asks faster than it reads the answers has to wait, until
+    /// [`Transmitter::written`] says so: its answers would fill the queue, and the session would end of a client in a hurry.
+    pub fn takes_requests(&mut self, share: Share) -> bool {
+        let limits = self.limits;
+        let is_behind = self.queue(share).is_some_and(|queue| queue.is_behind(&limits));
+        self.is_awaited |= is_behind;
+        !is_behind
     }
 
     /// Has a message written. Where much waits, a trifle is dropped, and a large message is counted as missed (SW-21).

@@ -37,13 +37,43 @@ pub(super) struct Queue {
     pub(super) missed: usize,
     /// Messages whose answers nobody waits for any more, since so many others followed them.
     pub(super) overtaken: usize,
-    /// Of what waits to be written, short frames included.
-    frames: usize,
-    octets: usize,
+    /// Messages that wait to be written.
+    messages: Load,
+    /// Short frames that do. The peer has caused them all by its requests.
+    short: Load,
     /// Whether it is among those whose turn comes.
     pub(super) has_turn: bool,
     /// Whether its session is over, so that it goes as soon as it is empty.
     pub(super) is_over: bool,
+}
+
+/// What waits to be written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    frames: usize,
+    octets: usize,
+}
+
+impl Load {
+    const fn add(&mut self, octets: usize) {
+        self.frames = self.frames.saturating_add(1);
+        self.octets = self.octets.saturating_add(octets);
+    }
+
+    const fn remove(&mut self, octets: usize) {
+        self.frames = self.frames.saturating_sub(1);
+        self.octets = self.octets.saturating_sub(octets);
+    }
+
+    fn is_full(self, limits: &Bounds, octets: usize) -> bool {
+        self.frames >= limits.queue || self.octets.saturating_add(octets) > limits.queue_octets.max(octets)
+    }
+
+    /// Whether more than `part` of `whole` of what may wait does.
+    const fn is_above(self, limits: &Bounds, part: usize, whole: usize) -> bool {
+        self.frames.saturating_mul(whole) >= limits.queue.saturating_mul(part)
+            || self.octets.saturating_mul(whole) >= limits.queue_octets.saturating_mul(part)
+    }
 }
 
 /// A message that is being written.
@@ -86,23 +116,37 @@ impl Queue {
     }
 
     pub(super) fn is_full(&self, limits: &Bounds, octets: usize) -> bool {
-        self.frames >= limits.queue || self.octets.saturating_add(octets) > limits.queue_octets.max(octets)
+        self.messages.is_full(limits, octets)
     }
 
     /// Above four fifths of what may wait (RFC 7701 §6.4).
     pub(super) const fn is_congested(&self, limits: &Bounds) -> bool {
-        self.frames.saturating_mul(5) >= limits.queue.saturating_mul(4)
-            || self.octets.saturating_mul(5) >= limits.queue_octets.saturating_mul(4)
+        self.messages.is_above(limits, 4, 5)
     }
 
     pub(super) const fn load(&mut self, octets: usize) {
-        self.frames = self.frames.saturating_add(1);
-        self.octets = self.octets.saturating_add(octets);
+        self.messages.add(octets);
     }
 
     pub(super) const fn unload(&mut self, octets: usize) {
-        self.frames = self.frames.saturating_sub(1);
-        self.octets = self.octets.saturating_sub(octets);
+        self.messages.remove(octets);
+    }
+
+    pub(super) fn is_full_of_short(&self, limits: &Bounds, octets: usize) -> bool {
+        self.short.is_full(limits, octets)
+    }
+
+    /// A quarter of the short frames that may wait do: what else the peer asks is on its way to the room already.
+    pub(super) const fn is_behind(&self, limits: &Bounds) -> bool {
+        self.short.is_above(limits, 1, 4)
+    }
+
+    pub(super) const fn load_short(&mut self, octets: usize) {
+        self.short.add(octets);
+    }
+
+    pub(super) const fn unload_short(&mut self, octets: usize) {
+        self.short.remove(octets);
     }
 
     /// Whether a message of it can be written.
@@ -232,7 +276,7 @@ impl Queue {
             Arc::clone(&begun.post.content)
         });
         let waiting = core::mem::take(&mut self.waiting).into_iter().map(|post| post.content);
-        (self.frames, self.octets, self.unanswered_octets, self.silent_since) = (0, 0, 0, None);
+        (self.messages, self.unanswered_octets, self.silent_since) = (Load::default(), 0, None);
         // What is half written counts until its end is.
         for half in open.iter().chain(&begun) {
             self.load(half.body().len());

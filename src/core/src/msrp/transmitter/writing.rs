@@ -43,8 +43,9 @@ impl Transmitter {
         }
     }
 
-    /// The batch is on its way: from now on its answers are due (MS-RSP-04).
-    pub fn written(&mut self, now: Instant) {
+    /// The batch is on its way: from now on its answers are due (MS-RSP-04). Whether who was told to wait by
+    /// [`Transmitter::takes_requests`] may ask again.
+    pub fn written(&mut self, now: Instant) -> bool {
         self.handed_out = None;
         let (due, heard) = (now + RESPONSE_TIME, self.heard);
         while let Some(share) = self.in_batch.pop() {
@@ -53,6 +54,7 @@ impl Transmitter {
             self.look.get_or_insert(due);
         }
         self.in_batch.shrink_to(4);
+        core::mem::take(&mut self.is_awaited)
     }
 
     fn put_out(&mut self, share: Share, frame: &WireFrame, out: &mut Octets) {
@@ -60,7 +62,7 @@ impl Transmitter {
             out.put(part);
         }
         if let Some(queue) = self.queue(share) {
-            queue.unload(frame.len());
+            queue.unload_short(frame.len());
         }
         self.drop_if_done(share);
     }
