@@ -1,12 +1,15 @@
 //! What carries MSRP: a connection of any kind, as two halves. Here is that of TCP.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use bytes::BytesMut;
 use mucfocus_core::leg::Expectation;
 use mucfocus_core::wire::sdp::Fingerprint;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -82,20 +85,17 @@ impl Transport for TcpStream {
 }
 
 impl Inlet for OwnedReadHalf {
+    /// Only who has something to say has a buffer, and what is on the stack meanwhile needs no second call to learn that there
+    /// is no more: a read that fills less than it was given says so.
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        loop {
-            // Only who has something to say has a buffer.
-            self.readable().await?;
-            buffer.reserve(READ);
-            match self.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if buffer.is_empty() {
-                        *buffer = BytesMut::new();
-                    }
-                }
-                result => return result,
-            }
-        }
+        poll_fn(|cx| {
+            let mut space = [MaybeUninit::uninit(); READ];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut read))?;
+            buffer.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+        .await
     }
 }
 
