@@ -79,14 +79,15 @@ pub(super) struct Feeder {
 }
 
 impl Feeder {
-    /// `connect PORT PAIRS STANZA FRAME ANSWER`, `feed RATE SECONDS`: messages to all pairs; how many copies that were.
+    /// `connect PORT PAIRS STANZA FRAME ANSWER`, `feed RATE SECONDS APART`: messages to all pairs, the copies of one so many seconds
+    /// apart; how many copies that were.
     pub(super) async fn obey(&mut self, command: &Command) -> Vec<f64> {
         match command.name() {
             "connect" => {
                 let [stanza, frame, answer] = [3, 4, 5].map(|at| command.count(at));
                 self.connect(command.count(1) as u16, command.count(2), Sizes { stanza, frame, answer }).await
             }
-            "feed" => self.feed(command.number(1), command.number(2)).await,
+            "feed" => self.feed(command.number(1), command.number(2), command.number(3)).await,
             other => panic!("no {other:?} in the part of the feeder"),
         }
     }
@@ -106,7 +107,7 @@ impl Feeder {
         Vec::new()
     }
 
-    async fn feed(&mut self, rate: f64, seconds: f64) -> Vec<f64> {
+    async fn feed(&mut self, rate: f64, seconds: f64, apart: f64) -> Vec<f64> {
         let (started, stanza) = (Instant::now(), vec![b'x'; self.stanza]);
         let before = self.delivered.load(Ordering::Relaxed);
         let messages = (rate * seconds) as u32;
@@ -115,7 +116,11 @@ impl Feeder {
             if let Some(early) = due.checked_sub(started.elapsed()) {
                 tokio::time::sleep(early).await;
             }
-            for stream in &mut self.streams {
+            for (at, stream) in self.streams.iter_mut().enumerate() {
+                // As busy as a server that makes one copy after another.
+                while started.elapsed() < due + Duration::from_secs_f64(at as f64 * apart) {
+                    tokio::task::yield_now().await;
+                }
                 stream.write_all(&stanza).await.unwrap();
             }
         }

@@ -32,7 +32,8 @@ pub(super) async fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
         let most = rooms.most();
         let rate = most / 2.0 / (legs + NATIVES) as f64;
         rooms.find_out_sizes(rate);
-        let slices: Vec<Slice> = (0..effort.rounds).map(|_| rooms.slice(stage, rate, effort.slice)).collect();
+        let slices: Vec<Slice> =
+            (0..effort.rounds).map(|_| rooms.slice(stage, rate, 1.0 / most, effort.slice)).collect();
         report(&slices, legs, rate, table);
         rooms.at_full_speed(stage, most, table);
         rooms.empty();
@@ -55,7 +56,9 @@ struct Rooms {
 
 /// Figures of one turn. Times in microseconds.
 struct Slice {
-    floor: f64,
+    /// With copies as far apart as the server sends them, and with all copies of a message at once: who is woken for each of them
+    /// does more than who is woken once.
+    floor: [f64; 2],
     ours: f64,
     /// Of the server, for a copy, with legs and with raw clients.
     server: [f64; 2],
@@ -108,10 +111,12 @@ impl Rooms {
         self.feeder.ask(format!("connect {port} {} {stanza} {frame} {answer}", self.legs));
     }
 
-    fn slice(&mut self, stage: &Stage, rate: f64, seconds: f64) -> Slice {
-        let before = self.floor.processor();
-        let copies = self.feeder.number(format!("feed {rate} {seconds}"));
-        let floor = (self.floor.processor() - before) / copies;
+    fn slice(&mut self, stage: &Stage, rate: f64, apart: f64, seconds: f64) -> Slice {
+        let floor = [apart, 0.0].map(|apart| {
+            let before = self.floor.processor();
+            let copies = self.feeder.number(format!("feed {rate} {seconds} {apart}"));
+            (self.floor.processor() - before) / copies
+        });
 
         let before = (stage.ours(), stage.theirs());
         let (copies, later) = self.speak_to_legs(rate, seconds);
@@ -164,12 +169,12 @@ impl Rooms {
 fn report(slices: &[Slice], legs: usize, rate: f64, table: &mut Table) {
     let of = |value: fn(&Slice) -> f64| slices.iter().map(value).collect::<Vec<_>>();
     let figure = |values: &[f64]| format!("{:.1} ± {:.1}", median(values), spread(values));
-    let (ours, floor) = (of(|s| s.ours), of(|s| s.floor));
-    let beyond = median(&of(|s| s.ours - s.floor));
+    let (ours, floor, at_once) = (of(|s| s.ours), of(|s| s.floor[0]), of(|s| s.floor[1]));
+    let beyond = median(&of(|s| s.ours - s.floor[0]));
     table.judge(
         &format!("fanout {legs}: CPU of a copy, µs"),
         format!("{} at {:.0}/s", figure(&ours), rate * legs as f64),
-        format!("floor {}, raw client {}", figure(&floor), figure(&of(|s| s.client))),
+        format!("floor {} (all at once: {}), raw {}", figure(&floor), figure(&at_once), figure(&of(|s| s.client))),
         "≤ floor + 5",
         beyond <= BEYOND_FLOOR,
     );
