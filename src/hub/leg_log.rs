@@ -16,6 +16,8 @@ use crate::observe::sparing::Sparing;
 
 /// Lines a second about what one client does wrong.
 const LINES_PER_SECOND: u32 = 5;
+/// Legs whose way into the MUC is lost.
+static STRANDED: Sparing = Sparing::new(LINES_PER_SECOND);
 /// Events that are kept of a leg.
 const KEPT: usize = 64;
 
@@ -113,9 +115,14 @@ impl LegLog {
             Trace::Renamed { nickname } => {
                 tracing::debug!(%room, %user, %call_id, nickname = %quoted(nickname), "nickname changed")
             }
-            Trace::Stranded { why, retry, .. } => {
-                tracing::warn!(%room, %user, %call_id, reason = %why, retry_ms = retry.as_millis(), "the MUC is out of reach");
-            }
+            // Of a server that takes hundreds of them with it there is a line of its own.
+            Trace::Stranded { why, retry, .. } => match STRANDED.line() {
+                Some(kept_back) => {
+                    let retry_ms = retry.as_millis();
+                    tracing::info!(%room, %user, %call_id, reason = %why, retry_ms, kept_back, "the MUC is out of reach");
+                }
+                None => tracing::debug!(%room, %user, %call_id, reason = %why, "the MUC is out of reach"),
+            },
             Trace::PrivateMessageSent => tracing::debug!(%room, %user, %call_id, "private message sent"),
             Trace::MessagePublished => tracing::debug!(%room, %user, %call_id, "message published"),
             Trace::MessageNotDelivered(why) => {

@@ -544,7 +544,11 @@ impl RoomTask {
         // A membership is opened for a leg, whose account it is.
         let leg = self.of_account.get(account).and_then(|legs| legs.first());
         if let Some(handles) = leg.and_then(|leg| self.legs.get(leg)) {
-            let attachment = self.shared.pool.attach(&handles.account, self.room.muc().clone(), source);
+            let (pool, muc) = (&self.shared.pool, self.room.muc().clone());
+            let attachment = match self.room.is_on_its_way_back(member) {
+                true => pool.attach_again(&handles.account, muc, source),
+                false => pool.attach(&handles.account, muc, source),
+            };
             self.seats.insert(member, attachment);
         }
     }

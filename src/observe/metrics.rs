@@ -28,6 +28,7 @@
 //! | `mucfocus_sip_requests_total` | counter | method | SIP requests that were understood, whatever became of them |
 //! | `mucfocus_sip_gate_refusals_total` | counter | reason | SIP requests and connections that were refused, by reason |
 //! | `mucfocus_xmpp_streams` | gauge |  | XMPP streams that are up |
+//! | `mucfocus_xmpp_servers_away` | gauge |  | XMPP servers that cannot be reached |
 //! | `mucfocus_xmpp_logins_total` | counter | login, outcome | Logins to XMPP servers, by `login` of the account |
 //! | `mucfocus_xmpp_stanzas_total` | counter | kind, fate | Stanzas of rooms by what became of them: parsed, recalled as a copy of a known one, left because another membership sees it |
 //! | `mucfocus_xmpp_stanzas_skipped_total` | counter | reason | Stanzas that were not used |
@@ -127,6 +128,7 @@ pub const CATALOGUE: &[Entry] = &[
         "SIP requests and connections that were refused, by reason",
     ),
     entry("mucfocus_xmpp_streams", "gauge", &[], "XMPP streams that are up"),
+    entry("mucfocus_xmpp_servers_away", "gauge", &[], "XMPP servers that cannot be reached"),
     entry(
         "mucfocus_xmpp_logins_total",
         "counter",
@@ -209,6 +211,8 @@ pub struct Metrics {
     pub msrp_connections: Gauge,
     /// XMPP streams that are up.
     pub xmpp_streams: Gauge,
+    /// XMPP servers that cannot be reached.
+    pub xmpp_servers_away: Gauge,
     /// A call, a connection or a stream did not take what its room put out.
     pub peers_stalled: Counter,
     calls_answered: Family<Rule, Counter>,
@@ -264,6 +268,7 @@ impl Metrics {
             sip_requests: register(&mut r, "mucfocus_sip_requests_total"),
             sip_gate_refusals: register(&mut r, "mucfocus_sip_gate_refusals_total"),
             xmpp_streams: register(&mut r, "mucfocus_xmpp_streams"),
+            xmpp_servers_away: register(&mut r, "mucfocus_xmpp_servers_away"),
             xmpp_logins: register(&mut r, "mucfocus_xmpp_logins_total"),
             xmpp_stanzas: Stanzas::new(&register(&mut r, "mucfocus_xmpp_stanzas_total")),
             xmpp_stanzas_skipped: register(&mut r, "mucfocus_xmpp_stanzas_skipped_total"),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jid::{BareJid, FullJid};
 use mucfocus_core::xmpp_stream::framing::{Event, Framed, Framer};
 use mucfocus_core::xmpp_stream::interest::Interest;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
 
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
 use crate::hub::mailbox::Source;
@@ -149,6 +149,8 @@ pub(super) struct Outgoing {
 pub(super) struct Shared {
     table: Mutex<Table>,
     changed: Notify,
+    /// Whether somebody who calls waits for the stream, or has.
+    is_urgent: watch::Sender<bool>,
     queue: mpsc::Sender<Outgoing>,
     budget: Arc<Semaphore>,
 }
@@ -177,7 +179,16 @@ impl Shared {
     pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
         let (queue, rx) = mpsc::channel(QUEUE);
         let budget = Arc::new(Semaphore::new(QUEUE_BYTES));
-        (Arc::new(Self { table: Mutex::default(), changed: Notify::new(), queue, budget }), rx)
+        (
+            Arc::new(Self {
+                table: Mutex::default(),
+                changed: Notify::new(),
+                is_urgent: watch::Sender::new(false),
+                queue,
+                budget,
+            }),
+            rx,
+        )
     }
 
     pub(super) fn attach(self: &Arc<Self>, room: BareJid, source: Source) -> Result<Attachment, NotAttached> {
@@ -216,6 +227,17 @@ impl Shared {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Closed,
         })
+    }
+
+    /// Somebody who calls is about to attach.
+    pub(super) fn hurry(&self) {
+        self.is_urgent.send_if_modified(|is_urgent| !std::mem::replace(is_urgent, true));
+    }
+
+    /// Resolves when somebody who calls waits, or has waited.
+    pub(super) async fn urgent(&self) {
+        // As long as this is here, it is not closed.
+        let _ = self.is_urgent.subscribe().wait_for(|is_urgent| *is_urgent).await;
     }
 
     /// Resolves when the table may have changed. Cancel-safe.

@@ -47,9 +47,9 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Logs `account` in.
-    pub(super) async fn login(&self, account: &Account) -> Result<Connection, StreamEnd> {
-        let (features, stream) = self.login_with_features(account).await?;
+    /// Logs `account` in; `arrived` is called when the server has answered.
+    pub(super) async fn login(&self, account: &Account, arrived: impl Fn()) -> Result<Connection, StreamEnd> {
+        let (features, stream) = self.login_with_features(account, arrived).await?;
         // Nothing is lost in the buffers: after its features the server waits to be spoken to.
         Ok(Connection { io: stream.into_inner(), resumable: features.stream_management.is_some() })
     }
@@ -58,8 +58,11 @@ impl Connector {
     pub(super) async fn login_with_features(
         &self,
         account: &Account,
+        arrived: impl Fn(),
     ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
-        timeout(LOGIN, self.attempt(account)).await.unwrap_or_else(|_| Err(unreachable("no login within 20 s")))
+        timeout(LOGIN, self.attempt(account, arrived))
+            .await
+            .unwrap_or_else(|_| Err(unreachable("no login within 20 s")))
     }
 
     /// Hosts and ports of the server of `domain`, as DNS has them.
@@ -67,13 +70,18 @@ impl Connector {
         self.locator.locate(domain, tls).await
     }
 
-    async fn attempt(&self, account: &Account) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
+    async fn attempt(
+        &self,
+        account: &Account,
+        arrived: impl Fn(),
+    ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
         let domain = account.jid.domain().as_str();
         let tcp = self.connect(&account.server, domain).await?;
         let socket = self.encryption.encrypt(tcp, domain, &account.server).await?;
         let stream = open(socket, domain).await?;
         let (features, stream): (_, XmppStream<_>) =
             stream.recv_features().await.map_err(|error| not_offered(error, &account.login))?;
+        arrived();
         let stream = authenticate(stream, features.sasl_mechanisms, account).await?;
         let stream = stream.send_header(header(domain)).await.map_err(failed("the stream broke after login"))?;
         stream.recv_features().await.map_err(failed("no stream features after login"))

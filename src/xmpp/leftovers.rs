@@ -9,13 +9,16 @@ use dashmap::DashMap;
 use mucfocus_core::room::io::AccountKey;
 use mucfocus_core::xmpp_stream::machine::{Input, Machine, Output, StreamFault};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::connect::unreachable;
 use super::journal::{Journal, Kept};
 use super::link::Link;
 use super::pool::Pool;
+use super::rate::Lane;
+use super::reach::Progress;
 use super::settings::Account;
-use super::turn::take_turn;
+use super::turn::log_in;
 use crate::hub::mail::StreamEnd;
 
 /// How long it is tried: longer than servers keep a stream (Prosody: 10 minutes).
@@ -99,8 +102,10 @@ impl Pool {
     }
 
     async fn end_once(&self, leftover: &Leftover) -> Result<(), StreamEnd> {
-        take_turn(self, &leftover.account).await;
-        let connection = self.connector.login(&leftover.account).await?;
+        let left = WORTH_TRYING.saturating_sub(leftover.since.elapsed());
+        let progress = Progress::default();
+        let login = timeout(left, log_in(self, &leftover.account, Lane::Returning, &progress));
+        let connection = login.await.unwrap_or_else(|_| Err(unreachable("its server was away for too long")))?;
         let resource = leftover.kept.jid.resource().as_str().to_owned();
         let mut link = Link::new(connection.io, Machine::new(resource, Duration::ZERO));
         link.handle(Input::Start { resumable: false });

@@ -17,6 +17,7 @@ pub mod minted;
 pub mod pool;
 pub mod probe;
 mod rate;
+mod reach;
 mod rooms;
 pub mod settings;
 mod socket;

@@ -15,7 +15,8 @@ use super::attachment::{Attachment, NotAttached, Shared};
 use super::connect::Connector;
 use super::journal::Journal;
 use super::leftovers::Leftovers;
-use super::rate::Turns;
+use super::rate::{Lane, Turns};
+use super::reach::Reach;
 use super::settings::{Account, Server, Settings};
 use super::stream;
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
@@ -36,7 +37,7 @@ pub struct Pool {
     pub(super) journal: OnceLock<Journal>,
     pub(super) leftovers: Leftovers,
     streams: DashMap<AccountKey, Arc<Shared>>,
-    turns: Mutex<BTreeMap<String, Arc<Turns>>>,
+    servers: Mutex<BTreeMap<String, Arc<Reach>>>,
     phase: watch::Sender<Phase>,
     tasks: watch::Sender<usize>,
 }
@@ -80,7 +81,7 @@ impl Pool {
             journal: OnceLock::new(),
             leftovers: Leftovers::new(),
             streams: DashMap::new(),
-            turns: Mutex::default(),
+            servers: Mutex::default(),
             phase: watch::Sender::new(Phase::Open),
             tasks: watch::Sender::new(0),
         })
@@ -89,9 +90,23 @@ impl Pool {
     /// Gives `room` a place on the stream of `account`, which is opened if there is none. Never waits; must be called within a
     /// tokio runtime. Everything else is said to `source`: [`StreamMail::Ready`] when the stream is up, the stanzas of the room
     /// and its occupants, and last [`StreamMail::Ended`], at once if the room has a place there already.
-    pub fn attach(self: &Arc<Self>, account: &Account, room: BareJid, mut source: Source) -> Attachment {
+    pub fn attach(self: &Arc<Self>, account: &Account, room: BareJid, source: Source) -> Attachment {
+        self.give_place(account, room, source, Lane::New)
+    }
+
+    /// The same for a room that has lost its stream and has time: it waits until the server is there, and lets those go first who
+    /// call.
+    pub fn attach_again(self: &Arc<Self>, account: &Account, room: BareJid, source: Source) -> Attachment {
+        self.give_place(account, room, source, Lane::Returning)
+    }
+
+    fn give_place(self: &Arc<Self>, account: &Account, room: BareJid, mut source: Source, lane: Lane) -> Attachment {
         while *self.phase.borrow() == Phase::Open {
-            let shared = Arc::clone(&self.streams.entry(account.key.clone()).or_insert_with(|| self.open(account)));
+            let shared =
+                Arc::clone(&self.streams.entry(account.key.clone()).or_insert_with(|| self.open(account, lane)));
+            if lane == Lane::New {
+                shared.hurry();
+            }
             match shared.attach(room.clone(), source) {
                 Ok(attachment) => return attachment,
                 Err(NotAttached::Taken(source)) => return refuse(*source, "already attached"),
@@ -120,15 +135,18 @@ impl Pool {
         self.streams.len()
     }
 
-    /// Who logs in at `server` takes a turn here first; `None` where there is no limit.
-    pub(super) fn turns(&self, server: &Server, domain: &str) -> Option<Arc<Turns>> {
-        let rate = self.settings.logins?;
+    /// What is known of `server`, for who logs in there.
+    pub(super) fn reach(&self, server: &Server, domain: &str) -> Arc<Reach> {
         let now = Instant::now();
         let name = server.address.as_ref().map_or_else(|| domain.to_owned(), |(host, port)| format!("{host}:{port}"));
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         // Accounts can come from any number of domains.
-        turns.retain(|_, turns| Arc::strong_count(turns) > 1 || !turns.is_full(now));
-        Some(Arc::clone(turns.entry(name).or_insert_with(|| Arc::new(Turns::new(rate, now)))))
+        servers.retain(|_, server| Arc::strong_count(server) > 1 || !server.is_idle(now));
+        let new = |name: &String| {
+            let turns = self.settings.logins.map(|rate| Turns::new(rate, now));
+            Arc::new(Reach::new(name.clone(), turns, Arc::clone(&self.metrics)))
+        };
+        Arc::clone(servers.entry(name).or_insert_with_key(new))
     }
 
     pub(super) fn phase(&self) -> watch::Receiver<Phase> {
@@ -140,8 +158,11 @@ impl Pool {
         self.streams.remove_if(account, |_, there| Arc::ptr_eq(there, stream));
     }
 
-    fn open(self: &Arc<Self>, account: &Account) -> Arc<Shared> {
+    fn open(self: &Arc<Self>, account: &Account, lane: Lane) -> Arc<Shared> {
         let (shared, queue) = Shared::new();
+        if lane == Lane::New {
+            shared.hurry();
+        }
         let running = Running::new(Arc::clone(self));
         let task = stream::run(Arc::clone(self), account.clone(), Arc::clone(&shared), queue);
         tokio::spawn(async move {

@@ -87,7 +87,7 @@ impl Prober {
     ///
     /// As for every stream.
     pub async fn log_in(&self, account: &Account) -> Result<Probe, StreamEnd> {
-        let (features, stream) = self.connector.login_with_features(account).await?;
+        let (features, stream) = self.connector.login_with_features(account, || {}).await?;
         let named = |ns: &str| features.others.iter().any(|element| element.ns() == ns);
         let max_stanza = features.limits.as_ref().and_then(|limits| limits.max_bytes);
         let offers = Offers {

@@ -4,9 +4,9 @@
 //! It is the only one that touches the socket. It reads while it writes, and stops reading while a room takes nothing, which
 //! stops the server and nobody else's stream; after five seconds the room has to go.
 
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jid::FullJid;
@@ -20,27 +20,33 @@ use super::connect::Connection;
 use super::encode::encode;
 use super::link::Link;
 use super::pool::{Phase, Pool};
+use super::rate::Lane;
+use super::reach::Progress;
 use super::rooms::Rooms;
 use super::settings::{Account, Login};
-use super::turn::{Reconnection, take_turn};
+use super::turn::{Reconnection, log_in};
 use crate::hub::mail::StreamEnd;
 use crate::observe::metrics::Login as Outcome;
+use crate::observe::sparing::Sparing;
 
 /// How long the last bytes may take to get out.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 /// Longer than any timer that is ever set.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What becomes of streams.
+static LINES: Sparing = Sparing::new(5);
+
 /// Runs the stream of `account` until it ends.
 pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) {
     let rooms = Rooms::new(Arc::clone(&pool), account.key.clone(), Arc::clone(&shared));
     let phase = pool.phase();
-    let (link, kept) = match log_in(&pool, &account, &shared, phase.clone()).await {
+    let (link, kept) = match open(&pool, &account, &shared, phase.clone()).await {
         Ok(logged_in) => logged_in,
         Err(why) => {
             match &why {
-                StreamEnd::Lost(reason) => tracing::info!(account = %account.key, reason, "no XMPP stream"),
-                why => tracing::warn!(account = %account.key, reason = %why, "no XMPP stream"),
+                StreamEnd::LoginRefused(reason) => tracing::warn!(account = %account.key, reason, "no XMPP stream"),
+                why => tell(&account, why, "no XMPP stream"),
             }
             let login = account.login.name();
             match &why {
@@ -70,22 +76,25 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
     task.run().await;
 }
 
-async fn log_in(
+async fn open(
     pool: &Arc<Pool>,
     account: &Account,
     shared: &Shared,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(Link, Option<FullJid>), StreamEnd> {
-    let waiting = AtomicBool::new(true);
+    let progress = Progress::default();
     let connection = tokio::select! {
         biased;
         _ = phase.wait_for(|phase| *phase != Phase::Open) => return Err(going_down()),
-        () = deserted(shared, &waiting) => return Err(StreamEnd::Lost("not needed any more".to_owned())),
+        () = deserted(shared, &progress) => return Err(StreamEnd::Lost("not needed any more".to_owned())),
         connection = async {
             pool.end_leftovers_of(&account.key).await;
-            take_turn(pool, account).await;
-            waiting.store(false, Ordering::Relaxed);
-            pool.connector.login(account).await
+            tokio::select! {
+                biased;
+                () = urgent(shared, &progress) => {}
+                connection = log_in(pool, account, Lane::Returning, &progress) => return connection,
+            }
+            log_in(pool, account, Lane::New, &progress).await
         } => connection?,
     };
     let token: u64 = rand::random();
@@ -112,10 +121,16 @@ fn keep(pool: &Pool, account: &Account, resource: &str) -> Option<FullJid> {
 }
 
 /// Resolves when nobody waits for the stream any more and its login has not begun; it is closed then.
-async fn deserted(shared: &Shared, waiting: &AtomicBool) {
-    while !(waiting.load(Ordering::Relaxed) && shared.close_if_deserted()) {
+async fn deserted(shared: &Shared, progress: &Progress) {
+    while progress.has_begun() || !shared.close_if_deserted() {
         shared.changed().await;
     }
+}
+
+/// Resolves when somebody calls, and the login has not begun.
+async fn urgent(shared: &Shared, progress: &Progress) {
+    shared.urgent().await;
+    progress.waits().await;
 }
 
 fn going_down() -> StreamEnd {
@@ -159,7 +174,10 @@ impl Task {
             StreamEnd::Lost(reason) if self.closing != Closing::No => {
                 tracing::info!(account = %self.account.key, reason, "XMPP stream closed");
             }
-            why => tracing::warn!(account = %self.account.key, reason = %why, "XMPP stream lost"),
+            StreamEnd::LoginRefused(reason) => {
+                tracing::warn!(account = %self.account.key, reason, "XMPP stream lost");
+            }
+            why => tell(&self.account, why, "XMPP stream lost"),
         }
         self.count(false);
         self.rooms.end(why);
@@ -250,7 +268,7 @@ impl Task {
         match &mut self.reconnection {
             Some(reconnection) => reconnection.again(),
             None => {
-                tracing::info!(account = %self.account.key, reason = %fault, "XMPP stream without a connection");
+                tell(&self.account, &fault, "XMPP stream without a connection");
                 self.rooms.suspended(&end_of(fault));
                 self.reconnection = Some(Reconnection::new(Arc::clone(&self.pool), self.account.clone()));
             }
@@ -296,7 +314,7 @@ impl Task {
     }
 
     fn reset(&mut self, fault: StreamFault) {
-        tracing::warn!(account = %self.account.key, reason = %fault, "the XMPP server has lost a stream; another takes its place");
+        tell(&self.account, &fault, "the XMPP server has lost a stream; another takes its place");
         self.rooms.reset(&end_of(fault));
         self.bound = None;
     }
@@ -410,6 +428,15 @@ impl Task {
         while let Ok(queued) = self.queue.try_recv() {
             self.link.push(queued);
         }
+    }
+}
+
+/// Says what has become of one stream, as long as not too many say the like: with a server hundreds of them go at once, and of that
+/// there is a line of its own.
+fn tell(account: &Account, reason: &dyn Display, what: &str) {
+    match LINES.line() {
+        Some(kept_back) => tracing::info!(account = %account.key, %reason, kept_back, "{what}"),
+        None => tracing::debug!(account = %account.key, %reason, "{what}"),
     }
 }
 

@@ -23,7 +23,7 @@ pub const SIP: &str = "sip.test";
 
 const PEOPLE: [&str; 8] = ["romeo", "juliet", "tybalt", "mercutio", "benvolio", "paris", "nurse", "rosaline"];
 
-/// How many users are called u0, u1, …
+/// How many users are called u0, u1, …, where a test wants no more.
 pub const CROWD: usize = 12;
 
 /// What a test wants different.
@@ -31,6 +31,8 @@ pub const CROWD: usize = 12;
 pub struct Settings {
     /// Which XMPP server; default: the one that the test is for, elsewhere Prosody.
     pub server: Kind,
+    /// How many users are called u0, u1, …
+    pub crowd: usize,
     /// Whether 127.0.0.1 is believed when it says who is calling.
     pub trusted: bool,
     /// Who else is believed when he says who is calling, as `trusted_peers` has it.
@@ -83,6 +85,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server: Kind::current(),
+            crowd: CROWD,
             trusted: true,
             trusted_also: Vec::new(),
             create: true,
@@ -134,7 +137,7 @@ impl World {
         change(&mut settings);
         let certificate = (settings.tls || settings.direct_tls).then(|| Certificate::for_host("xmpp.test"));
         let options = Options {
-            accounts: people().map(|user| (user, PASSWORD.to_owned())).collect(),
+            accounts: people(settings.crowd).map(|user| (user, PASSWORD.to_owned())).collect(),
             smacks: settings.smacks,
             certificate: certificate.clone(),
             stock_limits: settings.stock_limits,
@@ -210,8 +213,8 @@ impl World {
     }
 }
 
-fn people() -> impl Iterator<Item = String> {
-    PEOPLE.into_iter().map(str::to_owned).chain((0..CROWD).map(|n| format!("u{n}")))
+fn people(crowd: usize) -> impl Iterator<Item = String> {
+    PEOPLE.into_iter().map(str::to_owned).chain((0..crowd).map(|n| format!("u{n}")))
 }
 
 fn configuration(settings: &Settings, server: &Server, certificate: Option<&Certificate>) -> String {
@@ -248,7 +251,7 @@ fn configuration(settings: &Settings, server: &Server, certificate: Option<&Cert
     add(format!("[xmpp]\nserver = \"{address}\"\ntls = \"{tls}\"\n"));
     add(certificate.map_or_else(String::new, |c| format!("ca_file = {:?}\n", c.authority())));
     add(settings.accounts.clone());
-    for user in people() {
+    for user in people(settings.crowd) {
         let jid = format!("{user}@{}", server.host());
         add(format!(
             "[[accounts]]\nsip = \"sip:{user}@{SIP}\"\njid = \"{jid}\"\npassword_file = \"$SECRETS/password\"\n"

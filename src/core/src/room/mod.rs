@@ -211,6 +211,8 @@ pub struct Room {
     doubt: Option<(String, MembershipId)>,
     /// When somebody heard something that the observer should have heard too, and who.
     lag: Option<(Instant, MembershipId)>,
+    /// When the roster was last what the room told its observer of everybody.
+    named_at: Instant,
     /// What was said lately.
     ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
@@ -246,6 +248,7 @@ impl Room {
             observer: Observer::default(),
             doubt: None,
             lag: None,
+            named_at: Instant::ZERO,
             ring: Ring::default(),
             gives_ids: false,
             identities: Identities::default(),

@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// How long one membership is the observer while there are others: nobody's stream is the only truth for ever.
 const SHIFT: Duration = Duration::from_secs(300);
+/// How long who has nobody to take turns with goes on before he asks for everybody once more: his stream may have missed somebody.
+const ALONE: Duration = Duration::from_secs(1800);
 /// And in a large room for each occupant: who takes over is named all of them.
 const SHIFT_FOR_EACH: Duration = Duration::from_secs(1);
 /// How long a room may stop in the middle of naming everybody, or before, until somebody else asks.
@@ -59,6 +61,7 @@ impl Room {
             }
             // Of whom asked for everybody: his own presence is the last (GC-PRES-03).
             self.observer.named_everybody(member, &mut self.roster);
+            self.named_at = env.now;
             self.timers.set(Timer::Observer, env.now + self.shift());
         }
     }
@@ -79,6 +82,7 @@ impl Room {
             return self.take_over(env, member);
         }
         if self.observer.eyes() == Some(member) {
+            self.named_at = env.now;
             self.timers.set(Timer::Observer, env.now + self.shift());
             self.with_member(env, member, |m, env, out| m.ask_about_the_room(env, out));
         }
@@ -113,16 +117,27 @@ impl Room {
 
     /// Nobody has looked for a moment, or one has for long, or asks in vain: somebody else does.
     pub(super) fn observe(&mut self, env: &mut Env<'_>) {
-        let now = self.observer.eyes();
-        if self.observer.is_gathering() && !self.observer.waits_in_vain() {
-            return self.timers.set(Timer::Observer, env.now + ANSWER); // it is being answered
+        if self.is_being_answered() {
+            return self.timers.set(Timer::Observer, env.now + ANSWER);
         }
+        let is_due = !self.observer.is_gathering() && env.now >= self.named_at + ALONE;
+        let alone = self.observer.eyes().filter(|eyes| is_due && self.is_live(*eyes));
+        match self.next_observer().or(alone) {
+            Some(next) => self.take_over(env, next),
+            None => self.timers.set(Timer::Observer, env.now + self.shift()),
+        }
+    }
+
+    fn is_being_answered(&mut self) -> bool {
+        self.observer.is_gathering() && !self.observer.waits_in_vain()
+    }
+
+    /// Who looks after the observer, if there is anybody else.
+    fn next_observer(&self) -> Option<MembershipId> {
+        let now = self.observer.eyes();
         let inside = || self.members.iter().filter(|(_, m)| m.membership.is_live()).map(|(id, _)| *id);
         let next = inside().find(|id| Some(*id) > now).or_else(|| inside().next());
-        match next {
-            Some(next) if Some(next) != now => self.take_over(env, next),
-            _ => self.timers.set(Timer::Observer, env.now + self.shift()),
-        }
+        next.filter(|next| Some(*next) != now)
     }
 
     /// Somebody spoke. One whom the observer has not seen a moment later is hidden from it, by a list of blocked addresses of its
@@ -141,8 +156,10 @@ impl Room {
         }
         if self.observer.eyes() != Some(member) && self.is_inside(member) {
             self.take_over(env, member);
-        } else {
-            self.observe(env);
+        } else if !self.is_being_answered()
+            && let Some(next) = self.next_observer()
+        {
+            self.take_over(env, next); // where there is nobody else, the room hides him, and would for every word of his
         }
     }
 

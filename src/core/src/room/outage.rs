@@ -93,6 +93,12 @@ impl Room {
         }
     }
 
+    /// Whether a membership has been in the room and has lost it for now: then nobody waits for his call to be answered.
+    #[must_use]
+    pub fn is_on_its_way_back(&self, member: MembershipId) -> bool {
+        self.members.get(&member).is_some_and(|m| m.lost_at.is_some())
+    }
+
     pub(super) fn reattach(&mut self, member: MembershipId) {
         if let Some(m) = self.members.get_mut(&member) {
             m.is_attached = true;

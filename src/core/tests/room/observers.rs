@@ -110,6 +110,23 @@ fn as_long_as_everybody_hears_the_same_nobody_takes_over() {
     assert_eq!(users.each_ref().map(|user| joins(&story, user)), [1; 3]);
 }
 
+/// GC-PRES-16: what the stream of a lone observer has missed is found in the end.
+#[test]
+fn who_looks_alone_asks_for_everybody_once_in_half_an_hour() {
+    let (story, romeo) = Story::with_romeo();
+    story.muc().stalls = Some(romeo.account());
+    story.muc().native("Nurse", &PresenceKind::Available, MucItem::default());
+    story.settles();
+    story.muc().stalls = None;
+    story.seconds_pass(1_700);
+    assert_eq!(joins(&story, &romeo), 1);
+    romeo.watches().shows(&["JuliC", "Romeo"]);
+    story.seconds_pass(450);
+    romeo.watches().shows(&["JuliC", "Nurse", "Romeo"]);
+    story.seconds_pass(2_000);
+    assert_eq!(joins(&story, &romeo), 3, "again and again");
+}
+
 #[test]
 fn where_one_of_us_is_nobody_asks_whether_the_room_exists() {
     // XM-07

@@ -35,7 +35,7 @@ fn after_a_quarter_of_an_hour_of_silence_the_room_is_asked_and_nobody_notices() 
     assert_eq!(pings(&story, &romeo), 2, "and again after as long");
     assert_eq!((romeo.sees().bye.clone(), list.documents()), (None, documents));
     let joins = story.muc().log.iter().filter(|(_, stanza)| matches!(stanza, OutStanza::Join { .. })).count();
-    assert_eq!(joins, 1);
+    assert_eq!(joins, 2, "his own, and after half an hour one to see whom he has missed");
     story.everybody_leaves();
 }
 
