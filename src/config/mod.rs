@@ -253,7 +253,7 @@ impl Config {
     /// How to reach the XMPP server of the accounts of this domain.
     #[must_use]
     pub fn server_for(&self, domain: &str) -> Server {
-        self.servers.get(&domain.to_ascii_lowercase()).unwrap_or(&self.default_server).clone()
+        self.servers.get(&xmpp::domain_key(domain)).unwrap_or(&self.default_server).clone()
     }
 
     /// Who the SIP user `aor` is on the XMPP side, with all that a login needs.

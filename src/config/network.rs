@@ -1,9 +1,12 @@
 //! `[sip]`, and what it has in common with `[msrp]`: where we listen.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::ops::Range;
+
+use mucfocus_core::address::domain::to_ascii;
 
 use super::check::Report;
 use super::keys::FILE;
@@ -241,7 +244,7 @@ fn domains(
     }
     let mut all = Vec::new();
     for text in list.get_ref() {
-        let domain = text.get_ref().to_ascii_lowercase();
+        let domain = to_ascii(text.get_ref()).map_or_else(|| text.get_ref().clone(), Cow::into_owned);
         if !units::is_host(&domain) {
             let help =
                 "write a host name or address alone, without \"sip:\", user, port or \"*\", like rooms.example.com";

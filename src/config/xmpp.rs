@@ -1,9 +1,12 @@
 //! `[xmpp]` and `[xmpp.domains."…"]`: how XMPP servers are reached.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+
+use mucfocus_core::address::domain::to_ascii;
 
 use super::check::Report;
 use super::raw::{self, At};
@@ -23,9 +26,14 @@ pub(super) fn servers(xmpp: raw::Xmpp, report: &mut Report<'_>) -> (Server, BTre
     let mut servers = BTreeMap::new();
     for (domain, keys) in &xmpp.domains {
         let one = server(keys, Some(&default), report);
-        servers.insert(domain.to_ascii_lowercase(), one);
+        servers.insert(domain_key(domain), one);
     }
     (default, servers)
+}
+
+/// What a domain is found by, in whatever letters it is written.
+pub(super) fn domain_key(domain: &str) -> String {
+    to_ascii(domain).map_or_else(|| domain.to_ascii_lowercase(), Cow::into_owned)
 }
 
 /// What a domain does not say itself it has from `[xmpp]`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jid::BareJid;
-use mucfocus_core::address::escape::escape_localpart;
+use mucfocus_core::address::domain;
 use mucfocus_core::address::mapping::{AccountError, RoomMatch, RoomRules};
 use mucfocus_core::address::nickname;
 use mucfocus_core::address::pattern::{Folding, Pattern};
@@ -319,9 +319,7 @@ impl Settings {
         {
             return Some(account.jid);
         }
-        let user = uri.user_decoded()?;
-        let localpart = escape_localpart(&user)?;
-        BareJid::new(&format!("{localpart}@{}", uri.host())).ok()
+        domain::jid_of(uri)
     }
 
     fn msrp_host(&self, local: IpAddr) -> String {

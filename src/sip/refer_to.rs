@@ -2,6 +2,7 @@
 //! RFC 7614, RFC 4538). Pure.
 
 use jid::BareJid;
+use mucfocus_core::address::domain;
 use mucfocus_core::address::escape::percent_decode_text;
 use mucfocus_core::address::name_addr::NameAddr;
 use mucfocus_core::address::sip_uri::SipUri;
@@ -128,10 +129,10 @@ fn xmpp(rest: &str) -> Result<Person, Refused> {
     let text = percent_decode_text(bare).ok_or_else(no_jid)?;
     // An escaped slash or a second @ would make another address of it.
     let jid = BareJid::new(&text).map_err(|_| no_jid())?;
-    if jid.node().is_none() {
+    let (Some(node), Some(domain)) = (jid.node(), domain::to_xmpp(jid.domain().as_str())) else {
         return Err(no_jid());
-    }
-    Ok(Person::Xmpp(jid))
+    };
+    Ok(Person::Xmpp(BareJid::from_parts(Some(node), &domain)))
 }
 
 fn declined(refer: &Request) -> Result<Option<Declined>, Refused> {

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mucfocus_core::address::domain::to_ascii;
 use tokio::io::{AsyncRead, AsyncWrite, BufStream};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -67,7 +68,7 @@ impl Connector {
 
     /// Hosts and ports of the server of `domain`, as DNS has them.
     pub(super) async fn locate(&self, domain: &str, tls: Tls) -> Vec<(String, u16)> {
-        self.locator.locate(domain, tls).await
+        self.locator.locate(&in_dns(domain), tls).await
     }
 
     async fn attempt(
@@ -76,8 +77,9 @@ impl Connector {
         arrived: impl Fn(),
     ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
         let domain = account.jid.domain().as_str();
-        let tcp = self.connect(&account.server, domain).await?;
-        let socket = self.encryption.encrypt(tcp, domain, &account.server).await?;
+        let host = in_dns(domain);
+        let tcp = self.connect(&account.server, &host).await?;
+        let socket = self.encryption.encrypt(tcp, &host, &account.server).await?;
         let stream = open(socket, domain).await?;
         let (features, stream): (_, XmppStream<_>) =
             stream.recv_features().await.map_err(|error| not_offered(error, &account.login))?;
@@ -140,6 +142,11 @@ where
     let io = BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, io);
     let timeouts = Timeouts { read_timeout: LOGIN, response_timeout: LOGIN };
     initiate_stream(io, "jabber:client", header(domain), timeouts).await.map_err(failed("no stream"))
+}
+
+/// DNS and certificates have domains in ASCII, XMPP in the letters that people read.
+fn in_dns(domain: &str) -> Cow<'_, str> {
+    to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
 }
 
 const fn header(domain: &str) -> StreamHeader<'_> {

@@ -97,6 +97,27 @@ async fn a_client_without_the_token_gets_none_and_the_sender_is_told() {
     assert_eq!(tybalt.msrp.texts(), ["that was all"]);
 }
 
+/// ERR-09: a client that does not take a private message has its author told, and stays in the room whatever it says.
+#[on_both_servers]
+async fn a_private_message_that_its_addressees_client_refuses_goes_back() {
+    let stage = Stage::set().await;
+    stage.romeo.msrp.answer(false);
+    for (status, condition) in [("404 No", "undefined-condition"), ("413 No", "policy-violation")] {
+        stage.juliet.forget();
+        stage.juliet.whisper(&format!("{}/Romeo", stage.muc), status);
+        stage.romeo.hears(status).await;
+        let id = stage.romeo.msrp.requests("SEND").pop().unwrap().id;
+        let (to, from) = (stage.romeo.msrp.remote(), stage.romeo.msrp.local());
+        stage.romeo.msrp.raw(format!("MSRP {id} {status}\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\n-------{id}$\r\n"));
+        let error = stage.juliet.expect(format!("an error for {status}"), |e| e.kind() == "error").await;
+        assert_eq!(error.from(), format!("{}/Romeo", stage.muc));
+        assert_eq!(error.condition(), Some(condition));
+    }
+    stage.romeo.msrp.answer(true);
+    and_then_everybody_hears(&stage, &[&stage.romeo]).await;
+    assert!(stage.juliet.nicks(&stage.muc).contains(&"Romeo".to_owned()), "whoever sends such an error is no ghost");
+}
+
 /// SW-17.
 #[on_both_servers]
 async fn a_private_message_rings_on_every_device_that_can_show_it() {

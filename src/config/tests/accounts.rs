@@ -138,3 +138,24 @@ fn thousands_of_accounts_are_checked_in_a_moment() {
     assert_eq!(parsed(&text).accounts.rules().len(), 3001);
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
+
+/// ADDR-07: whatever letters a domain is written in, it is one domain, in ASCII for SIP and as people read it for XMPP.
+#[test]
+fn a_domain_in_other_letters_is_one_domain() {
+    for (sip, xmpp) in
+        [("b\u{fc}cher.example", "b\u{fc}cher.example"), ("xn--bcher-kva.example", "xn--bcher-kva.example")]
+    {
+        let text = LEAST
+            .replace("rooms.example.com", &format!("rooms.{sip}"))
+            .replace("romeo@example.org", &format!("romeo@{sip}"))
+            .replace("example.net", xmpp)
+            + &format!("[xmpp.domains.\"{xmpp}\"]\nserver = \"192.0.2.7\"\n");
+        let (config, _) = Config::parse(&text, "config.toml").unwrap();
+        assert_eq!(config.sip.domains, ["rooms.xn--bcher-kva.example"]);
+        let room = config.rooms.find(&SipUri::parse("sip:a@rooms.xn--bcher-kva.example").unwrap()).unwrap();
+        assert_eq!(room.muc.to_string(), "a@muc.b\u{fc}cher.example");
+        let account = config.account_for(&SipUri::parse("sip:romeo@xn--bcher-kva.example").unwrap()).unwrap();
+        assert_eq!(account.jid.to_string(), "romeo@b\u{fc}cher.example");
+        assert_eq!(account.server.address, Some(("192.0.2.7".into(), 5222)));
+    }
+}

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use jid::{BareJid, NodePart};
+use mucfocus_core::address::domain::{self, jid_of};
 use mucfocus_core::address::escape::{escape_localpart, unescape_localpart};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::time::WallClock;
@@ -88,6 +89,29 @@ proptest! {
     #[test]
     fn the_longest_names_too(c in "\\PC", count in 200usize..1023) {
         whole_way(&c.repeat(count));
+    }
+
+    /// ADDR-07: a domain that people read comes back from what SIP writes, and nobody else's does.
+    #[test]
+    fn whoever_has_a_domain_of_other_letters_comes_back_from_it(
+        domain in "([a-z\u{e0}-\u{ff}\u{3b1}-\u{3c9}\u{430}-\u{44f}\u{5d0}-\u{5ea}\u{4e00}-\u{4e20}]{1,8}\\.){0,2}[a-z\u{df}-\u{f6}]{1,6}",
+        other in "[a-z\u{df}-\u{f6}\u{3c2}\u{3c3}]{1,6}",
+    ) {
+        let ascii = |text: &str| SipUri::new(Some("juliet"), text).ok();
+        let (Some(uri), Some(second)) = (ascii(&domain), ascii(&other)) else { return Ok(()) };
+        prop_assert!(uri.to_string().is_ascii());
+        let jid = jid_of(&uri).unwrap();
+        prop_assert_eq!(ascii(jid.domain().as_str()).unwrap().to_string(), uri.to_string(), "{} is {}", domain, jid);
+        prop_assert_eq!(jid_of(&SipUri::parse(&uri.to_string()).unwrap()), Some(jid.clone()));
+        prop_assert_eq!(jid_of(&second) == Some(jid), second.same_aor(&uri));
+    }
+
+    /// Whatever stands in place of a domain, nothing breaks, and what is taken is ASCII in SIP.
+    #[test]
+    fn any_text_is_a_domain_or_none(text in "\\PC{0,20}|[a-z.\u{fc}-]{0,20}|xn--[a-z0-9-]{0,12}") {
+        let (host, xmpp) = (domain::host(&text), domain::to_xmpp(&text));
+        prop_assert!(host.is_none_or(|host| host.is_ascii() && !host.contains(['@', '/', ' ', ';'])));
+        prop_assert!(xmpp.is_none_or(|domain| domain::to_xmpp(domain.as_str()).as_ref() == Some(&domain)));
     }
 
     /// A JID that is one comes back from its SIP URI; of texts that differ by nothing but escapes each comes back as itself.

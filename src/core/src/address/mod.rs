@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a room, a call or a stream: addresses in, addresses out.
 
+pub mod domain;
 pub mod escape;
 pub mod mapping;
 pub mod name_addr;

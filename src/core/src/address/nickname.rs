@@ -4,10 +4,13 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use jid::ResourcePart;
 use precis_core::profile::{Profile, Rules, stabilize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::confusable_detection::skeleton;
 
 use super::template::NicknameTemplate;
 
@@ -71,6 +74,22 @@ pub fn key(nick: &str) -> Option<String> {
     let key = compared.ok().map(Cow::into_owned);
     // With some texts that does not come to an end. Such a one is nobody's key but its own.
     Some(key.unwrap_or(nick))
+}
+
+/// What `nick` looks like (UTS 39 §4): names that share one of these are taken for one another, be it by case (RFC 8266 §2.4) or
+/// by characters that look alike, whatever script they are of. One or two, the first of all small letters; none for what is no
+/// nickname.
+#[must_use]
+pub fn likenesses(nick: &str) -> Vec<String> {
+    let Some(key) = key(nick) else { return Vec::new() };
+    // Of these none looks like another, and most names are of them.
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'1' | b'I' | b'm' | b'M');
+    if nick.bytes().all(is_plain) {
+        return vec![key];
+    }
+    let looks = |text: &str| skeleton(text).flat_map(char::to_lowercase).collect::<String>();
+    let (small, written) = (looks(&key), looks(nick));
+    if small == written { vec![small] } else { vec![small, written] }
 }
 
 /// Whether both are one nickname to a human reader (RFC 8266 §2.4). Texts that are no nicknames are never the same.

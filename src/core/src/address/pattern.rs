@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::domain::to_ascii;
 use super::escape::percent_decode_text;
 use super::sip_uri::SipUri;
 
@@ -108,11 +109,12 @@ impl Pattern {
             return Err(PatternError::BadCharacter(bad));
         }
         let user = parse_pieces(user, |text| percent_decode_text(text).map(Cow::into_owned))?;
+        let host = ascii_labels(host)?;
         let host_text = |text: &str| {
             let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'[' | b']' | b':');
             text.bytes().all(is_host).then(|| text.to_ascii_lowercase())
         };
-        let pattern = Self { text: text.into(), user, host: parse_pieces(host, host_text)? };
+        let pattern = Self { text: text.into(), user, host: parse_pieces(&host, host_text)? };
         let names: Vec<_> = pattern.captures().collect();
         match names.iter().enumerate().find(|(i, name)| names.iter().take(*i).any(|n| n == *name)) {
             Some((_, name)) => Err(PatternError::Repeated((*name).into())),
@@ -203,6 +205,22 @@ fn fold_pieces(pieces: &[Piece]) -> Vec<Piece> {
         Piece::Wild(name) => Piece::Wild(name.clone()),
     };
     pieces.iter().map(fold_piece).collect()
+}
+
+/// `host` with labels of ASCII, where people write others. Such a label stands for itself alone: no wildcard is a part of one.
+fn ascii_labels(host: &str) -> Result<String, PatternError> {
+    let mut ascii = String::new();
+    for (n, label) in host.split('.').enumerate() {
+        let bad = || PatternError::BadCharacter(label.chars().find(|c| !c.is_ascii()).unwrap_or_default());
+        let label = match label.is_ascii() {
+            true => Cow::Borrowed(label),
+            false if label.contains(['*', '{', '}']) => return Err(bad()),
+            false => to_ascii(label).ok_or_else(bad)?,
+        };
+        ascii.push_str(if n > 0 { "." } else { "" });
+        ascii.push_str(&label);
+    }
+    Ok(ascii)
 }
 
 fn strip_port_and_params(host: &str) -> &str {

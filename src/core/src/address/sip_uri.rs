@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::domain::to_ascii;
 use super::escape::{is_percent_encoded, percent_decode, percent_decode_text, percent_encode};
 
 /// A SIP or SIPS URI.
@@ -70,7 +71,7 @@ impl SipUri {
     /// The longest URI, in octets. A nickname of 1,023 octets, each of them escaped, fits into `gr`.
     pub const MAX_LEN: usize = 4096;
 
-    /// `sip:user@host`, where `user` is what people read and is escaped here.
+    /// `sip:user@host`, where `user` and `host` are what people read: one is escaped here, the other gets labels of ASCII.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ impl SipUri {
             Some(user) => Some(percent_encode(user.as_bytes(), is_user_char)),
             None => None,
         };
-        let host = parse_host(host).ok_or(SipUriError::BadHost)?;
+        let host = parse_host(&to_ascii(host).ok_or(SipUriError::BadHost)?).ok_or(SipUriError::BadHost)?;
         if user.as_ref().map_or(0, String::len).saturating_add(host.len()) > Self::MAX_LEN {
             return Err(SipUriError::TooLong);
         }

@@ -6,8 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use jid::{BareJid, DomainPart, NodePart};
+use jid::{BareJid, NodePart};
 
+use super::domain::to_xmpp;
 use super::escape::escape_localpart;
 use super::pattern::{Captures, Piece, Side, is_name};
 use super::sip_uri::parse_host;
@@ -89,7 +90,7 @@ impl Template {
     /// [`ExpandError::Unknown`], [`ExpandError::NotAJid`].
     pub fn expand(&self, captures: &Captures) -> Result<BareJid, ExpandError> {
         let domain = self.fill(&self.domain, captures, domain_text)?;
-        let domain = DomainPart::new(&domain).map_err(|_| ExpandError::NotAJid(domain.clone()))?;
+        let domain = to_xmpp(&domain).ok_or_else(|| ExpandError::NotAJid(domain.clone()))?;
         let Some(node) = self.node.as_ref() else {
             return Ok(BareJid::from_parts(None, &domain));
         };

@@ -39,7 +39,7 @@ impl Leg {
         let Some(parts) = parts else { return Delivery::TooLarge };
         let mut result = Delivery::TooLarge;
         for part in parts {
-            let Some(part) = Content::cpim(env, content.kind(), part) else { continue };
+            let Some(part) = content.part(env, part) else { continue };
             result = self.send(env, &part, out);
         }
         result

@@ -35,6 +35,8 @@ pub struct Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     message_id: String,
+    /// The message of which this is a part, where it had to be split.
+    part_of: Option<Arc<Self>>,
     kind: String,
 }
 
@@ -49,6 +51,12 @@ impl Label {
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// Message-ID of the message that this is, or is a part of.
+    #[must_use]
+    pub fn of_message(&self) -> &str {
+        self.part_of.as_ref().map_or(&self.message_id, |whole| &whole.message_id)
     }
 }
 
@@ -79,7 +87,7 @@ impl Content {
         Ok(Self {
             has_hyphens: encode::has_hyphens(&body),
             range: alloc::format!("Byte-Range: 1-{end}/{total}\r\n"),
-            label: Arc::new(Label { message_id: message_id.into(), kind: kind.into() }),
+            label: Arc::new(Label { message_id: message_id.into(), part_of: None, kind: kind.into() }),
             is_trifle: false,
             body,
             before,
@@ -98,6 +106,15 @@ impl Content {
     pub fn trifle(env: &mut Env<'_>, kind: &str, cpim: Bytes) -> Option<Arc<Self>> {
         let content = Self::new(&env.token(), "message/cpim", kind, cpim).ok()?;
         Some(Arc::new(Self { is_trifle: true, ..content }))
+    }
+
+    /// A part of this message, which is too large for its reader.
+    #[must_use]
+    pub fn part(&self, env: &mut Env<'_>, cpim: Bytes) -> Option<Arc<Self>> {
+        let content = Self::new(&env.token(), "message/cpim", self.kind(), cpim).ok()?;
+        let (message_id, kind) = (content.message_id().into(), self.kind().into());
+        let label = Arc::new(Label { message_id, part_of: Some(Arc::clone(&self.label)), kind });
+        Some(Arc::new(Self { label, ..content }))
     }
 
     /// Message-ID.

@@ -11,8 +11,7 @@ use super::reflections::Known;
 use super::{Departure, JoinRefusal, Removal};
 use crate::env::Env;
 use crate::stanza::{
-    Affiliation, Asks, ChatState, Condition, ErrorKind, Message, MessageKind, OutStanza, Presence, PresenceKind,
-    Receipt, Role, StanzaError,
+    Affiliation, Asks, ChatState, Message, MessageKind, OutStanza, Presence, PresenceKind, Receipt, Role, StanzaError,
 };
 
 /// What an occupant does besides speaking to everybody.
@@ -269,15 +268,12 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    /// A private message that reaches nobody: its author is told (GC-PM-09).
-    pub fn bounce(&mut self, to: Jid, id: Option<String>, text: &str, out: &mut Vec<Event<T>>) {
-        out.push(Event::Send(OutStanza::MessageError {
-            to,
-            id,
-            condition: Condition::FeatureNotImplemented,
-            kind: ErrorKind::Cancel,
-            text: text.into(),
-        }));
+    /// A private message that reaches nobody: its author is told (GC-PM-09, ERR-09).
+    pub fn bounce(&mut self, to: Jid, id: Option<String>, error: StanzaError, out: &mut Vec<Event<T>>) {
+        if self.is_inside() {
+            let (condition, kind, text) = (error.condition, error.kind, error.text.unwrap_or_default());
+            out.push(Event::Send(OutStanza::MessageError { to, id, condition, kind, text }));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::ring::{Known, Style};
 use super::{Member, Room, Timer};
 use crate::composing::Status;
 use crate::env::Env;
-use crate::leg::{Delivery, Leg, LegId};
+use crate::leg::{Delivery, LegId};
 use crate::msrp::content::Content;
 use crate::msrp::transmitter::Outcome;
 use crate::muc::{Heard, Ids, Utterance};
@@ -91,33 +91,10 @@ impl Room {
 
     /// Somebody did something else than to speak to everybody: every leg of this membership is told.
     pub(super) fn heard_from_room(&mut self, env: &mut Env<'_>, member: MembershipId, heard: Heard) {
-        let Some(legs) = self.members.get(&member).map(|m| m.legs.clone()) else { return };
-        let Some(dial) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| p.leg.dial()) else { return };
-        let uri = dial.room.uri.clone();
-        let uri = &uri;
         self.spoke(env, member, &heard.nickname);
-        let Some(dial) = legs.iter().find_map(|id| self.legs.get(id)).map(|p| p.leg.dial()) else { return };
         match heard.utterance {
             Utterance::Private { body, from, id, asks } => {
-                let nickname = heard.nickname;
-                let (reader, crosses) = (dial.caller.clone(), dial.room.receipts);
-                let legs: Vec<LegId> = legs.into_iter().filter(|id| self.takes_private(*id)).collect();
-                if legs.is_empty() {
-                    return self.with_member(env, member, |m, _, out| {
-                        m.bounce(from, id, "Private messages do not reach this occupant", out);
-                    });
-                }
-                let tells = |id: &LegId| self.legs.get(id).is_some_and(|p| p.leg.capabilities().receipts);
-                let (telling, silent): (Vec<LegId>, Vec<LegId>) = legs.into_iter().partition(tells);
-                let is_understood = crosses && !telling.is_empty();
-                let (asking, plain) = self.tracking_for(env, member, &from, (id.as_deref(), asks), is_understood);
-                for (legs, tracking) in [(telling, asking), (silent, plain)] {
-                    let cpim = message::private(uri, &nickname, &reader, &tracking, &body, env.wall);
-                    let Some(content) = Content::cpim(env, TEXT, cpim) else { return };
-                    for id in legs {
-                        self.deliver(env, id, &content);
-                    }
-                }
+                self.whispered(env, member, (&heard.nickname, from), (body, id, asks));
             }
             Utterance::Receipts(receipts) => self.receipts_heard(env, member, &heard.nickname, &receipts),
             Utterance::State(state) => self.somebody_types(env, member, &heard.nickname, state),
@@ -151,12 +128,6 @@ impl Room {
         Content::cpim(env, TEXT, message::earlier(room, nickname_of(message), &name, body, stamp))
     }
 
-    /// Whether private messages are shown on this leg.
-    fn takes_private(&self, id: LegId) -> bool {
-        let takes = |leg: &Leg| leg.capabilities().private_messages && leg.dial().room.private_messages;
-        self.legs.get(&id).is_some_and(|p| takes(&p.leg))
-    }
-
     /// What one device of a user said, as his other ones show it.
     pub(super) fn show_to_other_devices(
         &mut self,
@@ -176,19 +147,23 @@ impl Room {
     }
 
     /// Shows a CPIM message with a text to the user of a leg.
-    pub(super) fn deliver(&mut self, env: &mut Env<'_>, id: LegId, text: &Arc<Content>) {
+    pub(super) fn deliver(&mut self, env: &mut Env<'_>, id: LegId, text: &Arc<Content>) -> Delivery {
         let mut sent = Delivery::NoConnection;
         self.with_leg(env, id, |leg, env, out| sent = leg.deliver(env, text, out));
         match sent {
             Delivery::Sent => self.trace(id, Trace::MessageDelivered),
             outcome => self.trace(id, Trace::MessageNotDelivered(outcome)),
         }
+        sent
     }
 
     /// What became of a message that was sent to a leg.
     pub(super) fn delivered(&mut self, env: &mut Env<'_>, id: LegId, outcome: &Outcome) {
         if matches!(outcome, Outcome::Greeted | Outcome::Refused(..)) && self.awaits_the_first_word(id) {
             self.timers.clear(Timer::LostLeg(id)); // somebody is there who speaks MSRP
+        }
+        if let Outcome::Refused(code, label) = outcome {
+            self.whisper_refused(env, id, *code, label);
         }
         self.with_leg(env, id, |leg, env, out| leg.concluded(env, outcome, out));
     }

@@ -78,6 +78,11 @@ impl Identities {
             .any(|released| released.nickname == nickname && now.since(released.at) < grace && is_another(released))
     }
 
+    /// Whether who has this id is the occupant of that name.
+    pub(super) fn is_the_same(&self, nickname: &str, id: Option<&str>) -> bool {
+        self.are_given && id.is_some() && self.ids.get(nickname).map(String::as_str) == id
+    }
+
     /// Nobody of ours is in the room any more.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

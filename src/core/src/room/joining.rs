@@ -10,6 +10,7 @@ use super::receipts::Receipts;
 use super::ring::Position;
 use super::talking::Recent;
 use super::watching::own_name;
+use super::whispers::Whispers;
 use super::{Member, Participant, Room, Timer};
 use crate::composing::Typing;
 use crate::conference::Reason;
@@ -74,6 +75,7 @@ impl Room {
                 called: String::new(),
                 recent,
                 receipts: Receipts::default(),
+                whispers: Whispers::default(),
                 composing,
                 found_as: None,
                 interest: Interest::Everything,

@@ -11,6 +11,7 @@ mod identities;
 mod index;
 pub mod io;
 mod joining;
+mod lookalikes;
 mod naming;
 mod noticing;
 mod observing;
@@ -22,6 +23,7 @@ pub mod ring;
 mod talking;
 pub mod view;
 mod watching;
+mod whispers;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -36,10 +38,12 @@ use self::calling::Calling;
 use self::identities::Identities;
 use self::index::Index;
 use self::io::{AccountKey, EndCause, Input, MembershipId, Output, Trace, Watch};
+use self::lookalikes::Lookalikes;
 use self::receipts::Receipts;
 use self::referral::ReferralId;
 use self::ring::{Known, Position, Renderings, Ring};
 use self::talking::Recent;
+use self::whispers::Whispers;
 use crate::address::mapping::RoomRules;
 use crate::address::sip_uri::SipUri;
 use crate::composing::{Typing, Typists};
@@ -161,6 +165,8 @@ struct Member {
     recent: Recent,
     /// Which messages somebody wants to hear more of.
     receipts: Receipts,
+    /// Private messages that may come back to their authors yet.
+    whispers: Whispers,
     /// What it heard last of what everybody is told.
     position: Position,
     /// When that was.
@@ -219,6 +225,8 @@ pub struct Room {
     gives_ids: bool,
     /// Who is who, whatever he is called.
     identities: Identities,
+    /// Of whom people were warned.
+    lookalikes: Lookalikes,
     conference: Conference,
     watches: BTreeMap<SubscriptionId, Watch>,
     /// Revision and completeness of the roster that the watchers were told of last.
@@ -252,6 +260,7 @@ impl Room {
             ring: Ring::default(),
             gives_ids: false,
             identities: Identities::default(),
+            lookalikes: Lookalikes::default(),
             conference: Conference::new(),
             watches: BTreeMap::new(),
             published: (0, false),

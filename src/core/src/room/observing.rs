@@ -45,7 +45,11 @@ impl Room {
         let dialed_in = self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).and_then(|m| m.since);
         let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
         let dialed_in = dialed_in.or(is_joining.then_some(env.wall));
+        let double = self.double_of(seen);
         self.observer.saw(member, seen, env.wall, dialed_in, &mut self.roster);
+        if let Some(other) = double {
+            self.warn_of_double(env, &seen.nickname, &other);
+        }
         if let Some(state) = seen.state.as_ref().filter(|_| self.observer.eyes() == Some(member)) {
             let (roster, id) = (&self.roster, state.occupant_id.as_deref());
             let is_occupant = |nickname: &str| roster.get(nickname).is_some();

@@ -123,9 +123,9 @@ impl Roster {
         self.occupants.get(nickname).map(|entry| &entry.occupant)
     }
 
-    /// The nicknames of occupants that people would take for this one (RFC 8266 §2.4), itself among them if it is here.
+    /// The nicknames of occupants that people would take for this one (RFC 8266 §2.4, UTS 39), itself among them if it is here.
     pub fn alike(&self, nickname: &str) -> impl Iterator<Item = &str> {
-        self.likenesses.of(nickname).iter().map(|name| &**name)
+        self.likenesses.of(nickname).into_iter()
     }
 
     /// What the room says about itself.

@@ -41,6 +41,13 @@ pub fn known_as(nickname: &str) -> String {
     format!("You are known here as {nickname}.")
 }
 
+/// Somebody has come whose name people would take for that of somebody else who is here (NICK-12).
+#[must_use]
+pub fn lookalike(nickname: &str, other: &str) -> String {
+    let (nickname, other) = (phrases::quoted(nickname), phrases::quoted(other));
+    format!("Take care: {nickname}, who has come in, is not {other}, though the names look alike.")
+}
+
 /// An invitation was declined (GC-INV-08).
 #[must_use]
 pub fn declined(who: &Jid, reason: Option<&str>) -> String {

@@ -26,6 +26,12 @@ pub fn left_out(kind: &str) -> String {
     alloc::format!("[{} left out]", quoted(kind))
 }
 
+/// What somebody reads whose private message no client of its addressee took, the status being that of MSRP.
+#[must_use]
+pub fn refused_by_client(code: u16) -> String {
+    alloc::format!("The message was not taken (MSRP {code})")
+}
+
 /// The same as [`explain`], as it means to somebody who wants into a room.
 #[must_use]
 pub const fn explain_join(condition: Condition) -> &'static str {

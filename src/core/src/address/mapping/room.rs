@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use jid::BareJid;
 
+use crate::address::domain;
 use crate::address::pattern::{Folding, Pattern, fold};
-use crate::address::sip_uri::{SipUri, parse_host};
+use crate::address::sip_uri::SipUri;
 use crate::address::template::{NicknameTemplate, Template};
 use crate::stanza::Password;
 
@@ -172,9 +173,8 @@ impl RoomRules {
     }
 }
 
-/// A host as [`SipUri::host`] writes it. An IPv6 address may come without brackets.
 fn fold_host(host: &str) -> String {
-    parse_host(host).or_else(|| parse_host(&alloc::format!("[{host}]"))).unwrap_or_else(|| host.to_ascii_lowercase())
+    domain::host(host).unwrap_or_else(|| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -256,6 +256,24 @@ mod tests {
         let own_muc = RoomRules::new(vec![rule("sip:{room}@{host}", "{room}@{host}")], rules.domains.clone());
         let room = own_muc.find(&uri("sip:garden@b.example.org")).unwrap();
         assert_eq!(room.uri.to_string(), "sip:garden@b.example.org", "at the first domain it is another MUC");
+    }
+
+    #[test]
+    fn a_domain_is_one_in_the_letters_of_either_side() {
+        // ADDR-07
+        let rules = [
+            rule("sip:{room}@r\u{e4}ume.b\u{fc}cher.example", "{room}@muc.b\u{fc}cher.example"),
+            rule("sip:{room}@{host}.example", "{room}@muc.{host}.example"),
+        ];
+        let domains = ["r\u{e4}ume.B\u{dc}cher.example", "xn--bcher-kva.example"].map(ToString::to_string);
+        let rules = RoomRules::new(rules.to_vec(), domains.to_vec());
+        for uri in ["sip:a@xn--rume-loa.xn--bcher-kva.example", "sip:a@XN--bcher-kva.example"].map(uri) {
+            let room = rules.find(&uri).unwrap();
+            assert_eq!(room.muc.to_string(), "a@muc.b\u{fc}cher.example");
+            assert!(room.uri.to_string().is_ascii() && rules.serves(uri.host()), "{}", room.uri);
+        }
+        assert!(rules.serves("b\u{fc}cher.example"));
+        assert!(Pattern::parse("sip:{room}@b\u{fc}*.example").is_err(), "half a label is none");
     }
 
     #[test]

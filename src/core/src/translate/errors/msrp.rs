@@ -57,3 +57,31 @@ pub fn condition(code: u16) -> Option<Condition> {
 pub fn error(code: u16, comment: &str) -> Option<StanzaError> {
     Some(error_with(condition(code)?, comment))
 }
+
+/// The same, as an occupant of a room can send it to another one and stay: a MUC takes some conditions for proof that nobody is
+/// behind the occupant who sends them, and puts him out (XEP-0045 §18.1.2). In their place stands `undefined-condition`; the text
+/// says which status it was.
+#[must_use]
+pub fn error_of_occupant(code: u16, comment: &str) -> Option<StanzaError> {
+    let condition = condition(code)?;
+    let condition = if is_of_a_ghost(condition) { Condition::UndefinedCondition } else { condition };
+    Some(error_with(condition, comment))
+}
+
+/// Whether a MUC puts out whoever answers another occupant with this condition: those of XEP-0045 §18.1.2, and the others for
+/// which Prosody and ejabberd do.
+#[must_use]
+pub const fn is_of_a_ghost(condition: Condition) -> bool {
+    matches!(
+        condition,
+        Condition::Gone
+            | Condition::InternalServerError
+            | Condition::ItemNotFound
+            | Condition::JidMalformed
+            | Condition::RecipientUnavailable
+            | Condition::Redirect
+            | Condition::RemoteServerNotFound
+            | Condition::RemoteServerTimeout
+            | Condition::ServiceUnavailable
+    )
+}
