@@ -10,7 +10,7 @@
 CARGO ?= cargo
 RUN_PACKAGES   := prosody
 BENCH_PACKAGES := prosody ejabberd
-TEST_PACKAGES  := prosody ejabberd sip-tester kamailio kamailio-tls-modules tshark chromium openssl libxml2-utils procps
+TEST_PACKAGES  := prosody prosody-modules ejabberd sip-tester kamailio kamailio-tls-modules tshark chromium openssl libxml2-utils procps
 FUZZ_PACKAGES  := g++
 CARGO_FUZZ     := 0.13.2
 FUZZ_SECONDS   ?= 20

@@ -1,5 +1,5 @@
-//! Logging in (RFC 6120 §6): what is offered, what we take, what we show, and what it means to be refused. Owns the credentials
-//! for as long as that takes; never sees a connection being made.
+//! Credentials, and logging in the classic way (RFC 6120 §6): what is offered, what we take, what we show, and what it means to be
+//! refused. Owns the credentials for as long as that takes; never sees a connection being made.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -33,9 +33,9 @@ where
     tokio_xmpp::client_login(stream, usable, credentials).await.map_err(|error| refused(error, &account.login))
 }
 
-/// What we log in with; the library tries them in this order. Whatever else it knows would log somebody else in. PLAIN is sent in
+/// What we log in with, the best first; the library tries them in this order. Whatever else it knows would log somebody else in. PLAIN is sent in
 /// clear text to loopback alone, as everything is.
-const fn mechanisms(login: &Login) -> &'static [&'static str] {
+pub(super) const fn mechanisms(login: &Login) -> &'static [&'static str] {
     match login {
         Login::Password(_) | Login::Hmac(_) => &["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"],
         // Nobody but the signer has a token before it is shown.
@@ -44,7 +44,7 @@ const fn mechanisms(login: &Login) -> &'static [&'static str] {
     }
 }
 
-fn credentials(account: &Account, now: SystemTime) -> Result<Credentials, StreamEnd> {
+pub(super) fn credentials(account: &Account, now: SystemTime) -> Result<Credentials, StreamEnd> {
     let Some(password) = password(account, now) else {
         // The library wants a name and a password all the same, and sends neither.
         return Ok(Credentials::default().with_username("anonymous").with_password(""));
@@ -96,7 +96,7 @@ pub(super) fn not_offered(error: impl Display, login: &Login) -> StreamEnd {
 }
 
 /// Where to look, for the log. A password can be wrong in one way only.
-const fn advice(login: &Login) -> &'static str {
+pub(super) const fn advice(login: &Login) -> &'static str {
     match login {
         Login::Password(_) => "",
         Login::Hmac(_) => {

@@ -1,5 +1,5 @@
-//! From an account to a stream that is logged in: resolve, connect, encrypt, authenticate, in this order. Owns what streams share
-//! for that; never sees a stanza.
+//! From an account to a stream to its server: resolve, connect, encrypt, in this order. Owns what streams share for that; never
+//! sees a credential. Logging in is [`login`](super::login)'s.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use tokio_xmpp::xmlstream::{PendingFeaturesRecv, StreamHeader, Timeouts, XmppStream, initiate_stream};
 use xmpp_parsers::stream_features::StreamFeatures;
 
-use super::authenticate::{authenticate, not_offered};
+use super::authenticate::not_offered;
 use super::encrypt::Encryption;
 use super::locate::{Locator, service};
+use super::login::Ways;
 use super::settings::{Account, Server, Tls};
 use super::socket::{QuickAck, Socket};
 use crate::hub::mail::StreamEnd;
@@ -23,7 +24,7 @@ use crate::hub::mail::StreamEnd;
 /// How long it may take until a server has taken the connection, all its addresses together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take until the account is logged in, from the first question to DNS on.
-const LOGIN: Duration = Duration::from_secs(20);
+pub(super) const LOGIN: Duration = Duration::from_secs(20);
 /// How long one address may take, when there are others.
 const ATTEMPT: Duration = Duration::from_secs(4);
 /// Octets that are buffered per direction: stanzas have some 400, and there are thousands of streams.
@@ -33,37 +34,17 @@ const WRITE_BUFFER: usize = 2048;
 /// A stream that is logged in, after the features that follow login.
 pub(super) type LoggedIn = BufStream<Socket>;
 
-/// Where a stream is logged in, and what its server offers.
-pub(super) struct Connection {
-    pub(super) io: LoggedIn,
-    /// Whether the server offers to resume streams (XEP-0198 §2).
-    pub(super) resumable: bool,
-}
-
 /// What logins share.
-#[derive(Default)]
 pub(super) struct Connector {
     locator: Locator,
     encryption: Encryption,
+    pub(super) ways: Ways,
 }
 
 impl Connector {
-    /// Logs `account` in; `arrived` is called when the server has answered.
-    pub(super) async fn login(&self, account: &Account, arrived: impl Fn()) -> Result<Connection, StreamEnd> {
-        let (features, stream) = self.login_with_features(account, arrived).await?;
-        // Nothing is lost in the buffers: after its features the server waits to be spoken to.
-        Ok(Connection { io: stream.into_inner(), resumable: features.stream_management.is_some() })
-    }
-
-    /// The same, with what the server offers from now on.
-    pub(super) async fn login_with_features(
-        &self,
-        account: &Account,
-        arrived: impl Fn(),
-    ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
-        timeout(LOGIN, self.attempt(account, arrived))
-            .await
-            .unwrap_or_else(|_| Err(unreachable("no login within 20 s")))
+    /// For the streams of the node of this name.
+    pub(super) fn new(node: &str) -> Self {
+        Self { locator: Locator::default(), encryption: Encryption::default(), ways: Ways::new(node) }
     }
 
     /// Hosts and ports of the server of `domain`, as DNS has them.
@@ -71,22 +52,16 @@ impl Connector {
         self.locator.locate(&in_dns(domain), tls).await
     }
 
-    async fn attempt(
-        &self,
-        account: &Account,
-        arrived: impl Fn(),
-    ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
+    /// A stream to the server of `account`, as safe as it will be, where we are not logged in; and what the server offers.
+    pub(super) async fn reach(&self, account: &Account) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
         let domain = account.jid.domain().as_str();
         let host = in_dns(domain);
         let tcp = self.connect(&account.server, &host).await?;
         let socket = self.encryption.encrypt(tcp, &host, &account.server).await?;
-        let stream = open(socket, domain).await?;
-        let (features, stream): (_, XmppStream<_>) =
-            stream.recv_features().await.map_err(|error| not_offered(error, &account.login))?;
-        arrived();
-        let stream = authenticate(stream, features.sasl_mechanisms, account).await?;
-        let stream = stream.send_header(header(domain)).await.map_err(failed("the stream broke after login"))?;
-        stream.recv_features().await.map_err(failed("no stream features after login"))
+        // Who it is about to be matters to what is offered (XEP-0484 §4.1), and nobody else hears it (RFC 6120 §4.7.1).
+        let from = account.jid.node().is_some().then(|| account.jid.as_str());
+        let stream = open(socket, StreamHeader { from: from.map(Cow::Borrowed), ..header(domain) }).await?;
+        stream.recv_features().await.map_err(|error| not_offered(error, &account.login))
     }
 
     async fn connect(&self, server: &Server, domain: &str) -> Result<QuickAck, StreamEnd> {
@@ -134,14 +109,14 @@ async fn connect_address(address: SocketAddr, tls: Tls) -> Result<TcpStream, Str
     Ok(tcp)
 }
 
-/// Opens a stream to the server of `domain`, up to its header.
-pub(super) async fn open<Io>(io: Io, domain: &str) -> Result<PendingFeaturesRecv<BufStream<Io>>, StreamEnd>
+/// Opens a stream with this header, up to that of the server.
+pub(super) async fn open<Io>(io: Io, header: StreamHeader<'_>) -> Result<PendingFeaturesRecv<BufStream<Io>>, StreamEnd>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let io = BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, io);
     let timeouts = Timeouts { read_timeout: LOGIN, response_timeout: LOGIN };
-    initiate_stream(io, "jabber:client", header(domain), timeouts).await.map_err(failed("no stream"))
+    initiate_stream(io, "jabber:client", header, timeouts).await.map_err(failed("no stream"))
 }
 
 /// DNS and certificates have domains in ASCII, XMPP in the letters that people read.
@@ -149,7 +124,8 @@ fn in_dns(domain: &str) -> Cow<'_, str> {
     to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
 }
 
-const fn header(domain: &str) -> StreamHeader<'_> {
+/// The header of a stream to the server of `domain`.
+pub(super) const fn header(domain: &str) -> StreamHeader<'_> {
     StreamHeader { to: Some(Cow::Borrowed(domain)), from: None, id: None }
 }
 

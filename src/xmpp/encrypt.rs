@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_xmpp::parsers::starttls;
 use tokio_xmpp::xmlstream::{XmppStream, XmppStreamElement};
 
-use super::connect::{failed, open, unreachable};
+use super::connect::{failed, header, open, unreachable};
 use super::settings::{Server, Tls};
 use super::socket::{QuickAck, Socket};
 use crate::hub::mail::StreamEnd;
@@ -73,7 +73,7 @@ impl Encryption {
 
 /// RFC 6120 §5.4, up to the handshake. What the server says in clear text after `<proceed/>` is thrown away.
 async fn starttls(tcp: QuickAck, domain: &str) -> Result<QuickAck, StreamEnd> {
-    let stream = open(tcp, domain).await?;
+    let stream = open(tcp, header(domain)).await?;
     let (features, mut stream): (_, XmppStream<_>) =
         stream.recv_features().await.map_err(failed("no stream features"))?;
     if !features.can_starttls() {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connect::unreachable;
 use super::journal::{Journal, Kept};
 use super::link::Link;
+use super::login::Wish;
 use super::pool::Pool;
 use super::rate::Lane;
 use super::reach::Progress;
@@ -103,8 +104,8 @@ impl Pool {
 
     async fn end_once(&self, leftover: &Leftover) -> Result<(), StreamEnd> {
         let left = WORTH_TRYING.saturating_sub(leftover.since.elapsed());
-        let progress = Progress::default();
-        let login = timeout(left, log_in(self, &leftover.account, Lane::Returning, &progress));
+        let (progress, wish) = (Progress::default(), Wish::default());
+        let login = timeout(left, log_in(self, &leftover.account, &wish, Lane::Returning, &progress));
         let connection = login.await.unwrap_or_else(|_| Err(unreachable("its server was away for too long")))?;
         let resource = leftover.kept.jid.resource().as_str().to_owned();
         let mut link = Link::new(connection.io, Machine::new(resource, Duration::ZERO));

@@ -50,6 +50,11 @@ impl Link {
         self.io = Some(io);
     }
 
+    /// What the server has to be asked for to go on with the stream on another connection.
+    pub(super) fn resume(&mut self) -> Option<String> {
+        self.machine.resume()
+    }
+
     pub(super) fn handle(&mut self, input: Input<'_>) {
         handle(&mut self.machine, self.epoch, input);
     }

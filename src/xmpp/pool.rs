@@ -73,11 +73,12 @@ impl Pool {
     }
 
     fn build(settings: Settings, idle: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
+        let connector = Connector::new(&settings.node);
         Arc::new(Self {
             settings,
             idle,
             metrics,
-            connector: Connector::default(),
+            connector,
             journal: OnceLock::new(),
             leftovers: Leftovers::new(),
             streams: DashMap::new(),

@@ -24,7 +24,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(2);
 
 /// Logs in, again and again if asked.
-#[derive(Default)]
 pub struct Prober {
     connector: Connector,
 }
@@ -74,6 +73,12 @@ pub enum NoAnswer {
     Silent,
 }
 
+impl Default for Prober {
+    fn default() -> Self {
+        Self { connector: Connector::new("check") }
+    }
+}
+
 impl Prober {
     /// Where the server of this domain is, by DNS, else the domain itself: hosts and ports in the order in which they are tried.
     /// None where DNS says that there is no such service.
@@ -87,7 +92,7 @@ impl Prober {
     ///
     /// As for every stream.
     pub async fn log_in(&self, account: &Account) -> Result<Probe, StreamEnd> {
-        let (features, stream) = self.connector.login_with_features(account, || {}).await?;
+        let (features, stream) = self.connector.log_in_classically(account).await?;
         let named = |ns: &str| features.others.iter().any(|element| element.ns() == ns);
         let max_stanza = features.limits.as_ref().and_then(|limits| limits.max_bytes);
         let offers = Offers {

@@ -16,9 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
-use super::connect::Connection;
 use super::encode::encode;
 use super::link::Link;
+use super::login::{Bound, Connection, Wish};
 use super::pool::{Phase, Pool};
 use super::rate::Lane;
 use super::reach::Progress;
@@ -82,6 +82,8 @@ async fn open(
     shared: &Shared,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(Link, Option<FullJid>), StreamEnd> {
+    let resource = resource(pool);
+    let wish = Wish { bind: Some(resource.clone()), resume: None };
     let progress = Progress::default();
     let connection = tokio::select! {
         biased;
@@ -92,25 +94,37 @@ async fn open(
             tokio::select! {
                 biased;
                 () = urgent(shared, &progress) => {}
-                connection = log_in(pool, account, Lane::Returning, &progress) => return connection,
+                connection = log_in(pool, account, &wish, Lane::Returning, &progress) => return connection,
             }
-            log_in(pool, account, Lane::New, &progress).await
+            log_in(pool, account, &wish, Lane::New, &progress).await
         } => connection?,
     };
-    let token: u64 = rand::random();
-    let resource = format!("{}-{token:016x}", pool.settings.node);
-    let kept = connection.resumable.then(|| keep(pool, account, &resource)).flatten();
+    let bound = match connection.bound {
+        Bound::As(jid) => Some(jid),
+        Bound::No | Bound::Resumed { .. } => None,
+    };
+    let likely = bound.clone().or_else(|| account.jid.with_resource_str(&resource).ok());
+    let kept = likely.filter(|_| connection.resumable).and_then(|jid| keep(pool, account, jid));
     let mut link = Link::new(connection.io, Machine::new(resource, pool.settings.reflection));
-    link.handle(Input::Start { resumable: kept.is_some() });
+    let resumable = kept.is_some();
+    link.handle(match bound {
+        Some(jid) => Input::StartBound { jid, resumable },
+        None => Input::Start { resumable },
+    });
     Ok((link, kept))
+}
+
+/// What a stream is to be called: another name each time, since two that share one would throw each other out.
+fn resource(pool: &Pool) -> String {
+    let token: u64 = rand::random();
+    format!("{}-{token:016x}", pool.settings.node)
 }
 
 /// Makes sure that a stream which the server will keep when its connection breaks is known to a process that comes after this
 /// one. Returns its JID, if it may be kept.
-fn keep(pool: &Pool, account: &Account, resource: &str) -> Option<FullJid> {
+fn keep(pool: &Pool, account: &Account, jid: FullJid) -> Option<FullJid> {
     // A login without a name gives another account each time, and streams are resumed by their accounts alone.
     let journal = pool.journal.get().filter(|_| !matches!(account.login, Login::Anonymous))?;
-    let jid = account.jid.with_resource_str(resource).ok()?;
     match journal.note(&account.user, &jid) {
         Ok(()) => Some(jid),
         Err(error) => {
@@ -270,7 +284,8 @@ impl Task {
             None => {
                 tell(&self.account, &fault, "XMPP stream without a connection");
                 self.rooms.suspended(&end_of(fault));
-                self.reconnection = Some(Reconnection::new(Arc::clone(&self.pool), self.account.clone()));
+                let wish = Wish { bind: Some(resource(&self.pool)), resume: self.link.resume() };
+                self.reconnection = Some(Reconnection::new(Arc::clone(&self.pool), self.account.clone(), wish));
             }
         }
     }
@@ -284,7 +299,12 @@ impl Task {
         match result {
             Ok(connection) => {
                 self.link.connect(connection.io);
-                self.link.handle(Input::Reconnected { resumable: connection.resumable });
+                let resumable = connection.resumable;
+                self.link.handle(match connection.bound {
+                    Bound::No => Input::Reconnected { resumable },
+                    Bound::As(jid) => Input::ReconnectedAnew { jid, resumable },
+                    Bound::Resumed { handled } => Input::ReconnectedAndResumed { handled },
+                });
             }
             Err(StreamEnd::LoginRefused(why)) => self.link.handle(Input::GivenUp(why)),
             Err(why) => {

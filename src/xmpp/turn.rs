@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::connect::Connection;
+use super::login::{Connection, Wish};
 use super::pool::Pool;
 use super::rate::Lane;
 use super::reach::Progress;
@@ -28,6 +28,7 @@ static WAITED: Sparing = Sparing::new(3);
 pub(super) async fn log_in(
     pool: &Pool,
     account: &Account,
+    wish: &Wish,
     lane: Lane,
     progress: &Progress,
 ) -> Result<Connection, StreamEnd> {
@@ -42,7 +43,7 @@ pub(super) async fn log_in(
             let waited_ms = waited.as_millis();
             tracing::info!(account = %account.key, waited_ms, kept_back, "a login waited for its turn: limits.xmpp_logins");
         }
-        pool.connector.login(account, || progress.arrives())
+        pool.connector.login(account, wish, || progress.arrives())
     };
     reach.log_in(lane, progress, attempt).await
 }
@@ -51,6 +52,7 @@ pub(super) async fn log_in(
 pub(super) struct Reconnection {
     pool: Arc<Pool>,
     account: Account,
+    wish: Wish,
     failures: u32,
     lane: Lane,
     progress: Arc<Progress>,
@@ -64,9 +66,10 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Connection, StreamEnd>> + Send
 
 impl Reconnection {
     /// The first attempt is made at once.
-    pub(super) fn new(pool: Arc<Pool>, account: Account) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, account: Account, wish: Wish) -> Self {
         let (lane, progress) = (Lane::Returning, Arc::default());
-        let mut reconnection = Self { pool, account, failures: 0, lane, progress, is_urgent: false, attempt: None };
+        let mut reconnection =
+            Self { pool, account, wish, failures: 0, lane, progress, is_urgent: false, attempt: None };
         reconnection.begin(Duration::ZERO, lane);
         reconnection
     }
@@ -103,11 +106,12 @@ impl Reconnection {
     }
 
     fn begin(&mut self, pause: Duration, lane: Lane) {
-        let (pool, account, progress) = (Arc::clone(&self.pool), self.account.clone(), Arc::<Progress>::default());
+        let (pool, account, wish) = (Arc::clone(&self.pool), self.account.clone(), self.wish.clone());
+        let progress = Arc::<Progress>::default();
         (self.lane, self.progress) = (lane, Arc::clone(&progress));
         self.attempt = Some(Box::pin(async move {
             sleep(pause).await;
-            log_in(&pool, &account, lane, &progress).await
+            log_in(&pool, &account, &wish, lane, &progress).await
         }));
     }
 }

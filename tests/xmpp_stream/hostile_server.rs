@@ -12,20 +12,20 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::room::{Room, account, settings};
 
 const ROOM: &str = "capulet@muc.xmpp.test";
-const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
+pub(crate) const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
     id='s' from='xmpp.test' version='1.0'>";
 const MECHANISMS: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism>\
     </mechanisms></stream:features>";
-const BIND: &str = "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
+pub(crate) const BIND: &str = "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
 
 /// The server's end of one stream.
-struct Server {
+pub(crate) struct Server {
     tcp: TcpStream,
     read: String,
 }
 
 impl Server {
-    async fn listen() -> (TcpListener, SocketAddr) {
+    pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         (listener, address)
@@ -33,35 +33,52 @@ impl Server {
 
     /// Takes a stream up to the request to bind, and returns its id.
     async fn up_to_bind(listener: &TcpListener) -> (Self, String) {
+        let mut server = Self::accept(listener).await;
+        server.say(&format!("{HEADER}{MECHANISMS}")).await;
+        let id = server.from_mechanisms_to_bind().await;
+        (server, id)
+    }
+
+    /// Takes a stream, up to its header.
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (tcp, _) = listener.accept().await.expect("a stream");
         let mut server = Self { tcp, read: String::new() };
         server.until("version='1.0'>").await;
-        server.say(&format!("{HEADER}{MECHANISMS}")).await;
+        server
+    }
+
+    /// Lets whoever is there in the classic way, up to his request to bind, and returns its id.
+    pub(crate) async fn from_mechanisms_to_bind(&mut self) -> String {
+        let server = self;
         server.until("</auth>").await;
         server.say("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
         server.until("version='1.0'>").await;
         server.say(&format!("{HEADER}{BIND}")).await;
         let bind = server.until("</iq>").await;
         let (_, id) = bind.split_once("id='").expect("an id");
-        let id = id.split_once('\'').expect("an id").0.to_owned();
-        (server, id)
+        id.split_once('\'').expect("an id").0.to_owned()
+    }
+
+    /// Binds what was asked for in the request `id`.
+    pub(crate) async fn binds(&mut self, id: &str) {
+        let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>romeo@xmpp.test/given</jid></bind>";
+        self.say(&format!("<iq type='result' id='{id}'>{bind}</iq>")).await;
     }
 
     /// Takes a stream and serves it until it is up and a join came.
     async fn up_to_join(listener: &TcpListener) -> Self {
         let (mut server, id) = Self::up_to_bind(listener).await;
-        let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>romeo@xmpp.test/given</jid></bind>";
-        server.say(&format!("<iq type='result' id='{id}'>{bind}</iq>")).await;
+        server.binds(&id).await;
         server.until("</presence>").await;
         server
     }
 
-    async fn say(&mut self, xml: &str) {
+    pub(crate) async fn say(&mut self, xml: &str) {
         self.tcp.write_all(xml.as_bytes()).await.expect("writes");
     }
 
     /// Reads up to `end`, and returns what came.
-    async fn until(&mut self, end: &str) -> String {
+    pub(crate) async fn until(&mut self, end: &str) -> String {
         loop {
             // The client library writes attributes in either kind of quotes.
             let flat = self.read.replace('"', "'");

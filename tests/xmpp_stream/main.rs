@@ -7,4 +7,6 @@ mod logins;
 mod real_server;
 mod resumption;
 mod room;
+mod sasl2;
+mod sasl2_scripted;
 mod speech;

@@ -23,6 +23,13 @@ pub(crate) fn prepare(directory: &Path, options: &Options, ports: Ports) -> (Com
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), modules.join(entry.file_name())).unwrap();
     }
+    for (enabled, file, changes) in NEWER {
+        if options.prosody_enabled.iter().any(|module| module == enabled) {
+            let original = std::fs::read_to_string(Path::new(INSTALLED).join(file)).unwrap();
+            let changed = changes.iter().fold(original, |text, (old, new)| text.replace(old, new));
+            std::fs::write(modules.join(Path::new(file).file_name().unwrap()), changed).unwrap();
+        }
+    }
     std::fs::write(directory.join("prosody.cfg.lua"), configuration(directory, options, ports)).unwrap();
     let log = log_of(directory);
     let _ = std::fs::remove_file(&log);
@@ -33,6 +40,24 @@ pub(crate) fn prepare(directory: &Path, options: &Options, ports: Ports) -> (Com
     command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
     (command, log)
 }
+
+const INSTALLED: &str = "/usr/lib/prosody/modules";
+/// What is written, and what in its place.
+type Change = (&'static str, &'static str);
+/// What keeps modules of Debian's package prosody-modules from working with Debian's Prosody, which is older: the module that is
+/// enabled, the file, and what a newer Prosody would have there.
+const NEWER: [(&str, &str, &[Change]); 3] = [
+    ("sasl2_fast", "mod_c2s.lua", &[("features = features }", "features = features, stream = attr }")]),
+    ("sasl2", "mod_sasl2/mod_sasl2.lua", &[("origin.conn:ssl_info()", "origin.conn:socket():info()")]),
+    (
+        "sasl2_fast",
+        "mod_sasl2_fast/mod_sasl2_fast.lua",
+        &[
+            ("require \"util.time\".now", "os.time"),
+            ("auth:get_child_attr(\"user-agent\", nil, \"id\")", "(auth:get_child(\"user-agent\") or auth).attr.id"),
+        ],
+    ),
+];
 
 /// Whether it listens; nothing as long as that is open.
 pub(crate) fn listens(log: &str, ports: Ports, tls: bool) -> Option<bool> {
@@ -73,6 +98,7 @@ fn configuration(directory: &Path, options: &Options, ports: Ports) -> String {
     };
     let disabled_tls = if options.certificate.is_some() { "" } else { r#""tls", "# };
     let smacks = if options.smacks { r#", "smacks""# } else { "" };
+    let enabled: String = options.prosody_enabled.iter().map(|module| format!(", {module:?}")).collect();
     let (module_limits, limits) = if options.stock_limits {
         // As /etc/prosody/prosody.cfg.lua has them.
         (r#", "limits""#, r#"{ c2s = { rate = "10kb/s" } }"#)
@@ -91,7 +117,7 @@ local_interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{ {direct} }}
 limits = {limits}
-modules_enabled = {{ "roster", "saslauth", "disco", "ping", "posix", "time"{smacks}{module_tls}{module_limits} }}
+modules_enabled = {{ "roster", "saslauth", "disco", "ping", "posix", "time"{smacks}{module_tls}{module_limits}{enabled} }}
 modules_disabled = {{ {disabled_tls}"s2s", "s2s_auth_certs", "http", "offline" }}
 {tls}allow_unencrypted_plain_auth = true
 authentication = "internal_plain"

@@ -1,6 +1,8 @@
 //! A relay in front of a server, whose connections break when a test wants them to.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,9 +23,19 @@ pub enum Break {
 /// The relay. Dropped, it closes everything.
 pub struct Proxy {
     address: SocketAddr,
+    turns: Arc<Turns>,
     breaks: broadcast::Sender<Break>,
     mode: watch::Sender<Mode>,
     accepting: JoinHandle<()>,
+}
+
+/// Who speaks when.
+#[derive(Default)]
+struct Turns {
+    /// Whether the last word was the client's.
+    asked: AtomicBool,
+    answered: AtomicUsize,
+    connections: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,21 +54,35 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let (breaks, mode) = (broadcast::Sender::new(16), watch::Sender::new(Mode::Relays));
         let (to_come, modes) = (breaks.clone(), mode.clone());
+        let turns = Arc::new(Turns::default());
+        let counted = Arc::clone(&turns);
         let accepting = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if *modes.borrow() == Mode::Refuses {
                     continue;
                 }
-                tokio::spawn(relay(client, server, to_come.subscribe(), modes.subscribe()));
+                counted.connections.fetch_add(1, Ordering::Relaxed);
+                let turns = Arc::clone(&counted);
+                tokio::spawn(relay(client, server, turns, to_come.subscribe(), modes.subscribe()));
             }
         });
-        Self { address, breaks, mode, accepting }
+        Self { address, turns, breaks, mode, accepting }
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How often the server has answered since this was asked last: round trips, as long as there is one connection.
+    pub fn round_trips(&self) -> usize {
+        self.turns.answered.swap(0, Ordering::Relaxed)
+    }
+
+    /// How many connections were made since this was asked last.
+    pub fn connections(&self) -> usize {
+        self.turns.connections.swap(0, Ordering::Relaxed)
     }
 
     /// Breaks all connections.
@@ -83,6 +109,14 @@ impl Proxy {
     }
 }
 
+impl Turns {
+    fn answer(&self) {
+        if self.asked.swap(false, Ordering::Relaxed) {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -92,6 +126,7 @@ impl Drop for Proxy {
 async fn relay(
     client: TcpStream,
     server: SocketAddr,
+    turns: Arc<Turns>,
     mut breaks: broadcast::Receiver<Break>,
     modes: watch::Receiver<Mode>,
 ) {
@@ -101,8 +136,8 @@ async fn relay(
     }
     let ((from_client, mut to_client), (from_server, mut to_server)) = (client.into_split(), server.into_split());
     let how = tokio::select! {
-        () = copy(from_client, &mut to_server, modes.clone()) => Break::Close,
-        () = copy(from_server, &mut to_client, modes) => Break::Close,
+        () = copy(from_client, &mut to_server, modes.clone(), || turns.asked.store(true, Ordering::Relaxed)) => Break::Close,
+        () = copy(from_server, &mut to_client, modes, || turns.answer()) => Break::Close,
         how = breaks.recv() => how.unwrap_or(Break::Close),
     };
     for end in [&to_client, &to_server] {
@@ -113,13 +148,14 @@ async fn relay(
 }
 
 /// Copies until one of both is done.
-async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, modes: watch::Receiver<Mode>) {
+async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, modes: watch::Receiver<Mode>, moved: impl Fn()) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         match from.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(_) if *modes.borrow() == Mode::Swallows => {}
             Ok(count) => {
+                moved();
                 if to.write_all(&buffer[..count]).await.is_err() {
                     return;
                 }

@@ -73,6 +73,8 @@ pub struct Options {
     pub prosody_muc: String,
     /// Whole sections for Prosody, such as a `VirtualHost` of their own.
     pub prosody_hosts: String,
+    /// Modules that Prosody has enabled on every host, such as those of the package prosody-modules.
+    pub prosody_enabled: Vec<String>,
     /// A directory of Prosody modules; its files are copied.
     pub prosody_modules: Option<PathBuf>,
     /// Lines for ejabberd's `default_room_options`, such as `members_only: true`, without indentation.
@@ -93,6 +95,7 @@ impl Default for Options {
             stock_limits: false,
             prosody_muc: String::new(),
             prosody_hosts: String::new(),
+            prosody_enabled: Vec::new(),
             prosody_modules: None,
             ejabberd_rooms: String::new(),
             directory: None,

@@ -16,6 +16,13 @@ pub enum Input<'a> {
         /// end what it keeps should this process die.
         resumable: bool,
     },
+    /// The same, and a resource was bound on the way (XEP-0386).
+    StartBound {
+        /// Who we are.
+        jid: FullJid,
+        /// As in [`Input::Start`].
+        resumable: bool,
+    },
     /// Bytes from the server.
     Received(&'a [u8]),
     /// Send this stanza, after all others.
@@ -24,6 +31,18 @@ pub enum Input<'a> {
     Disconnected(String),
     /// After [`Output::Suspended`]: there is another connection, and the same account is logged in on it.
     Reconnected {
+        /// Whether the server still offers to resume.
+        resumable: bool,
+    },
+    /// The same, and the stream was resumed on the way, as [`Machine::resume`](super::machine::Machine::resume) asked.
+    ReconnectedAndResumed {
+        /// Stanzas of ours that the server had handled, modulo 2³².
+        handled: u32,
+    },
+    /// The same, but the server does not have the stream any more, and a resource for another was bound on the way.
+    ReconnectedAnew {
+        /// Who we are.
+        jid: FullJid,
         /// Whether the server still offers to resume.
         resumable: bool,
     },

@@ -12,7 +12,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
-use jid::BareJid;
+use jid::{BareJid, FullJid};
 
 use super::answer;
 use super::framing::{Event, Framed, Framer, Violation};
@@ -102,6 +102,10 @@ impl Machine {
                 self.resumable = resumable;
                 self.bind(env);
             }
+            Input::StartBound { jid, resumable } => {
+                self.resumable = resumable;
+                self.up(env.now, jid);
+            }
             Input::Received(bytes) => self.receive(env, bytes),
             Input::Send(stanza) => self.send(env.now, stanza, false),
             Input::Disconnected(_) if matches!(self.state, State::Closing { .. }) && self.management.is_settled() => {
@@ -109,6 +113,8 @@ impl Machine {
             }
             Input::Disconnected(why) => self.lose(env.now, StreamFault::Disconnected(why)),
             Input::Reconnected { resumable } => self.reconnected(env, resumable),
+            Input::ReconnectedAndResumed { handled } => self.resumed_on_the_way(env.now, handled),
+            Input::ReconnectedAnew { jid, resumable } => self.replaced(env.now, jid, resumable),
             Input::GivenUp(why) => self.end(StreamFault::Disconnected(why)),
             Input::Enter(room) => {
                 self.rooms.insert(room.as_str().to_owned(), room);
@@ -307,20 +313,23 @@ impl Machine {
             return self.give_up("undefined-condition", StreamFault::BindRefused(why));
         }
         match answer::bound_jid(stanza.as_str()) {
-            Some(jid) => {
-                self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
-                // Said first: before the server keeps a stream, somebody has to know that it does.
-                self.outputs.push_back(Output::Bound(jid));
-                if self.resumable {
-                    // Nobody waits for the answer: what is sent counts from here on, unless it is a refusal.
-                    let enable = self.management.enable();
-                    self.write(enable);
-                }
-                for stanza in core::mem::take(&mut self.waiting) {
-                    self.send(now, stanza, false);
-                }
-            }
+            Some(jid) => self.up(now, jid),
             None => self.give_up("undefined-condition", StreamFault::BindRefused("it gave us no full JID".to_owned())),
+        }
+    }
+
+    /// A resource is bound.
+    pub(super) fn up(&mut self, now: Instant, jid: FullJid) {
+        self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
+        // Said first: before the server keeps a stream, somebody has to know that it does.
+        self.outputs.push_back(Output::Bound(jid));
+        if self.resumable {
+            // Nobody waits for the answer: what is sent counts from here on, unless it is a refusal.
+            let enable = self.management.enable();
+            self.write(enable);
+        }
+        for stanza in core::mem::take(&mut self.waiting) {
+            self.send(now, stanza, false);
         }
     }
 

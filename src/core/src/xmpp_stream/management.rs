@@ -10,7 +10,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::framing::Framed;
-use super::xml::{self, Node, Walk};
+use super::xml::{self, Node, Tag, Walk};
 use crate::time::Instant;
 
 /// The namespace.
@@ -54,6 +54,11 @@ impl Nonza {
     /// Reads an element that is not a stanza; `None` if it is of another namespace.
     pub(super) fn read(element: &Framed) -> Option<Self> {
         let Some(Node::Start(tag)) = Walk::new(element.as_str()).next() else { return None };
+        Self::of(&tag)
+    }
+
+    /// The same of the tag that begins it.
+    pub(super) fn of(tag: &Tag<'_>) -> Option<Self> {
         if tag.attribute("xmlns").as_deref() != Some(NS) {
             return None;
         }

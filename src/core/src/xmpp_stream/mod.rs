@@ -2,7 +2,7 @@
 //!
 //! [`framing`] cuts the stream into stanzas and [`machine`] decides what becomes of each, also when the connection breaks; what
 //! little XML they read and write themselves is that of [`crate::wire::xml`]. [`interest`] says which of them a room has a use for.
-//! What a stanza says to a room is nobody's business here.
+//! [`sasl2`] is the way in that spares round trips. What a stanza says to a room is nobody's business here.
 
 mod answer;
 pub mod framing;
@@ -11,5 +11,6 @@ pub mod io;
 pub mod machine;
 mod management;
 mod resumption;
+pub mod sasl2;
 mod tokenizer;
 pub use crate::wire::xml;

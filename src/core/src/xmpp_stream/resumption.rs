@@ -1,5 +1,9 @@
 //! How a stream outlives its connection (XEP-0198 §5).
 
+use alloc::string::String;
+
+use jid::FullJid;
+
 use super::framing::Framer;
 use super::io::{Output, StreamFault};
 use super::machine::{BIND, Liveness, Machine, SILENCE, State};
@@ -41,6 +45,28 @@ impl Machine {
             }
             None => self.reset(env, why),
         }
+    }
+
+    /// The request to resume the stream, for the login on another connection that is being made; it is good until the outcome of
+    /// that login is known. `None` unless the stream is suspended.
+    #[must_use]
+    pub fn resume(&mut self) -> Option<String> {
+        matches!(self.state, State::Suspended { .. }).then(|| self.management.resume())?
+    }
+
+    pub(super) fn resumed_on_the_way(&mut self, now: Instant, handled: u32) {
+        if matches!(self.state, State::Suspended { .. }) {
+            self.resumed(now, handled);
+        }
+    }
+
+    pub(super) fn replaced(&mut self, now: Instant, jid: FullJid, resumable: bool) {
+        let State::Suspended { why, .. } = &self.state else { return };
+        let why = why.clone();
+        self.resumable = resumable;
+        self.forget();
+        self.outputs.push_back(Output::Reset(why));
+        self.up(now, jid);
     }
 
     pub(super) fn nonza(&mut self, env: &mut Env<'_>, nonza: Nonza) {

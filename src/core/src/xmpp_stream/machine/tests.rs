@@ -116,6 +116,21 @@ fn the_servers_answer_decides_the_full_jid() {
     assert_eq!(outputs, [Output::Bound(FullJid::new("romeo@xmpp.test/given").expect("a JID"))]);
 }
 
+/// XM-19: a resource that was bound on the way in needs no request.
+#[test]
+fn a_stream_that_is_bound_is_up_at_once() {
+    let mut stream = Stream::new();
+    let jid = FullJid::new("romeo@xmpp.test/focus1~x").expect("a JID");
+    stream.input(Input::Send(Bytes::from_static(b"<presence/>")));
+    let outputs = stream.input(Input::StartBound { jid: jid.clone(), resumable: true });
+    let [Output::Bound(bound), Output::Write(enable), Output::Write(waited)] = outputs.as_slice() else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!((bound, text(waited)), (&jid, "<presence/>".to_owned()));
+    assert!(text(enable).starts_with("<enable "));
+    assert!(stream.machine.is_up());
+}
+
 #[test]
 fn no_presence_is_ever_sent_for_the_account() {
     let mut stream = Stream::new();

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use jid::BareJid;
+use jid::{BareJid, FullJid};
 use proptest::prelude::*;
 
 use super::super::framing::{Event, Framer};
@@ -164,6 +164,28 @@ impl Pair {
         self.input(Input::Reconnected { resumable: true });
     }
 
+    /// The same, and the stream is resumed, or another bound, while we log in.
+    fn reconnects_in_one(&mut self) {
+        let Some(resume) = self.machine.resume() else { return self.reconnects() };
+        self.connected = true;
+        self.server = Framer::new();
+        match &mut self.session {
+            Some(session) if !self.forgets => {
+                assert_eq!(attribute(&resume, "previd"), "a&amp;b");
+                acknowledge(session, &resume);
+                let (handled, again) = (session.handled, session.queue.clone());
+                self.attached = true;
+                again.iter().for_each(|stanza| self.server_writes(stanza));
+                self.input(Input::ReconnectedAndResumed { handled });
+            }
+            _ => {
+                (self.session, self.forgets) = (None, false);
+                let jid = FullJid::new("romeo@xmpp.test/focus1~new").expect("a JID");
+                self.input(Input::ReconnectedAnew { jid, resumable: true });
+            }
+        }
+    }
+
     /// Lets everything arrive that is on its way, and all that comes of it.
     fn settles(&mut self) {
         while !(self.to_server.is_empty() && self.to_us.is_empty()) {
@@ -305,6 +327,7 @@ enum Act {
     Passes(u64),
     Cut(usize, usize),
     Reconnects,
+    ReconnectsInOne,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -317,7 +340,8 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (1_usize..400).prop_map(Act::WeRead),
         3 => (1_u64..3000).prop_map(Act::Passes),
         2 => (0_usize..600, 0_usize..600).prop_map(|(one, other)| Act::Cut(one, other)),
-        3 => Just(Act::Reconnects),
+        2 => Just(Act::Reconnects),
+        2 => Just(Act::ReconnectsInOne),
     ]
 }
 
@@ -346,7 +370,8 @@ proptest! {
                 Act::Passes(millis) => pair.passes(Duration::from_millis(millis)),
                 Act::Cut(one, other) if pair.connected => pair.cut(one, other),
                 Act::Reconnects if !pair.connected => pair.reconnects(),
-                Act::Cut(..) | Act::Reconnects => {}
+                Act::ReconnectsInOne if !pair.connected => pair.reconnects_in_one(),
+                Act::Cut(..) | Act::Reconnects | Act::ReconnectsInOne => {}
             }
             prop_assert!(pair.now < Instant::ZERO + Duration::from_secs(400));
         }
@@ -412,6 +437,62 @@ fn a_server_that_has_forgotten_the_stream_is_given_another() {
     pair.reconnects();
     pair.settles();
     assert_eq!(pair.said, ["anew"], "the new one is resumed in its turn");
+}
+
+/// XM-19: no round trip more than logging in.
+#[test]
+fn a_stream_goes_on_as_soon_as_we_are_logged_in() {
+    let mut pair = Pair::new();
+    pair.say("one");
+    pair.cut(0, 0);
+    pair.say("two");
+    pair.room_says("three");
+    pair.log.clear();
+    pair.reconnects_in_one();
+    assert!(pair.machine.is_up());
+    pair.settles();
+    assert_eq!(pair.log, [Output::Resumed]);
+    assert_eq!(
+        (pair.said.as_slice(), pair.heard.as_slice()),
+        (names_of("one two").as_slice(), names_of("three").as_slice())
+    );
+}
+
+/// XM-19
+#[test]
+fn a_stream_that_is_forgotten_is_replaced_as_soon_as_we_are_logged_in() {
+    let mut pair = Pair::new();
+    pair.say("last words");
+    pair.cut(0, 0);
+    pair.forgets = true;
+    pair.log.clear();
+    pair.reconnects_in_one();
+    assert!(pair.machine.is_up());
+    pair.settles();
+    let [Output::Reset(_), Output::Bound(jid)] = pair.log.as_slice() else { panic!("{:?}", pair.log) };
+    assert_eq!(jid.resource().as_str(), "focus1~new");
+    assert_eq!((pair.held, pair.said.len()), (0, 0), "nothing is posted on a guess");
+    pair.say("anew");
+    pair.cut(10_000, 0);
+    pair.reconnects_in_one();
+    pair.settles();
+    assert_eq!(pair.said, ["anew"], "the new one is resumed in its turn");
+}
+
+/// A connection that nobody asked for changes nothing.
+#[test]
+fn what_was_not_asked_for_is_not_resumed() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.machine.resume(), None);
+    pair.log.clear();
+    pair.input(Input::ReconnectedAndResumed { handled: 7 });
+    let jid = FullJid::new("romeo@xmpp.test/other").expect("a JID");
+    pair.input(Input::ReconnectedAnew { jid, resumable: true });
+    assert_eq!(pair.log, []);
+}
+
+fn names_of(lines: &str) -> Vec<String> {
+    lines.split(' ').map(ToOwned::to_owned).collect()
 }
 
 /// Its author has been told that nobody knows what became of it.
