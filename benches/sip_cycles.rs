@@ -93,7 +93,7 @@ fn node(calls: usize) {
             allowed_origins: Default::default(),
             dns: Default::default(),
         };
-        let timers = Timers { t1: Duration::from_millis(500) };
+        let timers = Timers::default();
         let driver = Driver::start_with(settings, Arc::new(Yes), Arc::new(()), timers).await.unwrap();
         let address = driver.addresses().iter().find(|l| l.transport == Transport::Udp).unwrap().address;
         let own = std::process::id();

@@ -13,6 +13,7 @@ use rsipstack::transport::SipConnection;
 
 use super::gate::{self, ALLOW, Framing, Verdict, Violation};
 use super::head::{Head, parameter};
+use super::port::Readiness;
 use super::rewrite;
 use super::settings::Transport;
 use super::shared::{DialogId, RETRY_AFTER, Shared, short_id};
@@ -207,15 +208,19 @@ impl Door {
         // Of these nothing is kept when no transaction has waited for them.
         let is_kept = !head.is_response() && !matches!(head.method(), "ACK" | "CANCEL");
         let is_of_a_call = is_kept && self.is_of_a_call(&head);
-        let has_its_share = || stranger.is_none() && !is_of_a_call && !self.shared.is_within_share(source.ip());
+        let has_its_share = || stranger.is_none() && !self.shared.is_within_share(source.ip(), is_of_a_call);
+        // A node that is late or short of memory would have to remember what it says later, too.
+        let is_busy = || !is_of_a_call && self.shared.focus.readiness() == Readiness::Busy;
         let why = match is_kept {
             true if self.shared.is_overloaded(is_of_a_call) => Some("overloaded"),
+            true if is_busy() => Some("busy"),
             true if has_its_share() => Some("peer_share"),
             _ => None,
         };
         if let Some(why) = why {
             self.count(why);
-            let fields = vec![("Retry-After", RETRY_AFTER.to_string())];
+            // Not all at the same time.
+            let fields = vec![("Retry-After", rand::random_range(RETRY_AFTER..=6 * RETRY_AFTER).to_string())];
             let (reason, text) = ("Service Unavailable", "too busy");
             return self.answer(&head, source, Reply { fields, ..Reply::new(503, reason, text) });
         }

@@ -105,16 +105,18 @@ impl GateObserver for () {
     fn refused(&self, _reason: &'static str) {}
 }
 
-/// Timers of RFC 3261 §17; all follow from T1.
+/// Timers of RFC 3261 §17, which all follow from T1, and how much is kept by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
     /// The estimate of a round trip; 500 ms unless a test is in a hurry.
     pub t1: Duration,
+    /// Answered transactions that are remembered for 64*T1 at a time; fewer than usual where a test shall reach that.
+    pub remembered: usize,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { t1: Duration::from_millis(500) }
+        Self { t1: Duration::from_millis(500), remembered: shared::REMEMBERED_TRANSACTIONS }
     }
 }
 

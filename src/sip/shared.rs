@@ -34,8 +34,11 @@ use crate::config::live::Live;
 pub(super) const UNACKNOWLEDGED_REFUSALS: usize = 2048;
 /// Transactions that run at a time; more requests get 503 before the stack sees them.
 pub(super) const RUNNING_TRANSACTIONS: usize = 4096;
-/// Answered transactions that the stack remembers for 32 s, at 1.6 KiB each; more requests get 503.
-pub(super) const REMEMBERED_TRANSACTIONS: usize = 60_000;
+/// Answered transactions that the stack remembers for 32 s, at 2 KiB each (`cargo bench --bench sip_cycles`); more requests get
+/// 503. A call has two, its INVITE and its BYE. So a proxy may bring 2,000 calls a second by datagram, as many as one core sets
+/// up, within what one peer may take ([`shares`](super::shares)); that is 250 MiB, and all of it 375 MiB. Only what a peer of ours
+/// or a verified user asks is remembered, and where memory is short nothing new is let in that early.
+pub(super) const REMEMBERED_TRANSACTIONS: usize = 192_000;
 /// By this share the two limits above are exceeded for requests within a call, so that calls can end when no more begin.
 const RESERVE_FOR_CALLS: usize = 4;
 /// Messages on their way from the sockets to the stack; a socket is not read while there are more.
@@ -148,7 +151,7 @@ impl Shared {
         Self {
             settings,
             sources,
-            shares: Mutex::new(Shares::new(Instant::now())),
+            shares: Mutex::new(Shares::new(timers.remembered, Instant::now())),
             current,
             timers,
             focus,
@@ -180,13 +183,15 @@ impl Shared {
         self.endpoint().is_some_and(|endpoint| {
             let stats = endpoint.get_stats();
             stats.running_transactions >= limit(RUNNING_TRANSACTIONS)
-                || stats.finished_transactions >= limit(REMEMBERED_TRANSACTIONS)
+                || stats.finished_transactions >= limit(self.timers.remembered)
         })
     }
 
-    /// Counts a request of a peer that we trust; false when it has its share of what is remembered.
-    pub(super) fn is_within_share(&self, peer: IpAddr) -> bool {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner).take(peer, Instant::now())
+    /// Counts a request of a peer that we trust; false when it has its share of what is remembered. Those within its calls count,
+    /// and are let in all the same.
+    pub(super) fn is_within_share(&self, peer: IpAddr, is_of_a_call: bool) -> bool {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.take(peer, is_of_a_call, Instant::now())
     }
 
     /// A place among the refused INVITEs that wait for their ACK, while there is one.

@@ -7,11 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::shared::REMEMBERED_TRANSACTIONS;
 use crate::sockets::source_of;
 
-/// Requests of one peer that may be remembered at a time; the last quarter is for the others.
-const SHARE: usize = REMEMBERED_TRANSACTIONS / 4 * 3;
 /// Counts are kept by the span.
 const SPAN: Duration = Duration::from_secs(4);
 /// Spans for which a request counts: the stack remembers it for 32 s (RFC 3261 §17.2.2), and it came somewhere in its span.
@@ -24,6 +21,8 @@ const PEERS: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Shares {
     began: Instant,
+    /// Requests of one peer that may be remembered at a time.
+    share: usize,
     peers: HashMap<IpAddr, Counts>,
 }
 
@@ -36,12 +35,13 @@ struct Counts {
 }
 
 impl Shares {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, peers: HashMap::new() }
+    /// Of `remembered` requests at a time, one peer may take three quarters; the last is for the others.
+    pub(super) fn new(remembered: usize, now: Instant) -> Self {
+        Self { began: now, share: remembered / 4 * 3, peers: HashMap::new() }
     }
 
-    /// Counts a request; false when its peer has its share already.
-    pub(super) fn take(&mut self, peer: IpAddr, now: Instant) -> bool {
+    /// Counts a request; false when its peer had its share already.
+    pub(super) fn take(&mut self, peer: IpAddr, is_of_a_call: bool, now: Instant) -> bool {
         let peer = source_of(peer);
         let span = now.duration_since(self.began).as_secs() / SPAN.as_secs();
         if self.peers.len() >= PEERS && !self.peers.contains_key(&peer) {
@@ -52,11 +52,11 @@ impl Shares {
         }
         let counts = self.peers.entry(peer).or_insert_with(|| Counts { span, ..Counts::default() });
         counts.go_on(span);
-        let fits = counts.spans.iter().sum::<usize>() < SHARE;
-        if let Some(count) = counts.spans.get_mut(at(span)).filter(|_| fits) {
+        let fits = counts.spans.iter().sum::<usize>() < self.share;
+        if let Some(count) = counts.spans.get_mut(at(span)).filter(|_| fits || is_of_a_call) {
             *count += 1;
         }
-        fits
+        fits || is_of_a_call
     }
 }
 
@@ -79,31 +79,58 @@ fn at(span: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::shared::REMEMBERED_TRANSACTIONS;
+
+    const SHARE: usize = REMEMBERED_TRANSACTIONS / 4 * 3;
 
     /// SIP-21.
     #[test]
     fn a_peer_that_has_gone_mad_leaves_a_quarter_to_the_others_until_the_stack_has_forgotten() {
         let began = Instant::now();
-        let mut shares = Shares::new(began);
+        let mut shares = Shares::new(REMEMBERED_TRANSACTIONS, began);
         let [mad, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|peer| peer.parse().unwrap());
         let mut flood = |at: u64| {
             let at = began + Duration::from_secs(at);
-            (0..REMEMBERED_TRANSACTIONS).filter(|_| shares.take(mad, at)).count()
+            (0..REMEMBERED_TRANSACTIONS).filter(|_| shares.take(mad, false, at)).count()
         };
         assert_eq!([flood(3), flood(20), flood(35)], [SHARE, 0, 0]);
         assert_eq!([flood(36), flood(36 + 32), flood(1000)], [SHARE, 0, SHARE]);
-        assert!(shares.take(other, began + Duration::from_secs(1000)));
+        assert!(shares.take(other, false, began + Duration::from_secs(1000)));
+    }
+
+    /// SIP-21: each call is its INVITE and its BYE.
+    #[test]
+    fn a_proxy_with_two_thousand_calls_a_second_has_room_for_them() {
+        let began = Instant::now();
+        let mut shares = Shares::new(REMEMBERED_TRANSACTIONS, began);
+        let proxy: IpAddr = "192.0.2.1".parse().unwrap();
+        for second in 0..120 {
+            let now = began + Duration::from_secs(second);
+            let calls = (0..2_000).filter(|_| shares.take(proxy, false, now) && shares.take(proxy, true, now)).count();
+            assert_eq!(calls, 2_000, "in second {second}");
+        }
+    }
+
+    /// SIP-21: what is remembered of calls is remembered too, and their ends come in whatever there was.
+    #[test]
+    fn calls_count_with_all_their_requests_and_end_also_when_no_more_begin() {
+        let began = Instant::now();
+        let mut shares = Shares::new(REMEMBERED_TRANSACTIONS, began);
+        let mad: IpAddr = "192.0.2.1".parse().unwrap();
+        let calls = (0..SHARE).filter(|_| shares.take(mad, false, began) && shares.take(mad, true, began)).count();
+        assert_eq!(calls, SHARE / 2);
+        assert!(shares.take(mad, true, began) && !shares.take(mad, false, began));
     }
 
     #[test]
     fn the_table_has_a_bound_and_forgets_who_is_quiet() {
         let began = Instant::now();
-        let mut shares = Shares::new(began);
+        let mut shares = Shares::new(REMEMBERED_TRANSACTIONS, began);
         for peer in 0..10_000_u32 {
-            assert!(shares.take(IpAddr::from(peer.to_be_bytes()), began));
+            assert!(shares.take(IpAddr::from(peer.to_be_bytes()), false, began));
         }
         assert_eq!(shares.peers.len(), PEERS);
-        assert!(shares.take("2001:db8::1".parse().unwrap(), began + Duration::from_secs(60)));
+        assert!(shares.take("2001:db8::1".parse().unwrap(), false, began + Duration::from_secs(60)));
         assert_eq!(shares.peers.len(), 1);
     }
 }

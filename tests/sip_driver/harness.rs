@@ -46,6 +46,10 @@ impl House {
 
     /// With a T1 of its own, for tests that would otherwise wait for 32 s.
     pub async fn open_at(t1: Duration, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::open_timed(Timers { t1, ..Timers::default() }, change).await
+    }
+
+    pub async fn open_timed(timers: Timers, change: impl FnOnce(&mut Settings)) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut settings = Settings {
             node: "focus1".into(),
@@ -78,7 +82,7 @@ impl House {
         });
         let counts = Arc::new(Counts::default());
         let (focus, observer) = (Arc::clone(&stage), Arc::clone(&counts));
-        let driver = Driver::start_with(settings, focus, observer, Timers { t1 }).await.unwrap();
+        let driver = Driver::start_with(settings, focus, observer, timers).await.unwrap();
         Self { driver, stage, counts, calls, subscriptions, referrals }
     }
 

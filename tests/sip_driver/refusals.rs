@@ -216,6 +216,10 @@ async fn a_node_that_is_too_busy_says_503_to_all_that_is_new_and_goes_on_with_wh
         let answer = peer.ask(&request).await;
         assert_eq!(answer.code(), 503, "{}", request.method);
         assert!((5..=30).contains(&answer.get("Retry-After").parse::<u32>().unwrap()));
+        // It is not remembered either: the same once more is judged anew.
+        *house.stage.readiness.lock().unwrap() = Readiness::Draining;
+        assert!(!peer.ask(&request).await.0.contains(answer.get("Warning")), "{}", request.method);
+        *house.stage.readiness.lock().unwrap() = Readiness::Busy;
     }
     assert_eq!(peer.ask(&up.invite.next("OPTIONS", 2, &up.ok)).await.code(), 200);
     assert_eq!(peer.ask(&up.invite.next("BYE", 3, &up.ok)).await.code(), 200);
