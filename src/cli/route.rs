@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use mucfocus_core::address::mapping::TOKEN;
 use mucfocus_core::address::name_addr::NameAddr;
 use mucfocus_core::address::nickname;
 use mucfocus_core::address::sip_uri::SipUri;
@@ -143,7 +144,7 @@ fn route(config: &Config, uri: &SipUri, from: &SipUri, display: Option<&str>) ->
     }
     route.identity = Some(identity);
     let rules = config.rooms_of_calls();
-    let found = rules.find(uri);
+    let found = rules.find(uri).or_else(|| rules.make(uri, TOKEN));
     if let Some(found) = &found {
         let place = config.room_place(found.rule);
         let rule = place.map(|place| place.rule);

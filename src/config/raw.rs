@@ -353,6 +353,10 @@ pub(super) struct Room {
     /// The MUC: a JID, in which {name} is what was captured.
     #[schemars(extend("examples" = ["capulet@muc.example.net"]))]
     pub(super) muc: Option<Text>,
+    /// Does each call to this address make a room (RFC 4579 §5.4)? Then {token} in muc stands for what makes it a new one, and another
+    /// rule gives it its address. The room ends with whom it was made for.
+    #[schemars(extend("default" = false, "examples" = [true]))]
+    pub(super) factory: Option<bool>,
     /// Callers who are let in; matched against the verified identity. Default: that of [room_defaults].
     #[schemars(extend("examples" = [["sip:*@*"]]))]
     pub(super) allow: Option<At<Vec<Text>>>,

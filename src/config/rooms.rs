@@ -11,10 +11,10 @@ use super::secret::{self, Given};
 use super::units::Wrong;
 use super::{Place, RoomPlace};
 use crate::msrp_net;
-use mucfocus_core::address::mapping::{RoomRule, RoomRules};
+use mucfocus_core::address::mapping::{RoomRule, RoomRules, TOKEN};
 use mucfocus_core::address::pattern::{Folding, Pattern};
 use mucfocus_core::address::sip_uri::SipUri;
-use mucfocus_core::address::template::NicknameTemplate;
+use mucfocus_core::address::template::{NicknameTemplate, Template};
 use mucfocus_core::stanza::Password;
 use secrecy::ExposeSecret as _;
 
@@ -88,7 +88,9 @@ pub(super) fn rooms(
     rules_that_never_match(&read, domains, report);
     let places = read.iter().map(|r| r.place).collect();
     let tls_only = read.iter().filter(|r| r.rule.tls_only).map(|r| r.sip_span.clone()).collect();
-    Rooms { rules: RoomRules::new(read.into_iter().map(|r| r.rule).collect(), domains.to_vec()), places, tls_only }
+    let rules = RoomRules::new(read.iter().map(|r| r.rule.clone()).collect(), domains.to_vec());
+    factories_lead_somewhere(&read, &rules, report);
+    Rooms { rules, places, tls_only }
 }
 
 /// A room that wants TLS needs a listener for it (SW-37).
@@ -123,7 +125,12 @@ fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> O
     let password = room_password(&password, report);
     let allow_place = keys.allow.as_ref().map(|list| report.place(list.span().start));
     let (sip, muc, pattern, template) = (sip?, muc?, pattern?, template?);
-    patterns::captured(&pattern, &template, muc.span(), report).then(|| Read {
+    let is_factory = keys.factory.unwrap_or(false);
+    let is_right = match is_factory {
+        true => factory(&pattern, &template, muc, report),
+        false => patterns::captured(&pattern, &template, muc.span(), report),
+    };
+    is_right.then(|| Read {
         sip_span: sip.span(),
         place: RoomPlace { rule: report.place(owner.start), allow: allow_place.or(defaults.allow_place) },
         rule: RoomRule {
@@ -141,6 +148,32 @@ fn rule(room: &At<raw::Room>, defaults: &Defaults, report: &mut Report<'_>) -> O
             whole_roster: whole_roster.unwrap_or(defaults.whole_roster),
         },
     })
+}
+
+/// The rule of a factory: its MUC has what makes each room a new one.
+fn factory(pattern: &Pattern, template: &Template, muc: &Text, report: &mut Report<'_>) -> bool {
+    let captures = |name: &str| pattern.captures().any(|capture| capture == name);
+    let missing = template.names().find(|name| *name != TOKEN && !captures(name));
+    let help = r#"write {token} where the rooms differ, like muc = "{token}@muc.example.net""#;
+    if captures(TOKEN) || !template.names().any(|name| name == TOKEN) {
+        report.error(Some(muc.span()), "this factory would make the same room each time", help);
+        return false;
+    }
+    if let Some(name) = missing {
+        report.error(Some(muc.span()), format!("sip captures no {{{name}}}"), help);
+    }
+    missing.is_none()
+}
+
+/// What a factory makes has to have an address.
+fn factories_lead_somewhere(read: &[Read], rules: &RoomRules, report: &mut Report<'_>) {
+    for (read, rule) in read.iter().zip(rules.rules()).filter(|(_, rule)| rule.is_factory() && rule.sip.is_literal()) {
+        let uri = SipUri::parse(&rule.sip.to_string()).ok();
+        if uri.is_some_and(|uri| rules.factory(&uri).is_some() && rules.make(&uri, "x").is_none()) {
+            let help = r#"write another rule for them, like sip = "sip:{room}@rooms.example.com" and muc = "{room}@muc.example.net""#;
+            report.warning(Some(read.sip_span.clone()), "no rule gives an address to the rooms of this factory", help);
+        }
+    }
 }
 
 fn whole_roster(roster: Option<&Text>, report: &mut Report<'_>) -> Option<bool> {

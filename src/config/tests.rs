@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod factories;
 mod keys;
 mod msrp;
 mod sip;

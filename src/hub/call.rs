@@ -1,16 +1,20 @@
-//! What is on its way to its room: calls, subscriptions, referrals.
+//! What is on its way to its room: calls, subscriptions, referrals, invitations.
 
-use mucfocus_core::address::sip_uri::SipUri;
+use std::sync::Arc;
+
 use mucfocus_core::conference::{Notification, SubscriptionId};
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::leg::{Dial, LegId};
 use tokio::sync::mpsc;
 
+use mucfocus_core::room::calling::Outgoing;
+use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{Referral, Watch};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 
 use super::accounts::Hold;
 use super::quota::PlaceOfUser;
+use crate::xmpp::invitations::Invited;
 use crate::xmpp::settings::Account;
 
 /// Everything that the room's task needs of a new leg.
@@ -48,20 +52,35 @@ pub struct NewSubscription {
     pub place: PlaceOfUser,
 }
 
-/// What the room's task needs of a call that a referral asks for, beside what the room is told.
+/// What the room's task needs of a call that somebody asks for, beside what the room is told.
 pub struct NewCall {
     /// The account that who is called acts under.
     pub account: Account,
     /// The account is his for as long as this is kept.
     pub hold: Hold,
     /// On whose behalf he is called, where that may be told.
-    pub referred_by: Option<SipUri>,
+    pub referred_by: Option<String>,
+    /// What it is about.
+    pub subject: Option<String>,
 }
 
 impl std::fmt::Debug for NewCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewCall").field("account", &self.account.key).finish_non_exhaustive()
     }
+}
+
+/// Everything that the room's task needs of an invitation from the XMPP side.
+#[derive(Debug)]
+pub struct NewInvitation {
+    /// A name that was never used before.
+    pub id: InvitationId,
+    /// What the room is told.
+    pub outgoing: Outgoing,
+    /// What else there is to the call.
+    pub call: NewCall,
+    /// Who waits for what comes of it.
+    pub invited: Arc<Invited>,
 }
 
 /// Everything that the room's task needs of a new referral.

@@ -15,6 +15,7 @@ use super::bans::Bans;
 use super::load::Load;
 use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
+use super::moved::Moved;
 use super::pacing::Pacing;
 use super::reception::Reception;
 pub use super::reception::{AccountFor, Outbound, Settings};
@@ -24,7 +25,8 @@ use crate::msrp_net::connection::Context;
 use crate::msrp_net::table::SessionTable;
 use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
-use crate::sip::port::{Dial, Dialled, Focus, Placed, Readiness, Refer, Refusal, Subscribe};
+use crate::sip::port::{Caller, Dial, Dialled, Focus, Placed, Readiness, Refer, Refusal, Subscribe};
+use crate::xmpp::invitations::Invited;
 use crate::xmpp::pool::Pool;
 
 /// When to try again on a node that is full or going down, in seconds.
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) bans: Arc<Bans>,
+    pub(super) moved: Arc<Moved>,
     pub(super) pacing: Pacing,
     pub(super) drain: watch::Sender<bool>,
     pub(super) ladder: Ladder,
@@ -81,7 +84,7 @@ impl Directory {
     /// A focus without rooms. `msrp` holds the table of sessions that its connections bind to.
     #[must_use]
     pub fn new(settings: Settings, pool: Arc<Pool>, msrp: Context, metrics: Arc<Metrics>) -> Arc<Self> {
-        let bans = Arc::<Bans>::default();
+        let (bans, moved) = (Arc::<Bans>::default(), Arc::<Moved>::default());
         let shared = Shared {
             in_force: watch::Sender::new(InForce::of(&settings)),
             sessions: Arc::clone(&msrp.sessions),
@@ -90,6 +93,7 @@ impl Directory {
             pool,
             metrics,
             bans: Arc::clone(&bans),
+            moved: Arc::clone(&moved),
             pacing: Pacing::new(settings.presences),
             drain: watch::Sender::new(false),
             ladder: settings.ladder.clone(),
@@ -97,8 +101,15 @@ impl Directory {
             rooms: DashMap::new(),
             running: watch::Sender::new(0),
         };
-        let (reception, shared) = (Reception::new(settings, bans), Arc::new(shared));
-        Arc::new(Self { reception, shared, last_room: AtomicU64::new(0), load: Arc::default() })
+        let (reception, shared) = (Reception::new(settings, bans, moved), Arc::new(shared));
+        let focus = Arc::new(Self { reception, shared, last_room: AtomicU64::new(0), load: Arc::default() });
+        let weak = Arc::downgrade(&focus);
+        focus.shared.pool.follow_invitations(Box::new(move |invited| {
+            if let Some(focus) = weak.upgrade() {
+                focus.invited(invited);
+            }
+        }));
+        focus
     }
 
     /// What the node finds out about itself, once somebody looks.
@@ -156,6 +167,22 @@ impl Directory {
     /// The MUC that a SIP URI maps to.
     pub(super) fn muc_of(&self, uri: &SipUri) -> Option<BareJid> {
         self.reception.settings().rooms.find(uri).map(|room| room.muc)
+    }
+
+    /// An XMPP user invites a SIP user: his phone rings, or the inviter is told why not (XM-12).
+    fn invited(&self, invited: Invited) {
+        let invited = Arc::new(invited);
+        let taken = self.check_readiness().and_then(|()| self.reception.invitation(&invited)).and_then(|new| {
+            let muc = new.outgoing.dial.room.muc.clone();
+            let source = self.deliver(&muc, Mail::Invited(Box::new(new)), Mail::ReferralEnded)?;
+            // Nothing more is said through it.
+            source.finish(Mail::ReferralEnded);
+            Ok(())
+        });
+        if let Err(refusal) = taken {
+            tracing::info!(user = %invited.account.user, room = %invited.invitation.room, reason = %refusal.text, "an invitation is not followed");
+            invited.answer_with(&refusal);
+        }
     }
 
     fn check_readiness(&self) -> Result<(), Refusal> {
@@ -226,7 +253,12 @@ impl Shared {
 
 impl Focus for Directory {
     fn maps(&self, uri: &SipUri) -> bool {
-        self.reception.settings().rooms.find(uri).is_some()
+        let rooms = &self.reception.settings().rooms;
+        rooms.find(uri).is_some() || rooms.factory(uri).is_some()
+    }
+
+    fn fresh(&self, uri: &SipUri, caller: &Caller) -> Result<Option<SipUri>, Refusal> {
+        self.reception.fresh(uri, caller)
     }
 
     fn readiness(&self) -> Readiness {

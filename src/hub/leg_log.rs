@@ -213,6 +213,7 @@ mod tests {
             tls_only: false,
             receipts: true,
             whole_roster: false,
+            ad_hoc: false,
         };
         Dial {
             caller: uri("sip:romeo@example.org"),

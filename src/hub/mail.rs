@@ -13,7 +13,7 @@ use mucfocus_core::wire::msrp::decode::BadFrame;
 use mucfocus_core::wire::msrp::frame::Frame;
 use mucfocus_core::xmpp_stream::framing::Framed;
 
-use crate::hub::call::{NewLeg, NewReferral, NewSubscription};
+use crate::hub::call::{NewInvitation, NewLeg, NewReferral, NewSubscription};
 pub use crate::hub::looking::Ask;
 use crate::hub::pacing::Turn;
 use crate::msrp_net::link::SessionLink;
@@ -35,6 +35,8 @@ pub enum Mail {
     Subscription(SubscriptionMail),
     /// A referral to this room. The first from its source.
     Refer(Box<NewReferral>),
+    /// Somebody is invited to this room from the XMPP side. The only one from its source.
+    Invited(Box<NewInvitation>),
     /// A join may be sent, now that this is its turn. The end of its source, without one, says so too.
     Turn(Option<Turn>),
     /// Nobody waits for what comes of a referral any more. The last from its source.

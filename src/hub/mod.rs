@@ -15,6 +15,7 @@ pub mod load;
 pub mod looking;
 pub mod mail;
 pub mod mailbox;
+mod moved;
 pub mod pacing;
 pub mod quota;
 mod reception;

@@ -2,8 +2,8 @@
 //! whether he has not had enough of it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,15 +18,19 @@ use mucfocus_core::leg::{Dial as LegDial, LegId, MsrpAddresses, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use mucfocus_core::room::calling::Outgoing;
+use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Referral, Watch};
 use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
+use mucfocus_core::translate::invitation;
+use mucfocus_core::wire::conference_info::uris::xmpp_uri;
 use tokio::sync::mpsc;
 
 use super::accounts::{Accounts, Hold};
 use super::bans::Bans;
-use super::call::{NewCall, NewLeg, NewReferral, NewSubscription};
+use super::call::{NewCall, NewInvitation, NewLeg, NewReferral, NewSubscription};
 use super::clock;
+use super::moved::Moved;
 use super::quota::{Pace, Places};
 use crate::config::live::Live;
 use crate::observe::ladder::Ladder;
@@ -34,6 +38,7 @@ use crate::sip::port::{Aim, Caller, Dial, Person, Placed, Refer, Refusal, Subscr
 use crate::sip::settings::Rate;
 use crate::sockets::literal;
 use crate::tls::Tls;
+use crate::xmpp::invitations::Invited;
 use crate::xmpp::settings::{Account, Login};
 
 /// Who a SIP user is on the XMPP side, or why he is nobody there.
@@ -93,17 +98,22 @@ pub(super) struct Reception {
     invitations: Pace,
     subscriptions: Arc<Places>,
     bans: Arc<Bans>,
+    moved: Arc<Moved>,
+    /// Our own end of the call that came last.
+    seen_at: Mutex<Option<IpAddr>>,
     last: AtomicU64,
 }
 
 impl Reception {
-    pub(super) fn new(settings: Settings, bans: Arc<Bans>) -> Self {
+    pub(super) fn new(settings: Settings, bans: Arc<Bans>, moved: Arc<Moved>) -> Self {
         Self {
             joins: Pace::new(settings.joins_per_user),
             invitations: Pace::new(settings.invitations_per_user),
             subscriptions: Places::new(settings.subscriptions_per_user),
             accounts: Arc::default(),
             bans,
+            moved,
+            seen_at: Mutex::default(),
             last: AtomicU64::new(0),
             settings: Live::new(settings),
         }
@@ -135,7 +145,11 @@ impl Reception {
     /// A call on its way to its room.
     pub(super) fn call(&self, dial: Dial) -> Result<NewLeg, Refusal> {
         let settings = self.settings();
-        let room = settings.room(&dial.request_uri, &dial.caller)?;
+        let mut room = settings.room(&dial.request_uri, &dial.caller)?;
+        if dial.is_fresh {
+            (room.create, room.ad_hoc) = (true, true);
+        }
+        self.check_moved(&settings, &room)?;
         let user = &dial.caller.aor;
         let leg = LegId(self.number());
         let account = settings.account(&dial.caller, leg)?;
@@ -147,6 +161,7 @@ impl Reception {
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
         let msrp = settings.msrp_for(dial.local);
+        *self.seen_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(dial.local);
         Ok(NewLeg {
             leg,
             account,
@@ -163,6 +178,19 @@ impl Reception {
                 policy: settings.policy,
             },
         })
+    }
+
+    /// The room that `uri` makes, if it does (CF-04).
+    pub(super) fn fresh(&self, uri: &SipUri, caller: &Caller) -> Result<Option<SipUri>, Refusal> {
+        let rooms = &self.settings().rooms;
+        let Some(rule) = rooms.factory(uri) else { return Ok(None) };
+        if !rooms.allows(rule, &caller.aor) {
+            return Err(Refusal::new(403, "You may not have rooms made"));
+        }
+        // Nobody guesses it, so that nobody is there already.
+        let room = rooms.make(uri, &format!("{:016x}", rand::random::<u64>()));
+        let room = room.ok_or_else(|| Refusal::new(404, "No rule gives an address to the rooms that are made here"))?;
+        Ok(Some(room.uri))
     }
 
     /// A subscription on its way to its room.
@@ -191,14 +219,43 @@ impl Reception {
         let (action, call) = match settings.phone_of(&refer.aim)? {
             Some((callee, account)) => {
                 let (outgoing, hold) = self.outgoing(&settings, callee, &account, room.clone(), refer.local)?;
-                let referred_by = Some(refer.caller.aor.clone()).filter(|_| !refer.caller.is_anonymous);
-                (Action::Call(Box::new(outgoing)), Some(NewCall { account, hold, referred_by }))
+                let referred_by = (!refer.caller.is_anonymous).then(|| refer.caller.aor.to_string());
+                (Action::Call(Box::new(outgoing)), Some(NewCall { account, hold, referred_by, subject: None }))
             }
             None => (settings.action(refer.aim)?, None),
         };
         let muc = room.muc.clone();
         let referral = Referral { caller: refer.caller.aor, leg: refer.leg, room, action, reason: refer.reason };
         Ok((muc, NewReferral { id: ReferralId(self.number()), referral, call, answers: refer.answers }))
+    }
+
+    /// The call that an invitation from the XMPP side leads to (XM-12). Who may invite is the XMPP side's to say; we look at who is
+    /// called, and how often.
+    pub(super) fn invitation(&self, invited: &Arc<Invited>) -> Result<NewInvitation, Refusal> {
+        let settings = self.settings();
+        let Invited { account, invitation, .. } = &**invited;
+        let inviter = invitation.from.to_bare();
+        let nobody = || Refusal::new(480, "Nobody can be reached here by an invitation");
+        let callee = SipUri::parse(&account.user).map_err(|_| nobody())?;
+        let room = settings.rooms.find_muc(&invitation.room);
+        let mut room = room.ok_or_else(|| Refusal::new(404, "No rule maps this room to a SIP address"))?;
+        if !settings.may_be_called(&callee)? {
+            return Err(nobody());
+        }
+        for user in [format!("xmpp:{inviter}"), format!("for {}", callee.aor_key())] {
+            self.invitations.take(&user, clock::now()).map_err(|wait| too_fast("invitations", wait))?;
+        }
+        room.password = room.password.or_else(|| invitation.password.clone());
+        // An account has a stream because somebody called, who saw us there.
+        let local = self.seen_at.lock().unwrap_or_else(PoisonError::into_inner).ok_or_else(nobody)?;
+        let referred_by = Some(match invitation.from.resource() {
+            // Prosody names who invites as its occupant.
+            Some(nickname) if inviter == invitation.room => room.uri.with_gr(nickname.as_str()).to_string(),
+            _ => xmpp_uri(&inviter.into()),
+        });
+        let (outgoing, hold) = self.outgoing(&settings, callee, account, room, local)?;
+        let call = NewCall { account: account.clone(), hold, referred_by, subject: invitation::subject(invitation) };
+        Ok(NewInvitation { id: InvitationId(self.number()), outgoing, call, invited: Arc::clone(invited) })
     }
 
     /// The leg of a call to somebody.
@@ -229,6 +286,14 @@ impl Reception {
         Ok((Outgoing { leg, account: account.key.clone(), nickname, dial }, hold))
     }
 
+    /// Where a destroyed room has an address of ours instead, its callers are sent there.
+    fn check_moved(&self, settings: &Settings, room: &RoomMatch) -> Result<(), Refusal> {
+        let instead = self.moved.instead_of(&room.muc, clock::now());
+        let Some(instead) = instead.and_then(|muc| settings.rooms.find_muc(&muc)) else { return Ok(()) };
+        let contact = Some(instead.uri.to_string());
+        Err(Refusal { contact, ..Refusal::new(302, "This room has moved: dial the other one") })
+    }
+
     /// Whom no account keeps out of a room that has banned him.
     fn check_ban(&self, account: &Account, muc: &BareJid, user: &SipUri) -> Result<(), Refusal> {
         let is_stranger = matches!(account.login, Login::Anonymous);
@@ -253,17 +318,24 @@ impl Settings {
     /// Who is to be called, and under which account he would be in the room: a SIP user whom we may call. Anybody else is invited as
     /// an XMPP user.
     fn phone_of(&self, aim: &Aim) -> Result<Option<(SipUri, Account)>, Refusal> {
-        let (Some(outbound), Aim::Invite(Person::Sip(callee))) = (&self.outbound, aim) else {
+        let Aim::Invite(Person::Sip(callee)) = aim else { return Ok(None) };
+        if !self.may_be_called(callee)? {
             return Ok(None);
-        };
+        }
+        let account = (self.account_for)(callee).ok();
+        Ok(account.map(|account| (callee.clone(), account)))
+    }
+
+    /// Whether somebody is to be called at all.
+    fn may_be_called(&self, callee: &SipUri) -> Result<bool, Refusal> {
+        let Some(outbound) = &self.outbound else { return Ok(false) };
         if !outbound.allow.iter().any(|pattern| pattern.matches(callee, Folding::Account).is_some()) {
-            return Ok(None);
+            return Ok(false);
         }
         if outbound.domains.iter().any(|domain| domain.eq_ignore_ascii_case(callee.host())) {
             return Err(Refusal::new(403, "That is the address of a room, which cannot be called into another"));
         }
-        let account = (self.account_for)(callee).ok();
-        Ok(account.map(|account| (callee.clone(), account)))
+        Ok(true)
     }
 
     /// Where our end of a session is, for a peer who sees us there.

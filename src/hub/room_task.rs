@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mucfocus_core::address::sip_uri::SipUri;
-use mucfocus_core::leg::call::CallCommand;
+use mucfocus_core::leg::call::{CallCommand, Refusal};
 use mucfocus_core::leg::{Expectation, LegId, Target};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::calling::Outgoing;
+use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
 use mucfocus_core::room::referral::Action;
 use mucfocus_core::stanza::OutStanza;
@@ -26,7 +27,7 @@ use mucfocus_core::xmpp_stream::framing::Framed;
 use tokio::sync::mpsc;
 
 use super::accounts::Hold;
-use super::call::{NewCall, NewLeg, NewReferral, NewSubscription};
+use super::call::{NewCall, NewInvitation, NewLeg, NewReferral, NewSubscription};
 use super::clock::{self, RandomIds};
 use super::directory::{InForce, Shared};
 use super::joins::Joins;
@@ -44,6 +45,7 @@ use crate::observe::ladder::{self, Held, Party, Side, Way};
 use crate::observe::metrics::Fate;
 use crate::sip::port::{COMMANDS, Placed};
 use crate::xmpp::attachment::Attachment;
+use crate::xmpp::invitations::Invited;
 use crate::xmpp::settings::{Account, Login};
 use crate::xmpp::{decode, encode};
 
@@ -65,6 +67,8 @@ pub(super) struct RoomTask {
     seats: BTreeMap<MembershipId, Attachment>,
     joins: Joins,
     watchers: Watchers,
+    /// Whose phones ring because somebody invited them.
+    invitations: BTreeMap<InvitationId, Arc<Invited>>,
     speakers: Speakers,
     backlog: VecDeque<Input>,
     draining: bool,
@@ -91,7 +95,8 @@ struct Calling {
     callee: SipUri,
     room: SipUri,
     call_id: String,
-    referred_by: Option<SipUri>,
+    referred_by: Option<String>,
+    subject: Option<String>,
     commands: mpsc::Receiver<CallCommand>,
 }
 
@@ -109,6 +114,7 @@ impl RoomTask {
             unfinished: BTreeSet::new(),
             seats: BTreeMap::new(),
             joins: Joins::default(),
+            invitations: BTreeMap::new(),
             speakers: Speakers::default(),
             backlog: VecDeque::new(),
             draining: false,
@@ -192,6 +198,7 @@ impl RoomTask {
             Mail::Subscribe(new) => return self.subscribe(letter.from, *new),
             Mail::Subscription(mail) => self.subscription_input(letter.from, mail),
             Mail::Refer(new) => return self.refer(letter.from, *new),
+            Mail::Invited(new) => return self.invited(*new),
             Mail::Operator(ask) => return self.answer(ask),
             Mail::Turn(turn) => {
                 if let Some((member, join)) = self.joins.turn_came(letter.from, turn) {
@@ -288,9 +295,25 @@ impl RoomTask {
         }
     }
 
+    fn invited(&mut self, new: NewInvitation) {
+        let NewInvitation { id, outgoing, call, invited } = new;
+        self.invitations.insert(id, invited);
+        self.prepare_call(call, &outgoing);
+        self.input(Input::Invited { id, outgoing: Box::new(outgoing) });
+        if self.draining {
+            self.input(Input::Drain);
+        }
+    }
+
+    fn invitation_over(&mut self, id: InvitationId, result: Result<(), Refusal>) {
+        if let (Some(invited), Err(refusal)) = (self.invitations.remove(&id), result) {
+            invited.answer_with(&refusal);
+        }
+    }
+
     /// What a leg of ours needs should the room want the call.
     fn prepare_call(&mut self, call: NewCall, outgoing: &Outgoing) {
-        let NewCall { account, hold, referred_by } = call;
+        let NewCall { account, hold, referred_by, subject } = call;
         let dial = &outgoing.dial;
         let log = LegLog::new(dial, &account.jid);
         let (commands, from_room) = mpsc::channel(COMMANDS);
@@ -299,6 +322,7 @@ impl RoomTask {
             room: dial.room.uri.clone(),
             call_id: dial.call_id.clone(),
             referred_by,
+            subject,
             commands: from_room,
         };
         let ladder = self.shared.ladder.hold(&dial.call_id);
@@ -316,8 +340,8 @@ impl RoomTask {
         let vanished = CallMail::Ended(CallEnd::Failed("nobody makes this call: too many are being made".into()));
         let (source_id, source) = self.address.source(Mail::Call(vanished));
         self.speakers.introduce(source_id, Speaker::Call(leg));
-        let Calling { callee, room, call_id, referred_by, commands } = calling;
-        let placed = Placed { callee, room, leg, call_id, offer, subject: None, referred_by, commands, source };
+        let Calling { callee, room, call_id, referred_by, subject, commands } = calling;
+        let placed = Placed { callee, room, leg, call_id, offer, subject, referred_by, commands, source };
         if let Some(calls) = &self.shared.calls {
             let _ = calls.try_send(placed);
         }
@@ -446,6 +470,7 @@ impl RoomTask {
             Output::LegGone(leg) => self.leg_gone(leg),
             Output::Joined(member) => self.joins.is_over(member),
             Output::Banned(leg) => self.banned(leg),
+            Output::Moved(instead) => self.shared.moved.note(self.room.muc(), instead, clock::now()),
             Output::OpenStream(member, account) => self.open_stream(member, &account),
             Output::Stanza(member, stanza) => self.send_stanza(member, &stanza),
             Output::Listen(member, interest) => {
@@ -467,6 +492,7 @@ impl RoomTask {
                 self.watchers.unsubscribed(id);
                 self.speakers.dismiss(Speaker::Subscription(id));
             }
+            Output::Invitation(id, result) => self.invitation_over(id, result),
             Output::Referral(id, answer) => self.watchers.answer(id, answer),
             Output::Trace(leg, trace) => {
                 if let Some(handles) = self.legs.get_mut(&leg) {

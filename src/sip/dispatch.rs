@@ -331,6 +331,14 @@ fn prepare(shared: &Shared, invite: &Request, caller: &str) -> Result<((PendingP
 /// Opens a call.
 async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: Caller, room: SipUri, offer: Bytes) {
     let name = caller.aor.to_string();
+    let made = match shared.focus.fresh(&room, &caller) {
+        Ok(made) => made,
+        Err(refusal) => {
+            let refused = Refused { refusal, label: "focus", fields: Vec::new() };
+            return respond(&shared, tx, &place, Some(&name), refused).await;
+        }
+    };
+    let (is_fresh, room) = (made.is_some(), made.unwrap_or(room));
     let (commands, from_room) = mpsc::channel(COMMANDS);
     let (setup, dialog) = match prepare(&shared, &tx.original, &name) {
         Ok(prepared) => prepared,
@@ -342,7 +350,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
     // Known before the room hears of it, so that what the caller says next finds it.
     let (events, from_stack) = mpsc::channel(call::EVENTS);
     let handle = CallHandle { events, unacknowledged: Arc::default(), acknowledgement: Arc::default() };
-    let dialog = Usage::call(&shared, dialog, caller.clone(), room.clone(), &tx.original);
+    let dialog = Usage::call(&shared, dialog, caller.clone(), (room.clone(), is_fresh), &tx.original);
     shared.calls.insert(dialog.id().clone(), handle.clone());
     let dial = Dial {
         request_uri: room,
@@ -350,6 +358,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
         call_id: dialog.id().call_id.clone(),
         offer,
         commands,
+        is_fresh,
         local: place.local.ip(),
     };
     match shared.focus.dial(dial) {

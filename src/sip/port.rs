@@ -42,6 +42,8 @@ pub struct Dial {
     /// How the room speaks to this call. Bounded by [`COMMANDS`]; when the sender is dropped before a final answer the driver
     /// answers 500, after it, it sends BYE.
     pub commands: mpsc::Sender<CallCommand>,
+    /// Whether the room is one that [`Focus::fresh`] made for this call.
+    pub is_fresh: bool,
     /// Our own end of the call as its transport sees it, for the host of `a=path` where nothing else is configured.
     pub local: std::net::IpAddr,
 }
@@ -60,8 +62,8 @@ pub struct Placed {
     pub offer: Bytes,
     /// What it is about.
     pub subject: Option<String>,
-    /// On whose behalf, verified (RFC 3892).
-    pub referred_by: Option<SipUri>,
+    /// On whose behalf: the URI of a SIP user, verified, or of who invited on the XMPP side (RFC 3892).
+    pub referred_by: Option<String>,
     /// How the room speaks to this call: BYE alone, which before the answer withdraws it. When the sender is dropped, so is the call.
     pub commands: mpsc::Receiver<CallCommand>,
     /// Where what comes of it is told.
@@ -168,6 +170,15 @@ pub const ANSWERS: usize = 12;
 pub trait Focus: Send + Sync + 'static {
     /// Whether a rule maps this Request-URI to a room (its host is one of the domains already).
     fn maps(&self, uri: &SipUri) -> bool;
+
+    /// The address of a new room, where `uri` makes one for each call (RFC 4579 §5.4). Of itself a focus has no such address.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, for whom it makes none.
+    fn fresh(&self, _uri: &SipUri, _caller: &Caller) -> Result<Option<SipUri>, Refusal> {
+        Ok(None)
+    }
 
     /// Whether new calls are welcome.
     fn readiness(&self) -> Readiness;

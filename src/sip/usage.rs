@@ -209,8 +209,17 @@ impl SharedDialog {
 
 impl Usage {
     /// The first usage of a dialog that `request` opens, a call: known from here on.
-    pub(super) fn call(shared: &Arc<Shared>, dialog: Dialog, owner: Caller, room: SipUri, request: &Request) -> Self {
-        Self::open(shared, dialog, owner, room, request, Kind::Call)
+    /// Where he dialled another address than that of the room, which was made for him, our Contact has that of the room (RFC 4579 §5.4).
+    pub(super) fn call(
+        shared: &Arc<Shared>,
+        dialog: Dialog,
+        owner: Caller,
+        (room, is_fresh): (SipUri, bool),
+        request: &Request,
+    ) -> Self {
+        let own = is_fresh.then(|| room.user()).flatten();
+        let user = own.or_else(|| user_of(reply::request_uri(request))).map(str::to_owned);
+        Self::open_as(shared, dialog, owner, room, (caller::home(request), user), Kind::Call)
     }
 
     /// The same for a subscription, which `refreshes` come to.

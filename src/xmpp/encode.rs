@@ -94,6 +94,29 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             };
             out.raw("</x></message>");
         }
+        OutStanza::Decline { room, to, reason } => {
+            out.raw("<message").attribute("to", room.as_str())?;
+            out.raw("><x xmlns='http://jabber.org/protocol/muc#user'><decline").attribute("to", to.as_str())?;
+            match reason {
+                None => out.raw("/>"),
+                Some(reason) => out.raw("><reason>").text(reason)?.raw("</reason></decline>"),
+            };
+            out.raw("</x></message>");
+        }
+        OutStanza::InvitationError { to, id, error } => {
+            out.raw("<message type='error'").attribute("to", to.as_str())?;
+            if let Some(id) = id {
+                out.attribute("id", id)?;
+            }
+            let condition = condition_name(error.condition);
+            out.raw("><error").attribute("type", kind_name(error.kind))?.raw("><").raw(condition);
+            out.raw(" xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>");
+            out.text(error.address.as_deref().unwrap_or_default())?.raw("</").raw(condition).raw(">");
+            if let Some(text) = &error.text {
+                out.raw("<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>").text(text)?.raw("</text>");
+            }
+            out.raw("</error></message>");
+        }
         OutStanza::SetRole { room, id, nick, role, reason } => {
             out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
             out.raw("><query xmlns='http://jabber.org/protocol/muc#admin'><item").attribute("nick", nick)?;
@@ -112,6 +135,10 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
             out.raw("><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/>");
             out.raw("</query></iq>");
+        }
+        OutStanza::Destroy { room, id } => {
+            out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query></iq>");
         }
         OutStanza::DiscoInfo { room, id, node } => {
             out.raw("<iq type='get'").attribute("to", room.as_str())?.attribute("id", id)?;

@@ -9,6 +9,7 @@ mod connect;
 pub mod decode;
 pub mod encode;
 mod encrypt;
+pub mod invitations;
 pub mod journal;
 mod leftovers;
 mod link;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::attachment::{Attachment, NotAttached, Shared};
 use super::connect::Connector;
+use super::invitations::{Follow, Invited};
 use super::journal::Journal;
 use super::leftovers::Leftovers;
 use super::rate::{Lane, Turns};
@@ -36,6 +37,8 @@ pub struct Pool {
     /// Without one, no server is made to keep a stream.
     pub(super) journal: OnceLock<Journal>,
     pub(super) leftovers: Leftovers,
+    /// Without one, invitations are not answered.
+    follow: OnceLock<Follow>,
     streams: DashMap<AccountKey, Arc<Shared>>,
     servers: Mutex<BTreeMap<String, Arc<Reach>>>,
     phase: watch::Sender<Phase>,
@@ -81,6 +84,7 @@ impl Pool {
             connector,
             journal: OnceLock::new(),
             leftovers: Leftovers::new(),
+            follow: OnceLock::new(),
             streams: DashMap::new(),
             servers: Mutex::default(),
             phase: watch::Sender::new(Phase::Open),
@@ -127,6 +131,17 @@ impl Pool {
         if !done {
             self.phase.send_replace(Phase::Aborting);
             let _ = tokio::time::timeout(Duration::from_secs(1), tasks.wait_for(|running| *running == 0)).await;
+        }
+    }
+
+    /// Invitations to accounts are handed to `follow` from now on. Who was told first is told alone.
+    pub fn follow_invitations(&self, follow: Follow) {
+        let _ = self.follow.set(follow);
+    }
+
+    pub(super) fn invited(&self, invited: Invited) {
+        if let Some(follow) = self.follow.get() {
+            follow(invited);
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
 use super::encode::encode;
+use super::invitations::Invitations;
 use super::link::Link;
 use super::login::{Bound, Connection, Wish};
 use super::pool::{Phase, Pool};
@@ -31,6 +32,8 @@ use crate::observe::sparing::Sparing;
 
 /// How long the last bytes may take to get out.
 const LAST_BYTES: Duration = Duration::from_secs(1);
+/// How often a stream that nobody needs looks whether a phone still rings for an invitation that came by it.
+const RINGING: Duration = Duration::from_secs(5);
 /// Longer than any timer that is ever set.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -71,6 +74,7 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
         is_counted: false,
         kept,
         reconnection: None,
+        invitations: Invitations::new(),
         closing: Closing::No,
     };
     task.run().await;
@@ -168,6 +172,7 @@ struct Task {
     kept: Option<FullJid>,
     /// While there is no connection.
     reconnection: Option<Reconnection>,
+    invitations: Invitations,
     closing: Closing,
 }
 
@@ -222,6 +227,9 @@ impl Task {
                 },
                 () = self.shared.changed(), if self.closing == Closing::No => self.update_rooms(),
                 () = &mut timer => self.time_out(),
+                Some(answer) = self.invitations.answer(), if writes => if let Ok(stanza) = encode(&answer) {
+                    self.link.push_own(stanza);
+                },
                 result = reconnected(&mut self.reconnection) => self.reconnected(result),
                 Ok(()) = self.phase.changed() => if self.change_phase() == Phase::Aborting {
                     return going_down();
@@ -237,6 +245,11 @@ impl Task {
             match output {
                 Output::Bound(jid) => self.bound(jid),
                 Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza),
+                Output::Stray(stanza) => {
+                    if let Some(invited) = self.invitations.read(&self.account, &stanza.bytes) {
+                        self.pool.invited(invited);
+                    }
+                }
                 Output::Ignored(ignored) => self.log(&ignored),
                 Output::Suspended(why) => self.suspended(why),
                 Output::Resumed => self.resumed(),
@@ -419,7 +432,9 @@ impl Task {
         self.link.handle_timeout();
         if self.idle_until.is_some_and(|at| at <= Instant::now()) {
             self.idle_until = None;
-            if self.shared.close_if_deserted() {
+            if self.invitations.are_open() && self.closing == Closing::No {
+                self.idle_until = Some(Instant::now() + RINGING);
+            } else if self.shared.close_if_deserted() {
                 self.close();
             }
             if self.reconnection.is_some() && self.link.is_settled() {

@@ -100,3 +100,17 @@ async fn rooms_and_people_elsewhere_are_not_called() {
     assert_eq!(stage.romeo.refers("<sip:benvolio@elsewhere.test>").await.code(), Some(200));
     assert!(phone.received().is_empty(), "{:?}", phone.received());
 }
+
+/// CI-18, CI-20: everybody sees that he was called, and who had it done.
+#[on_both_servers]
+async fn who_was_called_is_shown_as_that() {
+    let (stage, phone) = stage_with_phone("").await;
+    let list = stage.romeo.watches().await;
+    stage.romeo.refers("<sip:tybalt@sip.test>").await;
+    let _tybalt = phone.hears("INVITE").await.picks_up().await;
+    list.shows(&["Juliet", "Romeo", "tybalt"]).await;
+    let documents = list.documents().concat();
+    assert!(documents.contains("<joining-method>dialed-out</joining-method>"), "{documents}");
+    let by = format!("<by>{};gr=Romeo</by></referred>", stage.world.sip("capulet"));
+    assert!(documents.contains(&by), "{documents}");
+}

@@ -101,7 +101,7 @@ impl Scene {
             call_id: fresh(),
             offer: OFFER.into(),
             subject: Some("A feast\r\nVia: x".into()),
-            referred_by: Some(uri("sip:romeo@example.org")),
+            referred_by: Some("sip:romeo@example.org".into()),
             commands: from_room,
             source,
         };

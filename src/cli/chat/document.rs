@@ -101,7 +101,8 @@ fn user(node: Node<'_, '_>) -> Option<User> {
         roles: child(node, "roles").map(|roles| texts(roles, |entry| Some(entry.text()?.trim().to_owned()))),
         aors: child(node, "associated-aors").map(|aors| texts(aors, |entry| text_of(entry, "uri"))),
         since: children(node, "endpoint").find_map(|endpoint| {
-            let dialed_in = text_of(endpoint, "joining-method").is_some_and(|method| method == "dialed-in");
+            let dialed_in = text_of(endpoint, "joining-method")
+                .is_some_and(|method| method == "dialed-in" || method == "dialed-out");
             dialed_in
                 .then(|| child(endpoint, "joining-info").and_then(|info| text_of(info, "when")).unwrap_or_default())
         }),

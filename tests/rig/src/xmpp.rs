@@ -242,6 +242,12 @@ impl Client {
         self.set(room, &format!("{query}<destroy><reason>{reason}</reason></destroy></query>")).await;
     }
 
+    /// The same, with word where to go instead.
+    pub async fn destroy_for(&self, room: &str, instead: &str) {
+        let query = "<query xmlns='http://jabber.org/protocol/muc#owner'>";
+        self.set(room, &format!("{query}<destroy jid='{}'/></query>", escape(instead))).await;
+    }
+
     /// Configures a room: fields of `muc#roomconfig_…` without that prefix, or with a `/` in front of their whole name.
     pub async fn configure(&self, room: &str, fields: &[(&str, &str)]) {
         let field = |name: &str, value: &str| format!("<field var='{name}'><value>{}</value></field>", escape(value));

@@ -9,11 +9,11 @@ use super::View;
 use super::subscription::Point;
 use crate::address::sip_uri::SipUri;
 use crate::muc::{Departure, Removal};
-use crate::roster::{self, Farewell, Listed, MAX_LISTED, Occupant};
+use crate::roster::{self, Farewell, How, Listed, MAX_LISTED, Occupant};
 use crate::stanza::{Affiliation, Role};
 use crate::translate::phrases;
 use crate::wire::conference_info::{
-    self, About, Disconnection, Document, Entry, Fragment, Inside, Method, Part, Rendered, State, Update, User,
+    self, About, Disconnection, Document, Entry, Fragment, Inside, Joined, Method, Part, Rendered, State, Update, User,
 };
 
 /// How many of those who left at once are shown as leaving before they go from the list. Where more do, an outage for one, nobody
@@ -138,6 +138,9 @@ fn as_user<'a>(nickname: &'a str, occupant: &'a Occupant) -> User<'a> {
             Role::Visitor | Role::None => Part::Observer,
         },
         administrator: matches!(occupant.affiliation, Affiliation::Owner | Affiliation::Admin),
-        dialed_in: occupant.dialed_in,
+        dialed_in: occupant.dialed_in.as_ref().map(|joined| match &joined.how {
+            How::Dialed => Joined::DialedIn(joined.since),
+            How::Called { by } => Joined::DialedOut { since: joined.since, by: by.as_deref() },
+        }),
     }
 }

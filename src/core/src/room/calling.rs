@@ -6,12 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::inviting::InvitationId;
 use super::io::{AccountKey, EndCause};
 use super::referral::ReferralId;
 use super::{Participant, Room, Timer};
 use crate::env::Env;
 use crate::leg::call::{CallEnd, Refusal};
 use crate::leg::{self, Dial, Leg, LegId};
+use crate::roster::How;
 use crate::translate::phrases;
 
 /// How long a phone may ring (RFC 3261 §13.3.1.1 has proxies give up after three minutes).
@@ -38,6 +40,8 @@ pub(super) struct Calling {
     account: AccountKey,
     nickname: String,
     asked: Asked,
+    /// Who had him called by a REFER: his nickname.
+    by: Option<String>,
     told: (u16, u8),
     is_answered: bool,
 }
@@ -47,6 +51,8 @@ pub(super) struct Calling {
 pub(super) enum Asked {
     /// Whoever sent a REFER.
     Referral(ReferralId),
+    /// Whoever invited him on the XMPP side, who is told of the end alone.
+    Invitation(InvitationId),
 }
 
 impl Room {
@@ -64,10 +70,16 @@ impl Room {
         Leg::new(outgoing.dial.clone())
     }
 
-    pub(super) fn place_call(&mut self, env: &mut Env<'_>, outgoing: Outgoing, leg: Leg, asked: Asked) {
+    pub(super) fn place_call(
+        &mut self,
+        env: &mut Env<'_>,
+        outgoing: Outgoing,
+        leg: Leg,
+        (asked, by): (Asked, Option<String>),
+    ) {
         let Outgoing { leg: id, account, nickname, .. } = outgoing;
         self.legs.insert(id, Participant { leg, member: None, is_introduced: false });
-        self.calls.insert(id, Calling { account, nickname, asked, told: (0, 0), is_answered: false });
+        self.calls.insert(id, Calling { account, nickname, asked, by, told: (0, 0), is_answered: false });
         self.rings(id, 100, "Trying".to_string());
         let mut can_call = false;
         self.with_leg(env, id, |leg, env, out| can_call = leg.call(env, out));
@@ -89,8 +101,9 @@ impl Room {
             return;
         }
         calling.told = (code, count + 1);
-        let Asked::Referral(referral) = calling.asked;
-        self.tell_progress(referral, code, phrases::quoted(&phrase));
+        if let Asked::Referral(referral) = calling.asked {
+            self.tell_progress(referral, code, phrases::quoted(&phrase));
+        }
     }
 
     /// The answer to an offer of ours, in an ACK or in the 2xx to a call of ours: then he is on his way in.
@@ -115,11 +128,17 @@ impl Room {
     /// His account enters the MUC, or he is another device of somebody who is there.
     fn join_called(&mut self, env: &mut Env<'_>, id: LegId) {
         let Some(call) = self.calls.get(&id) else { return };
-        let (account, nickname) = (call.account.clone(), call.nickname.clone());
+        let (account, nickname, by) = (call.account.clone(), call.nickname.clone(), call.by.clone());
         let Some(Participant { leg, is_introduced, .. }) = self.legs.remove(&id) else { return };
         match self.index.of_account(&account) {
             Some(member) => self.dialled_again(env, id, member, leg),
-            None => self.dialled_first(id, account, nickname, leg),
+            None => {
+                self.dialled_first(id, account, nickname, leg);
+                let member = self.legs.get(&id).and_then(|p| p.member);
+                if let Some(m) = member.and_then(|member| self.members.get_mut(&member)) {
+                    m.how = How::Called { by };
+                }
+            }
         }
         if let Some(participant) = self.legs.get_mut(&id) {
             participant.is_introduced |= is_introduced;
@@ -129,8 +148,10 @@ impl Room {
     /// The MUC is entered. His client may have connected before.
     pub(super) fn called_is_in(&mut self, env: &mut Env<'_>, id: LegId) {
         let Some(call) = self.calls.remove(&id) else { return };
-        let Asked::Referral(referral) = call.asked;
-        self.end_referral(referral, 200, "OK".to_string());
+        match call.asked {
+            Asked::Referral(referral) => self.end_referral(referral, 200, "OK".to_string()),
+            Asked::Invitation(id) => self.invitation_over(id, Ok(())),
+        }
         if self.legs.get(&id).is_some_and(|p| p.is_introduced) {
             self.bound_first(env, id);
         }
@@ -143,15 +164,24 @@ impl Room {
 
     /// Nothing comes of a call: who asked for it is told.
     pub(super) fn call_failed(&mut self, id: LegId, code: u16, why: &str) {
+        self.came_to_nothing(id, Refusal::new(code, phrases::quoted(why)));
+    }
+
+    fn came_to_nothing(&mut self, id: LegId, refusal: Refusal) {
         let Some(call) = self.calls.remove(&id) else { return };
-        let Asked::Referral(referral) = call.asked;
-        self.end_referral(referral, code, phrases::quoted(why));
+        match call.asked {
+            Asked::Referral(referral) => self.end_referral(referral, refusal.code, refusal.text),
+            Asked::Invitation(id) => self.invitation_over(id, Err(refusal)),
+        }
     }
 
     /// The same where the other side, or what is between, has ended it.
     pub(super) fn called_hangs_up(&mut self, id: LegId, end: &CallEnd) {
         match end {
-            CallEnd::Refused { code, phrase, .. } => self.call_failed(id, *code, phrase),
+            CallEnd::Refused { code, phrase, contact } => {
+                let refusal = Refusal::new(*code, phrases::quoted(phrase));
+                self.came_to_nothing(id, Refusal { contact: contact.clone(), ..refusal });
+            }
             CallEnd::Failed(_) => self.call_failed(id, 503, "The call could not be made"),
             CallEnd::Bye { .. } | CallEnd::ByUs | CallEnd::NoAck | CallEnd::Expired(_) => {
                 self.call_failed(id, 487, "Request Terminated");

@@ -7,13 +7,14 @@ use core::time::Duration;
 
 use super::io::{EndCause, MembershipId, Output, Trace, Watch};
 use super::watching::{is_nobody, own_name};
-use super::{Room, Timer};
+use super::{Member, Room, Timer};
 use crate::conference::Reason;
 use crate::env::Env;
 use crate::leg::LegId;
 use crate::leg::call::CallEnd;
 use crate::msrp::content::Content;
 use crate::muc::{Departure, Removal};
+use crate::stanza::{Affiliation, OutStanza};
 use crate::translate::errors::status::Watching;
 use crate::translate::{phrases, text};
 
@@ -132,7 +133,8 @@ impl Room {
         for id in &legs {
             self.hang_up(env, *id, removal.sip_cause(), cause, &why);
         }
-        if matches!(removal, Removal::Destroyed { .. }) {
+        if let Removal::Destroyed { alternate, .. } = removal {
+            self.out.extend(alternate.clone().map(Output::Moved));
             self.end_all_watches(env, &why);
         }
         let reason = match removal.why().watching() {
@@ -205,12 +207,23 @@ impl Room {
         if m.legs.is_empty() {
             let nickname =
                 m.membership.nickname().filter(|name| self.index.called(name) == Some(member)).map(String::from);
+            self.end_ad_hoc(env, member, cause);
             self.with_member(env, member, |m, _, out| m.leave(status.clone(), out));
             self.drop_member(env, member, reason, &why);
             // Who dials again before the MUC has said so gets his name back: on his stream the leave comes before the join.
             if let Some(nickname) = nickname {
                 self.roster.remove(&nickname, Some((Departure::Left(status), env.wall)));
             }
+        }
+    }
+
+    /// A room that a factory made ends with whom it was made for (RFC 4579 §5.12), if it is his; but not with this process.
+    fn end_ad_hoc(&mut self, env: &mut Env<'_>, member: MembershipId, cause: EndCause) {
+        let is_his = |m: &Member| m.ad_hoc && matches!(m.standing, Some((_, Affiliation::Owner)));
+        let goes_on = matches!(cause, EndCause::Shutdown | EndCause::XmppLost | EndCause::ByRoom);
+        if !goes_on && self.members.get(&member).is_some_and(is_his) && self.is_inside(member) {
+            let destroy = OutStanza::Destroy { room: self.settings.muc.clone(), id: env.token() };
+            self.out.push_back(Output::Stanza(member, destroy));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a room takes in and puts out.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,12 +10,14 @@ use bytes::Bytes;
 use jid::{BareJid, FullJid};
 
 use super::Timeouts;
+use super::calling::Outgoing;
+use super::inviting::InvitationId;
 use super::referral::{Action, ReferAnswer, ReferralId};
 use super::ring::Known;
 use crate::address::mapping::{RoomMatch, RoomRules};
 use crate::address::sip_uri::SipUri;
 use crate::conference::{Notification, Outcome as Notified, SubscriptionId};
-use crate::leg::call::{CallCommand, CallEnd};
+use crate::leg::call::{CallCommand, CallEnd, Refusal};
 use crate::leg::{Delivery, Dial, Expectation, LegId, Target};
 use crate::msrp::content::Content;
 use crate::msrp::post::Post;
@@ -172,6 +175,13 @@ pub enum Input {
         /// Who, and what.
         referral: Referral,
     },
+    /// An XMPP user invites a SIP user, who is called.
+    Invited {
+        /// A name that was never used before.
+        id: InvitationId,
+        /// The call.
+        outgoing: Box<Outgoing>,
+    },
     /// The configuration was read again: from now on it is these. What has begun goes on as it began.
     Reconfigured {
         /// All mapping rules.
@@ -240,6 +250,8 @@ pub enum Output {
     Joined(MembershipId),
     /// The MUC has banned the user of this leg, who will call again.
     Banned(LegId),
+    /// The MUC is destroyed, and its people are to go to this one.
+    Moved(BareJid),
     /// The leg is over and gone; nothing is said of it after this.
     LegGone(LegId),
     /// Attach this membership to the stream of its account, which is opened if there is none.
@@ -257,6 +269,8 @@ pub enum Output {
     SubscriptionGone(SubscriptionId),
     /// Say this to the referrer; nothing follows what is last.
     Referral(ReferralId, ReferAnswer),
+    /// What has come of an invitation: he is in the room, or why he is not. Nothing follows.
+    Invitation(InvitationId, Result<(), Refusal>),
     /// Something that an operator wants to know.
     Trace(LegId, Trace),
 }

@@ -18,7 +18,7 @@ use crate::env::Env;
 use crate::leg::call::{CallCommand, Refusal};
 use crate::leg::{Dial, Leg, LegId};
 use crate::muc::{JoinRefusal, Membership, StreamEnd, Wishes};
-use crate::roster::Occupant;
+use crate::roster::{How, Occupant};
 use crate::time::Instant;
 use crate::translate::{errors, notices, phrases};
 use crate::xmpp_stream::interest::Interest;
@@ -48,6 +48,7 @@ impl Room {
     /// A user's first leg: his account enters the MUC.
     pub(super) fn dialled_first(&mut self, id: LegId, account: AccountKey, nickname: String, leg: Leg) {
         let (caller, room) = (leg.dial().caller.clone(), &leg.dial().room);
+        let ad_hoc = room.ad_hoc;
         let wishes = Wishes {
             nickname: self.distinct(nickname.clone()),
             create: room.create,
@@ -70,6 +71,9 @@ impl Room {
                 membership,
                 legs: vec![id],
                 is_attached: true,
+                ad_hoc,
+                how: How::Dialed,
+                standing: None,
                 since: None,
                 first_nickname: nickname,
                 called: String::new(),
@@ -139,12 +143,13 @@ impl Room {
         self.out.push_back(Output::Joined(member));
         let away = m.lost_at.take().map(|since| env.now.since(since));
         self.roster.describe(|about| about.unreachable = false);
-        let since = *m.since.get_or_insert(env.wall);
+        m.since.get_or_insert(env.wall);
+        let joined = m.joined(env.wall);
         let nickname: String = m.membership.nickname().unwrap_or_default().into();
         let legs = m.legs.clone();
         let is_news = core::mem::replace(&mut m.called, nickname.clone()) != nickname;
         if let Some(occupant) = self.roster.get(&nickname).filter(|occupant| occupant.dialed_in.is_none()).cloned() {
-            self.roster.put(&nickname, Occupant { dialed_in: Some(since), ..occupant });
+            self.roster.put(&nickname, Occupant { dialed_in: Some(joined), ..occupant });
         }
         self.moved = true;
         self.named_everybody(env, member);

@@ -9,6 +9,7 @@ mod ending;
 mod hearing;
 mod identities;
 mod index;
+pub mod inviting;
 pub mod io;
 mod joining;
 mod lookalikes;
@@ -51,7 +52,8 @@ use crate::conference::{Conference, SubscriptionId};
 use crate::env::Env;
 use crate::leg::{self, Leg, LegId, Ticket};
 use crate::muc::{self, Membership};
-use crate::roster::{Observer, Roster};
+use crate::roster::{How, Joined, Observer, Roster};
+use crate::stanza::{Affiliation, Role};
 use crate::time::{Instant, WallClock};
 use crate::timers::Timers;
 use crate::translate::notices;
@@ -155,6 +157,12 @@ struct Member {
     legs: Vec<LegId>,
     /// Whether its stream is there or asked for.
     is_attached: bool,
+    /// What it may do in the room; `None` until it is told, and on the way back in.
+    standing: Option<(Role, Affiliation)>,
+    /// Whether the room was made for its user, and ends with him.
+    ad_hoc: bool,
+    /// How its user came.
+    how: How,
     /// When it entered.
     since: Option<WallClock>,
     /// The nickname to go back to (GC-NICK-10), which was asked for at first.
@@ -183,6 +191,13 @@ struct Member {
     lost_at: Option<Instant>,
     /// When the next change of nickname would be due if they came no faster than they may.
     next_name: Instant,
+}
+
+impl Member {
+    /// How and when it entered, if it does not enter just `now`.
+    fn joined(&self, now: WallClock) -> Joined {
+        Joined { since: self.since.unwrap_or(now), how: self.how.clone() }
+    }
 }
 
 /// A leg and the membership that it belongs to, while it does.
@@ -312,6 +327,7 @@ impl Room {
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
             Input::Refer { id, referral } => self.referred(env, id, referral),
+            Input::Invited { id, outgoing } => self.invited(env, id, outgoing),
             Input::Reconfigured { rules, timeouts } => {
                 (self.settings.rules, self.settings.timeouts) = (rules, timeouts);
             }

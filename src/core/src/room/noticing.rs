@@ -10,7 +10,7 @@ use super::{Room, Timer};
 use crate::env::Env;
 use crate::leg::LegId;
 use crate::msrp::content::Content;
-use crate::stanza::Decline;
+use crate::stanza::{Affiliation, Decline, Role};
 use crate::translate::{message, notices};
 
 /// How long a client has for its SUBSCRIBE: whoever has a roster need not be told his name (GC-NICK-06).
@@ -78,6 +78,14 @@ impl Room {
         }
         if codes.contains(&104) && self.observer.eyes() == Some(member) {
             self.with_member(env, member, |m, env, out| m.ask_about_the_room(env, out));
+        }
+    }
+
+    /// What somebody may do is told to him when it changes, and not when he comes in, nor on a way back in.
+    pub(super) fn standing(&mut self, env: &mut Env<'_>, member: MembershipId, now: (Role, Affiliation)) {
+        let before = self.members.get_mut(&member).and_then(|m| m.standing.replace(now));
+        if let Some(text) = before.and_then(|before| notices::standing(before, now)) {
+            self.notify_member(env, member, &text);
         }
     }
 

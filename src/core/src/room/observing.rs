@@ -42,9 +42,10 @@ impl Room {
         if !seen.is_us && self.observer.eyes() != Some(member) {
             return; // what others see again costs next to nothing
         }
-        let dialed_in = self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).and_then(|m| m.since);
-        let is_joining = seen.is_us && self.members.get(&member).is_some_and(|m| m.since.is_none());
-        let dialed_in = dialed_in.or(is_joining.then_some(env.wall));
+        let known =
+            self.index.called(&seen.nickname).and_then(|id| self.members.get(&id)).filter(|m| m.since.is_some());
+        let joining = self.members.get(&member).filter(|m| seen.is_us && m.since.is_none());
+        let dialed_in = known.or(joining).map(|m| m.joined(env.wall));
         let double = self.double_of(seen);
         self.observer.saw(member, seen, env.wall, dialed_in, &mut self.roster);
         if let Some(other) = double {
@@ -54,6 +55,9 @@ impl Room {
             let (roster, id) = (&self.roster, state.occupant_id.as_deref());
             let is_occupant = |nickname: &str| roster.get(nickname).is_some();
             self.identities.is_here(&seen.nickname, id, is_occupant, roster.occupants().len());
+        }
+        if let Some(state) = seen.state.as_ref().filter(|_| seen.is_us) {
+            self.standing(env, member, (state.role, state.affiliation));
         }
         if seen.state.is_none() {
             self.composing.done(&seen.nickname);
@@ -94,6 +98,9 @@ impl Room {
 
     /// A membership is on the way back in, and is named everybody once more.
     pub(super) fn returning(&mut self, member: MembershipId) {
+        if let Some(m) = self.members.get_mut(&member) {
+            m.standing = None;
+        }
         if self.observer.eyes() == Some(member) {
             self.observer.look(member);
         }

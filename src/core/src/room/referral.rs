@@ -78,7 +78,8 @@ impl Room {
             Action::Call(outgoing) => match self.may_call(&outgoing) {
                 Ok(leg) => {
                     self.accept_referral(id);
-                    self.place_call(env, *outgoing, leg, Asked::Referral(id));
+                    let by = self.members.get(&member).and_then(|m| m.membership.nickname()).map(String::from);
+                    self.place_call(env, *outgoing, leg, (Asked::Referral(id), by));
                 }
                 Err(refusal) => {
                     self.out.push_back(Output::LegGone(outgoing.leg));

@@ -194,7 +194,7 @@ impl Room {
             nickname: nickname.to_string(),
             role: occupant.role,
             affiliation: occupant.affiliation,
-            dialed_in: occupant.dialed_in,
+            dialed_in: occupant.dialed_in.as_ref().map(|joined| joined.since),
         };
         RoomView {
             uri: self.legs.values().next().map(|p| p.leg.dial().room.uri.clone()),

@@ -57,8 +57,36 @@ pub struct Occupant {
     pub affiliation: Affiliation,
     /// His real JID, in rooms that show it to everybody.
     pub jid: Option<Jid>,
-    /// Since when he is here through us; `None` is a native occupant, of whom nobody knows.
-    pub dialed_in: Option<WallClock>,
+    /// How he came in through us; `None` is a native occupant, of whom nobody knows.
+    pub dialed_in: Option<Joined>,
+}
+
+/// When and how somebody came in through us (RFC 4575 §5.7.4, §5.7.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// When.
+    pub since: WallClock,
+    /// How.
+    pub how: How,
+}
+
+/// How somebody came in through us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// He called.
+    Dialed,
+    /// He was called.
+    Called {
+        /// The nickname of who had him called by a REFER (RFC 4575 §5.7.2).
+        by: Option<String>,
+    },
+}
+
+impl From<WallClock> for Joined {
+    /// He called, at that time.
+    fn from(since: WallClock) -> Self {
+        Self { since, how: How::Dialed }
+    }
 }
 
 /// What a room says about itself.
@@ -251,7 +279,11 @@ fn octets(nickname: &str, occupant: &Occupant) -> usize {
     };
     let display_name = occupant.display_name.as_deref().map_or(0, |name| name.len().saturating_mul(5));
     let jid = occupant.jid.as_ref().map_or(0, |jid| jid.as_str().len().saturating_mul(3));
-    length(nickname).saturating_add(display_name).saturating_add(jid)
+    let referrer = match &occupant.dialed_in {
+        Some(Joined { how: How::Called { by: Some(by) }, .. }) => length(by),
+        _ => 0,
+    };
+    length(nickname).saturating_add(display_name).saturating_add(jid).saturating_add(referrer)
 }
 
 #[cfg(test)]

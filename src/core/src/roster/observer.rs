@@ -4,7 +4,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
-use super::{Occupant, Roster};
+use super::{Joined, Occupant, Roster};
 use crate::muc::{Departure, Seen, SeenState};
 use crate::time::WallClock;
 
@@ -122,8 +122,8 @@ impl<M: Copy + Ord> Observer<M> {
         roster.replace(BTreeMap::new());
     }
 
-    /// `member` saw somebody at `when`. `dialed_in` says when that nickname came in through us.
-    pub fn saw(&mut self, member: M, seen: &Seen, when: WallClock, dialed_in: Option<WallClock>, roster: &mut Roster) {
+    /// `member` saw somebody at `when`. `dialed_in` says how that nickname came in through us.
+    pub fn saw(&mut self, member: M, seen: &Seen, when: WallClock, dialed_in: Option<Joined>, roster: &mut Roster) {
         if self.eyes == Some(member) {
             self.observed(seen, when, dialed_in, roster);
         } else if seen.is_us {
@@ -165,7 +165,7 @@ impl<M: Copy + Ord> Observer<M> {
         newly_shown
     }
 
-    fn observed(&mut self, seen: &Seen, when: WallClock, dialed_in: Option<WallClock>, roster: &mut Roster) {
+    fn observed(&mut self, seen: &Seen, when: WallClock, dialed_in: Option<Joined>, roster: &mut Roster) {
         if seen.is_us
             && seen.state.is_some()
             && let Some(gathering) = &self.gathered
@@ -191,7 +191,7 @@ impl<M: Copy + Ord> Observer<M> {
             .as_ref()
             .and_then(|all| all.people.get(&seen.nickname))
             .or_else(|| roster.get(&seen.nickname));
-        let dialed_in = dialed_in.or_else(|| known.and_then(|occupant| occupant.dialed_in));
+        let dialed_in = dialed_in.or_else(|| known.and_then(|occupant| occupant.dialed_in.clone()));
         // Whether the room shows them to everybody is known when it has named everybody.
         let keeps_jid = self.shows_jids || self.gathered.is_some();
         let occupant = occupant(seen, state, dialed_in, keeps_jid);
@@ -208,14 +208,7 @@ impl<M: Copy + Ord> Observer<M> {
         }
     }
 
-    fn saw_itself(
-        &mut self,
-        member: M,
-        seen: &Seen,
-        when: WallClock,
-        dialed_in: Option<WallClock>,
-        roster: &mut Roster,
-    ) {
+    fn saw_itself(&mut self, member: M, seen: &Seen, when: WallClock, dialed_in: Option<Joined>, roster: &mut Roster) {
         match &seen.state {
             Some(state) if roster.get(&seen.nickname).is_none() => {
                 self.ahead.insert(seen.nickname.clone(), member);
@@ -236,7 +229,7 @@ fn departure(seen: &Seen, when: WallClock) -> Option<(Departure, WallClock)> {
     seen.why.clone().map(|why| (why, when))
 }
 
-fn occupant(seen: &Seen, state: &SeenState, dialed_in: Option<WallClock>, keeps_jid: bool) -> Occupant {
+fn occupant(seen: &Seen, state: &SeenState, dialed_in: Option<Joined>, keeps_jid: bool) -> Occupant {
     Occupant {
         display_name: state.display_name.clone().filter(|name| *name != seen.nickname),
         role: state.role,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn occupant(role: Role, dialed_in: bool) -> Occupant {
-    let dialed_in = dialed_in.then(|| WallClock::from_unix_millis(0));
+    let dialed_in = dialed_in.then(|| WallClock::from_unix_millis(0).into());
     Occupant { display_name: None, role, affiliation: Affiliation::None, jid: None, dialed_in }
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use jid::{BareJid, FullJid, Jid};
 
-use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt, Role};
+use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt, Role, StanzaError};
 
 /// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,24 @@ pub enum OutStanza {
         /// Why.
         reason: Option<String>,
     },
+    /// Say through a room that an invitation is not followed (XEP-0045 §7.8.2).
+    Decline {
+        /// The room.
+        room: BareJid,
+        /// Who invited, as the room named him.
+        to: Jid,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Refuse an invitation that did not come through a room (XEP-0249).
+    InvitationError {
+        /// Who sent it.
+        to: Jid,
+        /// The id that it had.
+        id: Option<String>,
+        /// Why.
+        error: StanzaError,
+    },
     /// Give an occupant another role; `none` removes him (XEP-0045 §8.2 … 8.4). Whether we may is the room's to say.
     SetRole {
         /// The room.
@@ -114,6 +132,13 @@ pub enum OutStanza {
     },
     /// Accept the default configuration of a room that this join created (XEP-0045 §10.1.2).
     InstantRoom {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq.
+        id: String,
+    },
+    /// Destroy a room of ours (XEP-0045 §10.9).
+    Destroy {
         /// The room.
         room: BareJid,
         /// `id` of the iq.

@@ -2,6 +2,7 @@
 
 pub mod errors;
 pub mod html;
+pub mod invitation;
 pub mod message;
 pub mod notices;
 pub mod phrases;

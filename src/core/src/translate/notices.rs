@@ -2,11 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use jid::Jid;
 
 use super::{errors, phrases};
+use crate::stanza::{Affiliation, Role};
 
 /// Names in one list; of more only the number is told.
 const MAX_NAMES: usize = 50;
@@ -39,6 +41,39 @@ pub fn present<'a>(nicknames: impl ExactSizeIterator<Item = &'a str>) -> String 
 #[must_use]
 pub fn known_as(nickname: &str) -> String {
     format!("You are known here as {nickname}.")
+}
+
+/// Somebody's role or affiliation is another now (XEP-0045 §8, §9); `None` where he can do what he could before.
+#[must_use]
+pub fn standing(before: (Role, Affiliation), now: (Role, Affiliation)) -> Option<String> {
+    let affiliation = (before.1 != now.1).then(|| affiliation(before.1, now.1)).flatten();
+    let role = (before.0 != now.0).then(|| role(before.0, now.0)).flatten();
+    let sentences: Vec<String> = affiliation.into_iter().chain(role.map(String::from)).collect();
+    Some(sentences.join(" ")).filter(|text| !text.is_empty())
+}
+
+const fn role(before: Role, now: Role) -> Option<&'static str> {
+    match (before, now) {
+        (_, Role::Visitor) => Some("You may only listen now."),
+        (_, Role::Moderator) => Some("You moderate this room now."),
+        (Role::Visitor, Role::Participant) => Some("You may speak now."),
+        (_, Role::Participant) => Some("You do not moderate this room any more."),
+        (_, Role::None) => None,
+    }
+}
+
+fn affiliation(before: Affiliation, now: Affiliation) -> Option<String> {
+    let what = |affiliation| match affiliation {
+        Affiliation::Owner => Some("an owner"),
+        Affiliation::Admin => Some("an administrator"),
+        Affiliation::Member => Some("a member"),
+        Affiliation::None | Affiliation::Outcast => None,
+    };
+    match (what(before), what(now)) {
+        (_, Some(now)) => Some(format!("You are {now} of this room now.")),
+        (Some(before), None) => Some(format!("You are not {before} of this room any more.")),
+        (None, None) => None,
+    }
 }
 
 /// Somebody has come whose name people would take for that of somebody else who is here (NICK-12).

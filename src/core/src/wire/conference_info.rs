@@ -3,10 +3,10 @@
 //!
 //! Written by hand, since quick-xml needs std. The order of the elements is that of the schema (CI-02).
 
-mod uris;
+pub mod uris;
 mod user;
 
-pub use user::{Disconnection, Fragment, Method, Part, User};
+pub use user::{Disconnection, Fragment, Joined, Method, Part, User};
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -33,6 +33,15 @@ impl Interest {
     }
 }
 
+/// Whether a message from nobody whom a room here knows may invite the account to a room, through it or not. Whoever reads it finds
+/// out.
+#[must_use]
+pub fn may_invite(stanza: &Framed) -> bool {
+    let has = |what: &str| memmem::find(&stanza.bytes, what.as_bytes()).is_some();
+    let may_carry_it = stanza.name() == "message" && !matches!(stanza.kind().as_deref(), Some("error" | "groupchat"));
+    may_carry_it && (has("jabber:x:conference") || (has("muc#user") && has("invite")))
+}
+
 /// Whether it says that somebody else is here or gone, and nothing more. Errors, and what the room says of itself, are not that.
 fn is_about_another(stanza: &Framed, ours: &FullJid) -> bool {
     if stanza.name() != "presence" || !matches!(stanza.kind().as_deref(), None | Some("unavailable")) {

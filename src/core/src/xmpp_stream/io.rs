@@ -74,6 +74,8 @@ pub enum Output {
         /// What it said. Never a request.
         stanza: Framed,
     },
+    /// Somebody else may invite the account to a room: a message, to be read with care.
+    Stray(Framed),
     /// A stanza came that is nothing to anybody here.
     Ignored(Ignored),
     /// The connection is of no use any more: close it without a word, since a word would end the stream for good, and bring

@@ -16,6 +16,7 @@ use jid::{BareJid, FullJid};
 
 use super::answer;
 use super::framing::{Event, Framed, Framer, Violation};
+use super::interest::may_invite;
 pub use super::io::{Ignored, Input, Output, StreamFault};
 use super::management::{Management, Nonza, is_stanza};
 use crate::env::Env;
@@ -347,6 +348,7 @@ impl Machine {
             drop(kind);
             match self.room_of(&stanza) {
                 Some(room) => self.outputs.push_back(Output::ToRoom { room, stanza }),
+                None if may_invite(&stanza) => self.outputs.push_back(Output::Stray(stanza)),
                 None => {
                     let from = stanza.from().map(|from| from.into_owned());
                     self.ignore(Ignored::NotARoom { from });

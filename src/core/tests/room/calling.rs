@@ -66,6 +66,27 @@ fn who_answers_is_in_the_room_and_not_before() {
 }
 
 #[test]
+fn who_was_called_and_by_whom_is_shown_to_all() {
+    // CI-18, CI-20
+    let (story, romeo, tybalt, _) = tybalt_is_called();
+    let list = romeo.watches();
+    tybalt.picks_up();
+    story.seconds_pass(6);
+    list.shows(&["JuliC", "Romeo", "Tybalt"]);
+    let shown = list.sees().user("Tybalt").to_owned();
+    assert!(shown.contains("<joining-method>dialed-out</joining-method>"), "{shown}");
+    assert!(shown.contains("<referred>") && shown.contains("gr=Romeo</by></referred>"), "{shown}");
+    assert!(list.sees().user("Romeo").contains("<joining-method>dialed-in</joining-method>"));
+    let paris = story.sip_user("Paris");
+    paris.is_invited();
+    paris.picks_up();
+    story.seconds_pass(6);
+    let shown = list.sees().user("Paris").to_owned();
+    assert!(shown.contains("<joining-method>dialed-out</joining-method>") && !shown.contains("<referred>"), "{shown}");
+    story.everybody_leaves();
+}
+
+#[test]
 fn a_client_that_cannot_connect_is_connected_to() {
     // CF-06, MS-SDP-08
     let (story, romeo) = Story::with_romeo();

@@ -198,7 +198,15 @@ impl Objections {
         let is_known = |role| matches!(role, "moderator" | "participant" | "observer" | "administrator");
         self.unless(known.all(is_known), "a role");
         self.unless(endpoint.attribute("entity") == Some(entity), "CI-11: the endpoint");
-        let order = ["status", "joining-method", "joining-info", "disconnection-method", "disconnection-info", "media"];
+        let order = [
+            "referred",
+            "status",
+            "joining-method",
+            "joining-info",
+            "disconnection-method",
+            "disconnection-info",
+            "media",
+        ];
         self.order(endpoint, &order);
         let is_connected = text_of(endpoint, "status").as_deref() == Some("connected");
         self.unless(is_connected || is_partial, "CI-19: the whole lists who is here");
@@ -208,6 +216,8 @@ impl Objections {
             self.unless(media.attribute("id") == Some("1"), "CI-11: the id of the medium");
             self.exactly(media, &["type", "label", "status"]);
         }
+        let is_called = text_of(endpoint, "joining-method").as_deref() == Some("dialed-out");
+        self.unless(is_called || child(endpoint, "referred").is_none(), "CI-20: referred, and not called");
         if let Some(info) = child(endpoint, "disconnection-info") {
             self.order(info, &["when", "reason", "by"]);
         }

@@ -13,11 +13,13 @@
     reason = "a test that meets something unexpected ends there"
 )]
 
+mod ad_hoc;
 mod alone;
 mod bytes;
 mod caller;
 mod calling;
 mod document;
+mod moved;
 mod muc;
 mod story;
 mod watcher;
@@ -36,6 +38,7 @@ mod entering;
 mod hearing;
 mod history;
 mod invitations;
+mod invited;
 mod leaving;
 mod lookalikes;
 mod nickname_requests;
@@ -56,6 +59,7 @@ mod scenarios;
 mod self_pings;
 mod sessions;
 mod speaking;
+mod standing;
 mod streams;
 mod suspension;
 mod switching;

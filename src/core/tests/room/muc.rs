@@ -34,6 +34,8 @@ pub struct Muc {
     /// And of a ping of the room itself.
     pub answers_pings_of_itself_with: Option<StanzaError>,
     pub refuses_configuration: bool,
+    /// Who destroyed the room.
+    pub destroyed_by: Option<BareJid>,
     /// Never answers the configuration.
     pub configuration_is_slow: bool,
     pub says_201: bool,
@@ -103,6 +105,7 @@ impl Muc {
             answers_pings_with: None,
             answers_pings_of_itself_with: None,
             refuses_configuration: false,
+            destroyed_by: None,
             configuration_is_slow: false,
             says_201: false,
             loses_messages: false,
@@ -189,6 +192,8 @@ impl Muc {
                     self.join(account, &occupant, id, usize::try_from(history).unwrap());
                 }
             }
+            OutStanza::Destroy { .. } => self.destroyed_by = Some(account),
+            OutStanza::Decline { .. } | OutStanza::InvitationError { .. } => panic!("no room sends {stanza:?}"),
             OutStanza::Leave { .. } => self.leave(&account),
             OutStanza::Groupchat { id, body, .. } => self.groupchat(account, id, body),
             OutStanza::InstantRoom { .. } if self.configuration_is_slow => {}

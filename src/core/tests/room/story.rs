@@ -12,6 +12,7 @@ use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::leg::{Dial, LegId};
 use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::calling::Outgoing;
+use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Referral, Watch};
 use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
@@ -280,6 +281,16 @@ impl SipUser {
         let dial = Dial { offer: Bytes::new(), ..self.story.world().dial_of(callee.leg) };
         let (account, nickname) = (AccountKey::named(&callee.account()), callee.sees().name.clone());
         self.wants(Action::Call(Box::new(Outgoing { leg: callee.leg, account, nickname, dial })), None)
+    }
+
+    /// Somebody on the XMPP side invites him to the room.
+    pub fn is_invited(&self) -> InvitationId {
+        let dial = Dial { offer: Bytes::new(), ..self.story.world().dial_of(self.leg) };
+        let (account, nickname) = (AccountKey::named(&self.account()), self.sees().name.clone());
+        let outgoing = Box::new(Outgoing { leg: self.leg, account, nickname, dial });
+        let id = InvitationId(self.leg.0);
+        self.input(Input::Invited { id, outgoing });
+        id
     }
 
     /// His phone says so.

@@ -12,11 +12,12 @@ use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::address::template::{NicknameTemplate, Template};
 use mucfocus_core::conference::{Outcome, SubscriptionId};
 use mucfocus_core::env::{Env, IdSource};
-use mucfocus_core::leg::call::{CallCommand, CallEnd};
+use mucfocus_core::leg::call::{CallCommand, CallEnd, Refusal};
 use mucfocus_core::leg::{Dial, LegId, MsrpAddresses, Policy};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::transmitter::{Heard, Octets, RESPONSE_TIME, Share, Transmitter};
+use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
@@ -71,6 +72,10 @@ pub struct World {
     /// Conference subscriptions.
     pub watchers: BTreeMap<SubscriptionId, Watcher>,
     pub referrals: BTreeMap<ReferralId, Vec<ReferAnswer>>,
+    /// Where to go instead.
+    pub moved: Vec<BareJid>,
+    /// What came of invitations.
+    pub invitations: BTreeMap<InvitationId, Result<(), Refusal>>,
     /// Open streams and their accounts.
     pub streams: BTreeMap<MembershipId, BareJid>,
     /// What open streams hand on.
@@ -91,6 +96,8 @@ pub struct World {
     private_messages: bool,
     /// Whether subscribers are told the whole each time.
     pub whole_roster: bool,
+    /// Whether a factory made the room.
+    pub ad_hoc: bool,
     pub turn: Option<Instant>,
     /// The sending halves of connections.
     lines: BTreeMap<LegId, (Transmitter, Share)>,
@@ -131,6 +138,8 @@ impl World {
             callers: BTreeMap::new(),
             watchers: BTreeMap::new(),
             referrals: BTreeMap::new(),
+            moved: Vec::new(),
+            invitations: BTreeMap::new(),
             streams: BTreeMap::new(),
             interests: BTreeMap::new(),
             handed_on: 0,
@@ -143,6 +152,7 @@ impl World {
             receipts: true,
             private_messages: true,
             whole_roster: false,
+            ad_hoc: false,
             turn: None,
             lines: BTreeMap::new(),
             backlog: VecDeque::new(),
@@ -179,6 +189,7 @@ impl World {
         let caller = &self.callers[&leg];
         let mut room = self.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
         room.create = caller.create;
+        room.ad_hoc = self.ad_hoc;
         (room.receipts, room.private_messages) = (self.receipts, self.private_messages);
         Dial {
             caller: SipUri::parse(&caller.uri()).unwrap(),
@@ -411,6 +422,7 @@ impl World {
                 assert!(!caller.is_gone && !caller.is_banned, "once, and while it is known whose leg it is");
                 caller.is_banned = true;
             }
+            Output::Moved(instead) => self.moved.push(instead),
             Output::LegGone(leg) => {
                 let caller = self.caller(leg);
                 assert!(!caller.is_gone, "gone twice");
@@ -442,6 +454,7 @@ impl World {
             }
             Output::SubscriptionGone(id) => self.watchers.get_mut(&id).expect("a subscription").is_gone = true,
             Output::Referral(id, answer) => self.referrals.entry(id).or_default().push(answer),
+            Output::Invitation(id, result) => assert!(self.invitations.insert(id, result).is_none(), "said twice"),
             Output::Trace(leg, trace) => self.caller(leg).traces.push(trace),
         }
     }

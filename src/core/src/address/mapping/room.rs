@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use jid::BareJid;
 
 use crate::address::domain;
-use crate::address::pattern::{Folding, Pattern, fold};
+use crate::address::pattern::{Captures, Folding, Pattern, fold};
 use crate::address::sip_uri::SipUri;
 use crate::address::template::{NicknameTemplate, Template};
 use crate::stanza::Password;
@@ -75,6 +75,8 @@ pub struct RoomMatch {
     pub receipts: bool,
     /// Whether subscribers are told the whole roster each time (CI-08).
     pub whole_roster: bool,
+    /// Whether a factory made it for this caller, with whom it ends (CF-05).
+    pub ad_hoc: bool,
 }
 
 impl RoomRules {
@@ -96,6 +98,10 @@ impl RoomRules {
     #[must_use]
     pub fn rules(&self) -> &[RoomRule] {
         &self.rules
+    }
+
+    pub(super) fn domains(&self) -> &[String] {
+        &self.domains
     }
 
     /// Whether `host` is one whose URIs may be rooms.
@@ -124,6 +130,7 @@ impl RoomRules {
             tls_only: rule.tls_only,
             receipts: rule.receipts,
             whole_roster: rule.whole_roster,
+            ad_hoc: false,
         })
     }
 
@@ -143,17 +150,27 @@ impl RoomRules {
         let is_contact = self.alias_hosts.iter().any(|host| host == uri.host())
             && uri.user_decoded().map(|user| fold(&user)).as_deref() == room.uri.user_decoded().as_deref();
         // Of who came in by rules that have changed since: the name that we gave him goes on being right.
-        is_contact || uri.same_aor(&room.uri) || self.find(uri).is_some_and(|found| found.muc == room.muc)
+        // Who had a room made may go on naming what he dialled.
+        let is_factory = room.ad_hoc && self.factory(uri).is_some();
+        is_contact || is_factory || uri.same_aor(&room.uri) || self.find(uri).is_some_and(|found| found.muc == room.muc)
     }
 
     /// The first rule for `user` at one of the domains, its number, and the MUC that it gives.
     fn muc(&self, user: &str, host: &str) -> Option<(usize, &RoomRule, BareJid)> {
-        let (index, rule, captures) = self
-            .rules
+        let (index, rule, captures) = self.rule_at(user, host)?;
+        Some((index, rule, rule.muc.expand(&captures).ok()?))
+    }
+
+    fn rule_at(&self, user: &str, host: &str) -> Option<(usize, &RoomRule, Captures)> {
+        self.rules
             .iter()
             .enumerate()
-            .find_map(|(index, rule)| Some((index, rule, rule.sip.matches_parts(user, host, Folding::Room)?)))?;
-        Some((index, rule, rule.muc.expand(&captures).ok()?))
+            .find_map(|(index, rule)| Some((index, rule, rule.sip.matches_parts(user, host, Folding::Room)?)))
+    }
+
+    /// The rule that `uri` falls under, its number, and what it captures.
+    pub(super) fn rule_for(&self, uri: &SipUri) -> Option<(usize, &RoomRule, Captures)> {
+        self.rule_at(&uri.user_decoded()?, self.domain_of(uri.host())?)
     }
 
     /// In place of a captured host the first of the domains, or the first where `user` is the same room: at another one he may be

@@ -565,7 +565,7 @@ fn a_very_large_room_lists_some_and_counts_all_and_everybody_finds_himself() {
     // GC-PRES-11
     let names: Vec<String> = (0..10_000).map(|n| format!("{n:05}")).collect();
     let mut world = World::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let ours = Occupant { dialed_in: Some(WallClock::from_unix_millis(0)), ..occupant() };
+    let ours = Occupant { dialed_in: Some(WallClock::from_unix_millis(0).into()), ..occupant() };
     world.roster.put("zzz", ours.clone());
     world.subscribe(ROMEO, HOUR, true);
     let told = world.one().2.unwrap();

@@ -75,7 +75,8 @@ fn a_room_with_a_caller_and_a_moderator_reads_like_this() {
         administrator: true,
         ..named("JuliC")
     };
-    let romeo = User { dialed_in: Some(WallClock::from_unix_millis(1_795_253_400_123)), ..named("Romeo M") };
+    let romeo =
+        User { dialed_in: Some(Joined::DialedIn(WallClock::from_unix_millis(1_795_253_400_123))), ..named("Romeo M") };
     let about = About {
         name: Some("Capulet's"),
         subject: Some("Balcony"),
@@ -124,6 +125,28 @@ fn who_may_not_look_inside_is_told_where_the_room_is_and_nothing_else() {
         <entry><uri>xmpp:capulet@muc.example.com?join</uri><purpose>participation</purpose></entry></conf-uris>\
         </conference-description><users></users></conference-info>";
     assert_eq!(document, expected.as_bytes());
+}
+
+#[test]
+fn who_was_called_is_shown_as_that_and_who_had_it_done() {
+    // CI-18, CI-20
+    let since = WallClock::from_unix_millis(1_795_253_400_123);
+    for (by, referred, info) in [
+        (None, "", ""),
+        (
+            Some("Romeo M"),
+            "<referred><when>2026-11-21T09:30:00.123Z</when><by>sip:capulet@rooms.example.com;gr=Romeo%20M</by></referred>",
+            "<by>sip:capulet@rooms.example.com;gr=Romeo%20M</by>",
+        ),
+    ] {
+        let tybalt = User { dialed_in: Some(Joined::DialedOut { since, by }), ..named("Tybalt") };
+        let written = fragment(&tybalt);
+        let joining = format!(
+            "{referred}<status>connected</status><joining-method>dialed-out</joining-method>\
+             <joining-info><when>2026-11-21T09:30:00.123Z</when>{info}</joining-info><media"
+        );
+        assert!(written.as_str().contains(&joining), "{}", written.as_str());
+    }
 }
 
 #[test]
@@ -206,7 +229,8 @@ fn a_change_is_told_in_parts() {
         reason: Some("removed by Capulet: \"No\\\u{7}\""),
         by: Some("Capulet"),
     };
-    let juliet = User { dialed_in: Some(WallClock::from_unix_millis(1_795_253_300_000)), ..named("JuliC") };
+    let juliet =
+        User { dialed_in: Some(Joined::DialedIn(WallClock::from_unix_millis(1_795_253_300_000))), ..named("JuliC") };
     let users = vec![
         Entry::Deleted("Nurse & Co"),
         Entry::Full(Fragment::of(&room(), &juliet, Some(&gone))),
@@ -349,7 +373,12 @@ proptest! {
         for (nickname, display_name, jid, part, administrator, dialed_in) in people.values() {
             if users.iter().all(|user| user.nickname != nickname) {
                 let (display_name, jid) = (display_name.as_deref(), jid.as_ref());
-                let (part, administrator, dialed_in) = (*part, *administrator, *dialed_in);
+                let (part, administrator) = (*part, *administrator);
+                let by = users.last().map(|user| user.nickname);
+                let dialed_in = dialed_in.map(|since| match part {
+                    Part::Moderator => Joined::DialedIn(since),
+                    Part::Participant | Part::Observer => Joined::DialedOut { since, by },
+                });
                 users.push(User { nickname, display_name, jid, part, administrator, dialed_in });
             }
         }

@@ -1,4 +1,4 @@
-//! The addresses in a conference document.
+//! The addresses in a conference document, and wherever else an XMPP user is named to SIP.
 
 use alloc::format;
 use alloc::string::String;
@@ -19,7 +19,8 @@ pub(super) fn uri(out: &mut String, uri: &str, purpose: Option<&str>) {
 }
 
 /// `jid` as a URI (RFC 5122 §2.2).
-pub(super) fn xmpp_uri(jid: &Jid) -> String {
+#[must_use]
+pub fn xmpp_uri(jid: &Jid) -> String {
     let encode = |part: &str| percent_encode(part.as_bytes(), is_unreserved);
     let mut uri = String::from("xmpp:");
     if let Some(node) = jid.node() {

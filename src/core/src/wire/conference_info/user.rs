@@ -25,8 +25,22 @@ pub struct User<'a> {
     pub part: Part,
     /// Whether he owns or administers the room.
     pub administrator: bool,
-    /// Since when he is here, if he called this focus.
-    pub dialed_in: Option<WallClock>,
+    /// How he came, if through this focus.
+    pub dialed_in: Option<Joined<'a>>,
+}
+
+/// How a user came (RFC 4575 §5.7.4, §5.7.5; CI-18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined<'a> {
+    /// He called the focus, at that time.
+    DialedIn(WallClock),
+    /// The focus called him.
+    DialedOut {
+        /// When he entered.
+        since: WallClock,
+        /// The nickname of who referred to him (RFC 4575 §5.7.2; CI-20).
+        by: Option<&'a str>,
+    },
 }
 
 /// What a user may do in a room (GC-PRES-09).
@@ -108,17 +122,37 @@ fn write(out: &mut String, room: &SipUri, user: &User<'_>, gone: Option<&Disconn
     out.push_str("<endpoint");
     xml::attribute(out, "entity", &entity);
     out.push('>');
+    if let Some(Joined::DialedOut { since, by: Some(by) }) = user.dialed_in {
+        execution(out, room, "referred", since, Some(by));
+    }
     element(out, "status", if gone.is_some() { "disconnected" } else { "connected" });
-    if let Some(since) = user.dialed_in {
-        out.push_str("<joining-method>dialed-in</joining-method><joining-info>");
-        element(out, "when", &since.rfc3339());
-        out.push_str("</joining-info>");
+    if let Some(joined) = user.dialed_in {
+        let (method, since, by) = match joined {
+            Joined::DialedIn(since) => ("dialed-in", since, None),
+            Joined::DialedOut { since, by } => ("dialed-out", since, by),
+        };
+        element(out, "joining-method", method);
+        execution(out, room, "joining-info", since, by);
     }
     match gone {
         Some(gone) => disconnection(out, room, gone),
         None => medium(out, user),
     }
     out.push_str("</endpoint></user>");
+}
+
+/// When something was done, and by whom (RFC 4575 §5.7.2).
+fn execution(out: &mut String, room: &SipUri, name: &str, when: WallClock, by: Option<&str>) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+    element(out, "when", &when.rfc3339());
+    if let Some(by) = by {
+        element(out, "by", &room.with_gr(by).to_string());
+    }
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
 }
 
 fn roles(out: &mut String, user: &User<'_>) {

@@ -202,6 +202,24 @@ fn a_stanza_of_anybody_else_is_ignored() {
     assert!(matches!(outputs.as_slice(), [Output::Ignored(Ignored::NotARoom { .. })]));
 }
 
+/// XM-12.
+#[test]
+fn an_invitation_is_handed_out_whoever_sent_it() {
+    let mut stream = Stream::up();
+    let direct = "<x xmlns='jabber:x:conference' jid='montague@muc.test'/>";
+    let mediated = "<x xmlns='http://jabber.org/protocol/muc#user'><invite from='juliet@xmpp.test'/></x>";
+    for payload in [direct, mediated] {
+        let outputs = stream.says(&format!("<message from='montague@muc.test'>{payload}</message>"));
+        assert!(matches!(outputs.as_slice(), [Output::Stray(_)]), "{outputs:?}");
+        for kind in ["error", "groupchat"] {
+            let outputs = stream.says(&format!("<message type='{kind}' from='montague@muc.test'>{payload}</message>"));
+            assert!(matches!(outputs.as_slice(), [Output::Ignored(_)]), "{outputs:?}");
+        }
+        let outputs = stream.says(&format!("<message from='capulet@muc.test'>{payload}</message>"));
+        assert!(matches!(outputs.as_slice(), [Output::ToRoom { .. }]), "he is there: {outputs:?}");
+    }
+}
+
 /// XM-10.
 #[test]
 fn ping_disco_and_version_are_answered_also_when_an_occupant_asks() {

@@ -1,0 +1,170 @@
+//! Invitations that come to an account of ours (XM-12): read here, followed elsewhere, answered on the stream that they came by.
+//! An account shows no presence, so that only those come that are sent to its full JID.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jid::{BareJid, Jid};
+use mucfocus_core::leg::call::Refusal;
+use mucfocus_core::stanza::{OutStanza, Password};
+use mucfocus_core::translate::invitation::{self, Invitation};
+use tokio::sync::mpsc;
+use xmpp_parsers::minidom::Element;
+
+use super::settings::Account;
+use crate::hub::clock;
+use crate::hub::quota::Pace;
+use crate::sip::settings::Rate;
+
+const CLIENT: &str = "jabber:client";
+const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+const CONFERENCE: &str = "jabber:x:conference";
+/// Invitations that one stream reads. Nobody whom a person invites needs more; those beyond are not answered either.
+const RATE: Rate = Rate { count: 5, per: Duration::from_secs(5) };
+/// Answers that wait for the stream.
+const ANSWERS: usize = 16;
+
+/// Somebody invites a SIP user by his account.
+pub struct Invited {
+    /// The account.
+    pub account: Account,
+    /// To what.
+    pub invitation: Invitation,
+    reply: Reply,
+}
+
+/// The way back. While it is there, the stream is.
+struct Reply {
+    answers: mpsc::Sender<OutStanza>,
+    _open: Arc<()>,
+}
+
+impl Invited {
+    /// Says why it is not followed. On a stream that is gone, or where too many answers wait already, nobody hears it.
+    pub fn answer_with(&self, why: &Refusal) {
+        if let Some(answer) = invitation::refused(&self.invitation, why) {
+            let _ = self.reply.answers.try_send(answer);
+        }
+    }
+}
+
+impl std::fmt::Debug for Invited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invited").field("invitation", &self.invitation).finish_non_exhaustive()
+    }
+}
+
+/// Whoever follows invitations. It must not wait.
+pub type Follow = Box<dyn Fn(Invited) + Send + Sync>;
+
+/// The invitations of one stream.
+pub(super) struct Invitations {
+    pace: Pace,
+    answers: mpsc::Sender<OutStanza>,
+    to_send: mpsc::Receiver<OutStanza>,
+    open: Arc<()>,
+}
+
+impl Invitations {
+    pub(super) fn new() -> Self {
+        let (answers, to_send) = mpsc::channel(ANSWERS);
+        Self { pace: Pace::new(Some(RATE)), answers, to_send, open: Arc::new(()) }
+    }
+
+    /// What a stray message to `account` invites it to, if it does, and if it is not one of too many.
+    pub(super) fn read(&self, account: &Account, raw: &[u8]) -> Option<Invited> {
+        let invitation = read(raw)?;
+        self.pace.take("", clock::now()).ok()?;
+        let reply = Reply { answers: self.answers.clone(), _open: Arc::clone(&self.open) };
+        Some(Invited { account: account.clone(), invitation, reply })
+    }
+
+    /// Whether somebody may yet answer one.
+    pub(super) fn are_open(&self) -> bool {
+        Arc::strong_count(&self.open) > 1
+    }
+
+    /// The next answer. Cancel-safe.
+    pub(super) async fn answer(&mut self) -> Option<OutStanza> {
+        self.to_send.recv().await
+    }
+}
+
+/// The invitation in a message: what the room says itself, else what its sender does (XEP-0045 §7.8.2, XEP-0249 §2). Rooms that
+/// write both for old clients mean the first.
+fn read(raw: &[u8]) -> Option<Invitation> {
+    let root = Element::from_reader_with_prefixes(raw, CLIENT.to_owned()).ok()?;
+    let from = Jid::new(root.attr("from")?).ok()?;
+    let id = root.attr("id").map(str::to_owned);
+    if let Some(x) = root.get_child("x", MUC_USER)
+        && let Some(invite) = x.get_child("invite", MUC_USER)
+    {
+        // From an occupant it would be his word that the room says so.
+        let room = BareJid::try_from(from).ok()?;
+        let inviter = Jid::new(invite.attr("from")?).ok()?;
+        let reason = invite.get_child("reason", MUC_USER).map(Element::text);
+        let password = x.get_child("password", MUC_USER).map(|password| Password::new(password.text()));
+        return Some(Invitation { room, from: inviter, is_mediated: true, id, reason, password });
+    }
+    let x = root.get_child("x", CONFERENCE)?;
+    let room = BareJid::new(x.attr("jid")?).ok()?;
+    let (reason, password) = (x.attr("reason"), x.attr("password"));
+    Some(Invitation {
+        room,
+        from,
+        is_mediated: false,
+        id,
+        reason: reason.map(str::to_owned),
+        password: password.map(|password| Password::new(password.to_owned())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Room, inviter, whether the room invites, reason, password.
+    type Text = (String, String, bool, Option<String>, Option<String>);
+
+    fn text(raw: &str) -> Option<Text> {
+        let Invitation { room, from, is_mediated, reason, password, .. } = read(raw.as_bytes())?;
+        Some((room.to_string(), from.to_string(), is_mediated, reason, password.map(|p| p.expose().to_owned())))
+    }
+
+    #[test]
+    fn invitations_of_both_kinds_are_read() {
+        // XM-12, XM-13: XEP-0045 example 58, XEP-0249 example 1
+        let mediated = "<message from='coven@chat.shakespeare.lit' id='a' to='hecate@shakespeare.lit'>\
+            <x xmlns='http://jabber.org/protocol/muc#user'><invite from='crone1@shakespeare.lit/desktop'>\
+            <reason>Hey Hecate</reason></invite><password>cauldronburn</password></x>\
+            <x xmlns='jabber:x:conference' jid='other@chat.shakespeare.lit'/></message>";
+        let (room, crone) = ("coven@chat.shakespeare.lit".to_owned(), "crone1@shakespeare.lit/desktop".to_owned());
+        let (reason, password) = (Some("Hey Hecate".to_owned()), Some("cauldronburn".to_owned()));
+        assert_eq!(text(mediated), Some((room, crone, true, reason, password)));
+        let direct = "<message from='crone1@shakespeare.lit/desktop' to='hecate@shakespeare.lit'>\
+            <x xmlns='jabber:x:conference' jid='darkcave@macbeth.shakespeare.lit' password='cauldronburn' \
+            reason='Hey Hecate' continue='true'/></message>";
+        let (room, crone) =
+            ("darkcave@macbeth.shakespeare.lit".to_owned(), "crone1@shakespeare.lit/desktop".to_owned());
+        let (reason, password) = (Some("Hey Hecate".to_owned()), Some("cauldronburn".to_owned()));
+        assert_eq!(text(direct), Some((room, crone, false, reason, password)));
+    }
+
+    #[test]
+    fn what_is_none_or_says_too_little_is_no_invitation() {
+        let muc =
+            |from: &str, invite: &str| format!("<message from='{from}'><x xmlns='{MUC_USER}'>{invite}</x></message>");
+        for raw in [
+            muc("coven@chat.test/nick", "<invite from='a@b'/>"),
+            muc("coven@chat.test", "<invite to='a@b'/>"),
+            muc("coven@chat.test", "<decline from='a@b'/>"),
+            "<message><x xmlns='jabber:x:conference' jid='a@b'/></message>".into(),
+            "<message from='a@b'><x xmlns='jabber:x:conference'/></message>".into(),
+            "<message from='a@b'><x xmlns='jabber:x:conference' jid='@'/></message>".into(),
+            "<message from='a@b'><body>jabber:x:conference</body></message>".into(),
+            "<message from='a@b'>".into(),
+        ] {
+            assert_eq!(text(&raw), None, "{raw}");
+        }
+    }
+}
