@@ -129,6 +129,24 @@ async fn a_rule_that_names_nobody_is_tried_with_somebody_who_is_not_there() {
     says(&out, "accounts", "ok", &format!("mucfocus-check@{} can log in", server.jwt_host()));
 }
 
+/// SIP-15: whose certificates there are, and for how long.
+#[on_both_servers]
+async fn certificates_are_named_with_their_ends() {
+    let (certificate, own) = (Certificate::for_host("xmpp.test"), Certificate::for_host("focus1.test"));
+    let xmpp = format!("ca_file = \"{}\"", certificate.authority().display());
+    let server = server(Some(certificate)).await;
+    let (chain, key) = own.files();
+    let tls = format!("[tls]\ncertificate_file = \"{}\"\nkey_file = \"{}\"\n", chain.display(), key.display());
+    let rest = account("romeo@example.org", &format!("romeo@{}", server.host()), "password_file = \"verona\"")
+        + &room("{room}", &server.room("{room}"))
+        + &tls;
+    let (_, out, _) = check(&server, &xmpp, &rest, &[]).await;
+    says(&out, "tls", "ok", "the certificate of this node is for focus1.test, *.focus1.test and ends in ");
+    // It is of two days.
+    let theirs = format!("the certificate of {} is for xmpp.test, *.xmpp.test and ends in ", server.host());
+    says(&out, "xmpp", "warning", &theirs);
+}
+
 #[on_both_servers]
 async fn a_certificate_that_nobody_signed_whom_we_know_is_explained() {
     let server = server(Some(Certificate::for_host("xmpp.test"))).await;

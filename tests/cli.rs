@@ -322,6 +322,10 @@ fn who_is_not_let_in_is_told_by_which_line_and_what_to_do() {
     let nowhere = route(&file, &[&romeo[..], &["sip:capulet@elsewhere.example"]].concat());
     assert_eq!(nowhere.status, 1);
     assert!(nowhere.stdout.contains("not let in: 404, no rule maps this URI"), "{}", nowhere.stdout);
+    let secure = route(&file, &[&romeo[..], &["sips:garden@rooms.example.com;transport=tcp"]].concat());
+    assert_eq!(secure.status, 1, "ADDR-08");
+    let refused = "not let in: 403, sips cannot be honoured end to end\n  help: call sip:garden@rooms.example.com;";
+    assert!(secure.stdout.contains(refused), "{}", secure.stdout);
     // Nobody vouches for him, and he has no password.
     let stranger = route(&file, &["--json", "sip:garden@rooms.example.com"]);
     assert_eq!(stranger.status, 1);

@@ -166,6 +166,16 @@ pub enum CtlCommand {
         /// Its number or its Call-ID
         id: String,
     },
+    /// Callers without an account of their own who were banned from a room, and are kept out by this node
+    Bans,
+    /// Let such a caller in again; a ban of an account is the MUC's to lift
+    Unban {
+        /// JID of the MUC, SIP URI of the room, or the local part alone
+        room: String,
+        /// His address, like sip:tybalt@example.org
+        #[arg(value_name = "SIP-URI")]
+        user: String,
+    },
     /// Read the configuration again, as on SIGHUP: all of it, or nothing if something is wrong
     Reload,
     /// Take no more calls and end those that there are; the process stays until SIGTERM

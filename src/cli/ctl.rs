@@ -46,6 +46,8 @@ fn request(command: &CtlCommand) -> Request {
         CtlCommand::Leg { id } => Request::Leg { id },
         CtlCommand::Ladder { call_id, follow } => Request::Ladder { call_id, follow },
         CtlCommand::Kick { id } => Request::Kick { id },
+        CtlCommand::Bans => Request::Bans,
+        CtlCommand::Unban { room, user } => Request::Unban { room, user },
         CtlCommand::Reload => Request::Reload,
         CtlCommand::Drain => Request::Drain,
     }

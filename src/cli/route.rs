@@ -134,6 +134,10 @@ fn route(config: &Config, uri: &SipUri, from: &SipUri, display: Option<&str>) ->
         account: None,
         nickname: None,
     };
+    if uri.secure() {
+        let help = format!("call {}: beyond this node nobody can promise what sips does", with_sip(uri));
+        route.refuse(403, "sips cannot be honoured end to end", help);
+    }
     let identity = known_by(config, from);
     if let Err(why) = named(from) {
         let help = "let the proxy assert who it is (P-Asserted-Identity: <sip:USER@HOST>), and say that with --from";
@@ -199,6 +203,12 @@ impl Route {
     fn refuse(&mut self, status: u16, why: impl Into<String>, help: impl Into<String>) {
         self.refused.get_or_insert(Refused { status, why: why.into(), help: help.into() });
     }
+}
+
+/// The same address by plain SIP.
+fn with_sip(uri: &SipUri) -> String {
+    let text = uri.to_string();
+    text.split_once(':').map_or_else(String::new, |(_, rest)| format!("sip:{rest}"))
 }
 
 /// Whether this is a caller at all: judged as what a trusted peer asserts.

@@ -61,6 +61,11 @@ impl Desk {
             Request::Leg { id } => self.leg(&id).await.map_or_else(|why| why, |leg| Reply::Leg(Box::new(leg))),
             Request::Kick { id } => self.kick(&id).await,
             Request::Ladder { call_id, follow } => return self.ladder(&call_id, follow, out).await,
+            Request::Bans => Reply::Bans(self.focus.bans().into_iter().map(Into::into).collect()),
+            Request::Unban { room, user } => match self.focus.unban(&room, &user) {
+                Ok(ban) => Reply::Unbanned(ban.into()),
+                Err(why) => failed(why.to_string()),
+            },
             Request::Reload => self.reload().await,
             Request::Drain => self.drain().await,
         };

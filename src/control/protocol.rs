@@ -6,6 +6,7 @@ use mucfocus_core::room::view::{self, CallState, LegView, MembershipView, Occupa
 use mucfocus_core::stanza::{Affiliation, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::hub::bans;
 use crate::hub::looking::LegReport;
 use crate::observe::ladder::Rung;
 
@@ -42,10 +43,36 @@ pub enum Request {
         /// Number or Call-ID.
         id: String,
     },
+    /// Which strangers are kept out of which rooms.
+    Bans,
+    /// Let a stranger in again.
+    Unban {
+        /// JID, SIP URI, or local part of the room.
+        room: String,
+        /// His SIP address.
+        user: String,
+    },
     /// Read the configuration again.
     Reload,
     /// End all legs and take no more.
     Drain,
+}
+
+/// A stranger who is kept out of a room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ban {
+    /// JID of the MUC.
+    pub muc: String,
+    /// His SIP address.
+    pub user: String,
+    /// For how long, in seconds.
+    pub left_s: u64,
+}
+
+impl From<bans::Ban> for Ban {
+    fn from(ban: bans::Ban) -> Self {
+        Self { muc: ban.room.to_string(), user: format!("sip:{}", ban.user), left_s: ban.left.as_secs() }
+    }
 }
 
 /// What is answered.
@@ -64,6 +91,10 @@ pub enum Reply {
     Rung(Rung),
     /// This leg is ended.
     Kicked(Box<Leg>),
+    /// Who is kept out of which rooms.
+    Bans(Vec<Ban>),
+    /// He is let in again.
+    Unbanned(Ban),
     /// The configuration was read again.
     Reloaded(Reloaded),
     /// So many legs are being ended.

@@ -121,6 +121,7 @@ async fn client(stream: UnixStream, desk: &Desk) {
     };
     match &request {
         Request::Kick { id } => tracing::info!(?uid, ?pid, leg = id, "the operator ends a leg"),
+        Request::Unban { room, user } => tracing::info!(?uid, ?pid, room, user, "the operator lifts a ban"),
         Request::Reload => tracing::info!(?uid, ?pid, "the operator has the configuration read again"),
         Request::Drain => tracing::info!(?uid, ?pid, "the operator drains this node"),
         other => tracing::debug!(?uid, ?pid, request = ?other, "the operator looks"),

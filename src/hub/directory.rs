@@ -164,6 +164,11 @@ impl Directory {
         rooms
     }
 
+    /// Which strangers stay out.
+    pub(super) fn shared_bans(&self) -> &Bans {
+        &self.shared.bans
+    }
+
     /// The MUC that a SIP URI maps to.
     pub(super) fn muc_of(&self, uri: &SipUri) -> Option<BareJid> {
         self.reception.settings().rooms.find(uri).map(|room| room.muc)

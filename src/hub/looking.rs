@@ -93,12 +93,7 @@ impl Directory {
     ///
     /// [`NotOne`] where it is not one room, or one that does not answer.
     pub async fn room(&self, name: &str) -> Result<(BareJid, RoomView), NotOne> {
-        let by_uri = SipUri::parse(name).ok().and_then(|uri| self.muc_of(&uri));
-        let wanted = by_uri.map_or_else(|| name.to_owned(), |muc| muc.to_string());
-        let is_meant = |muc: &BareJid| {
-            muc.as_str().eq_ignore_ascii_case(&wanted)
-                || muc.node().is_some_and(|node| node.as_str().eq_ignore_ascii_case(&wanted))
-        };
+        let is_meant = self.is_called(name);
         let mut meant = self.addresses().into_iter().filter(|(muc, _)| is_meant(muc));
         let (muc, address) = meant.next().ok_or_else(|| NotOne::None(name.to_owned()))?;
         if meant.next().is_some() {
@@ -107,6 +102,16 @@ impl Directory {
         match ask(&address, Ask::View).await {
             Some(view) => Ok((muc, view)),
             None => Err(NotOne::Silent(muc)),
+        }
+    }
+
+    /// Whether a MUC is what somebody calls `name`: its JID, a SIP URI that maps to it, or its local part.
+    pub(super) fn is_called(&self, name: &str) -> impl Fn(&BareJid) -> bool {
+        let by_uri = SipUri::parse(name).ok().and_then(|uri| self.muc_of(&uri));
+        let wanted = by_uri.map_or_else(|| name.to_owned(), |muc| muc.to_string());
+        move |muc| {
+            muc.as_str().eq_ignore_ascii_case(&wanted)
+                || muc.node().is_some_and(|node| node.as_str().eq_ignore_ascii_case(&wanted))
         }
     }
 

@@ -83,6 +83,8 @@ struct LegHandles {
     stranger: Option<String>,
     session: Option<OpenSession>,
     link: Option<SessionLink>,
+    /// Whether a connection was made for it before, which may be lost without anybody knowing it yet.
+    has_dialled: bool,
     unfinished: Part,
     log: LegLog,
     ladder: Option<Held>,
@@ -230,7 +232,19 @@ impl RoomTask {
         let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
         self.of_account.entry(key.clone()).or_default().push(leg);
         let (session, link, calling) = (None, None, None);
-        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder, calling };
+        let handles = LegHandles {
+            commands,
+            account,
+            hold,
+            stranger,
+            session,
+            link,
+            has_dialled: false,
+            unfinished,
+            log,
+            ladder,
+            calling,
+        };
         self.legs.insert(leg, handles);
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
@@ -330,7 +344,19 @@ impl RoomTask {
         let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
         self.of_account.entry(account.key.clone()).or_default().push(outgoing.leg);
         let (session, link, calling) = (None, None, Some(calling));
-        let handles = LegHandles { commands, account, hold, stranger, session, link, unfinished, log, ladder, calling };
+        let handles = LegHandles {
+            commands,
+            account,
+            hold,
+            stranger,
+            session,
+            link,
+            has_dialled: false,
+            unfinished,
+            log,
+            ladder,
+            calling,
+        };
         self.legs.insert(outgoing.leg, handles);
     }
 
@@ -531,9 +557,13 @@ impl RoomTask {
 
     /// A named account stays banned by the MUC itself; who has none comes as somebody else.
     fn banned(&self, leg: LegId) {
-        if let Some(stranger) = self.legs.get(&leg).and_then(|handles| handles.stranger.as_ref()) {
+        if let Some(handles) = self.legs.get(&leg)
+            && let Some(stranger) = &handles.stranger
+        {
             tracing::info!(room = %self.room.muc(), user = %stranger, "a stranger is banned for a day");
             self.shared.bans.add(self.room.muc(), stranger, clock::now());
+            // The JID that is banned is of no use to him once the operator lets him in again.
+            self.shared.pool.renew(&handles.account.key);
         }
     }
 
@@ -556,10 +586,12 @@ impl RoomTask {
     }
 
     fn connect(&mut self, leg: LegId, target: Target) {
-        let Some(session) = self.legs.get(&leg).and_then(|handles| handles.session.as_ref()) else { return };
+        let Some(handles) = self.legs.get_mut(&leg) else { return };
+        let Some(session) = &handles.session else { return };
         let id = session.id().to_owned();
         if let Ok(source) = self.shared.sessions.claim_for_us(&id) {
-            tokio::spawn(listener::connect(target, id, source, self.shared.msrp.clone()));
+            let may_share = !std::mem::replace(&mut handles.has_dialled, true);
+            tokio::spawn(listener::connect(target, id, source, may_share, self.shared.msrp.clone()));
         }
     }
 

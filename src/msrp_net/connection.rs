@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::credit::Credit;
+use super::dialled::{Joining, Sharing};
 use super::input::{Came, Input};
 use super::link::SessionLink;
 use super::outbox::Outbox;
@@ -82,8 +83,17 @@ impl Closed {
     }
 }
 
-/// Serves a connection until it ends. `claimed` is the session that it was made for, where we are the active side.
-pub async fn serve<T: Transport>(transport: T, context: Context, claimed: Option<(String, Source)>) {
+/// Serves a connection that somebody has made to us until it ends.
+pub async fn serve<T: Transport>(transport: T, context: Context) {
+    serve_any(transport, context, None, None).await;
+}
+
+/// Serves a connection that we have made for the session `first` until it ends.
+pub(super) async fn serve_shared<T: Transport>(transport: T, context: Context, first: Joining, sharing: Sharing) {
+    serve_any(transport, context, Some(first), Some(sharing)).await;
+}
+
+async fn serve_any<T: Transport>(transport: T, context: Context, first: Option<Joining>, sharing: Option<Sharing>) {
     let metrics = Arc::clone(&context.metrics);
     metrics.msrp_connections.inc();
     let shown = transport.shown();
@@ -94,18 +104,22 @@ pub async fn serve<T: Transport>(transport: T, context: Context, claimed: Option
         shown,
         outbox: Arc::clone(&outbox),
         sessions: Sessions::default(),
+        sharing,
         returned: Arc::new(Notify::new()),
         needed: Instant::now(),
         heard: Instant::now(),
     };
     let patience = reader.context.limits.queue_patience;
-    if let Some((id, source)) = claimed {
-        reader.bind(&id, source).await;
+    if let Some(Joining { session, source }) = first {
+        reader.bind(&session, source).await;
     }
     let closed = tokio::select! {
         closed = reader.run(inlet) => closed,
         closed = write_all(&mut outlet, &outbox, patience) => closed,
     };
+    if let Some(sharing) = reader.sharing {
+        sharing.end();
+    }
     for session in reader.sessions.into_values() {
         session.source.finish(Mail::Session(SessionMail::Lost { why: closed.to_string(), ago: closed.ago() }));
     }
@@ -129,6 +143,8 @@ struct Reader {
     shown: Shown,
     outbox: Arc<Outbox>,
     sessions: Sessions,
+    /// How others join, where we have made the connection.
+    sharing: Option<Sharing>,
     returned: Arc<Notify>,
     /// When somebody needed the connection last.
     needed: Instant,
@@ -169,6 +185,7 @@ impl Reader {
                     Err(error) => return error.into(),
                 },
                 () = returned.notified() => self.forget_ended(),
+                Some(joining) = Sharing::next(&mut self.sharing) => self.join(joining).await,
                 () = outbox.drained() => {}
                 () = sleep_until(look) => match self.look_after().await {
                     Ok(next) => look = next,
@@ -331,6 +348,14 @@ impl Reader {
         let source = self.context.sessions.claim(id, &self.shown)?;
         self.bind(id, source).await;
         Ok(())
+    }
+
+    /// Another session is to be had where this connection leads.
+    async fn join(&mut self, joining: Joining) {
+        match &self.sharing {
+            Some(sharing) if self.sessions.len() >= self.context.limits.sessions => (sharing.otherwise)(joining),
+            _ => self.bind(&joining.session, joining.source).await,
+        }
     }
 
     async fn bind(&mut self, id: &str, source: Source) {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Context, serve};
+use super::connection::{Context, serve, serve_shared};
+use super::dialled::{Joining, Sharing};
 use super::per_source::{Allowance, PerSource};
 use super::plain::Plain;
 use super::settings::Kind;
@@ -99,15 +101,15 @@ impl Door {
     async fn welcome(&self, stream: TcpStream, kind: Kind) -> Result<(), Unwelcome> {
         let context = self.context.clone();
         match kind {
-            Kind::Tcp => Box::pin(serve(Plain::new(stream, Arc::clone(&context.metrics)), context, None)).await,
+            Kind::Tcp => Box::pin(serve(Plain::new(stream, Arc::clone(&context.metrics)), context)).await,
             Kind::Tls => {
                 let secure = Box::pin(self.in_time(self.secure(stream, kind))).await?;
-                Box::pin(serve(secure, context, None)).await;
+                Box::pin(serve(secure, context)).await;
             }
             Kind::Ws => {
                 let upgraded = async { Ok(ws::upgrade(stream, &self.origins, &self.context.limits).await?) };
                 let upgraded = Box::pin(self.in_time(upgraded)).await?;
-                Box::pin(serve(upgraded, context, None)).await;
+                Box::pin(serve(upgraded, context)).await;
             }
             Kind::Wss => {
                 let upgraded = async {
@@ -116,7 +118,7 @@ impl Door {
                     Ok(upgraded.showing(shown))
                 };
                 let upgraded = Box::pin(self.in_time(upgraded)).await?;
-                Box::pin(serve(upgraded, context, None)).await;
+                Box::pin(serve(upgraded, context)).await;
             }
         }
         Ok(())
@@ -187,14 +189,38 @@ pub async fn accept(listener: TcpListener, kind: Kind, door: Arc<Door>) {
     }
 }
 
-/// Makes the connection of a session whose active side we are (ACM-04, ACM-08).
-pub async fn connect(target: Target, session: String, source: Source, context: Context) {
-    match timeout(CONNECT_TIME, reach(&target, &context)).await {
-        Ok(Ok(Reached::Plain(stream))) => serve(stream, context, Some((session, source))).await,
-        Ok(Ok(Reached::Secure(secure))) => serve(*secure, context, Some((session, source))).await,
-        Ok(Err(error)) => fail(source, format!("cannot connect to the client: {error}")),
-        Err(_) => fail(source, "cannot connect to the client: no answer".to_owned()),
+/// Finds or makes the connection of a session whose active side we are (ACM-04, ACM-08). One that we have made to the same place
+/// will do, if it `may_share` (MS-CONN-07).
+pub async fn connect(target: Target, session: String, source: Source, may_share: bool, context: Context) {
+    let joining = Joining { session, source };
+    let alone = if may_share { context.sessions.dialled().join(&target, joining) } else { Some(joining) };
+    if let Some(joining) = alone {
+        dial(target, joining, context).await;
     }
+}
+
+/// Makes a connection, which others may share from then on.
+async fn dial(target: Target, first: Joining, context: Context) {
+    let reached = match timeout(CONNECT_TIME, reach(&target, &context)).await {
+        Ok(Ok(reached)) => reached,
+        Ok(Err(error)) => return fail(first.source, format!("cannot connect to the client: {error}")),
+        Err(_) => return fail(first.source, "cannot connect to the client: no answer".to_owned()),
+    };
+    let again = (target.clone(), context.clone());
+    let otherwise = move |joining| drop(tokio::spawn(dial_again(again.0.clone(), joining, again.1.clone())));
+    let more = context.sessions.dialled().made(&target);
+    let sharing = Sharing { more, otherwise: Box::new(otherwise) };
+    let sessions = Arc::clone(&context.sessions);
+    match reached {
+        Reached::Plain(stream) => serve_shared(stream, context, first, sharing).await,
+        Reached::Secure(secure) => serve_shared(*secure, context, first, sharing).await,
+    }
+    sessions.dialled().ended(&target);
+}
+
+/// Boxed, since it leads back to itself.
+fn dial_again(target: Target, joining: Joining, context: Context) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(dial(target, joining, context))
 }
 
 enum Reached {

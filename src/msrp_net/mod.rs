@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod credit;
+mod dialled;
 mod input;
 pub mod link;
 pub mod listener;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use mucfocus_core::leg::Expectation;
 
+use super::dialled::Dialled;
 use super::transport::Shown;
 use crate::hub::mailbox::Source;
 
@@ -15,6 +16,7 @@ use crate::hub::mailbox::Source;
 #[derive(Default)]
 pub struct SessionTable {
     slots: DashMap<Arc<str>, Slot>,
+    dialled: Dialled,
 }
 
 enum Slot {
@@ -73,6 +75,11 @@ impl SessionTable {
     /// [`ClaimError`] when there is no such session, or somebody has it.
     pub fn claim_for_us(&self, id: &str) -> Result<Source, ClaimError> {
         take(&mut *self.slots.get_mut(id).ok_or(ClaimError::Unknown)?)
+    }
+
+    /// Connections that we have made.
+    pub(super) const fn dialled(&self) -> &Dialled {
+        &self.dialled
     }
 
     /// Sessions that exist.

@@ -48,15 +48,32 @@ pub fn is_valid(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), I
     if let Some(CertificateError::NotValidYetContext { .. }) = validity(certificate, now) {
         return Err(Invalid::NotYet);
     }
-    // Its validity is the first thing that is looked at, and the error names the end of it.
-    let never = UnixTime::since_unix_epoch(END_OF_TIME);
-    let Some(CertificateError::ExpiredContext { not_after: end, .. }) = validity(certificate, never) else {
-        return Ok(()); // for ever
-    };
+    let Some(end) = end(certificate) else { return Ok(()) };
     match end.as_secs().checked_sub(now.as_secs()) {
         None => Err(Invalid::Expired(now.as_secs().saturating_sub(end.as_secs()) / DAY)),
         Some(left) if left < SOON => Err(Invalid::Soon(left / DAY)),
         Some(_) => Ok(()),
+    }
+}
+
+/// Whole days that are left of a certificate; `None` where it is for ever.
+#[must_use]
+pub fn days_left(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<u64> {
+    end(certificate).map(|end| end.as_secs().saturating_sub(now.as_secs()) / DAY)
+}
+
+/// The names that a certificate is for, patterns among them; addresses are not listed.
+#[must_use]
+pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let certificate = webpki::EndEntityCert::try_from(certificate);
+    certificate.map(|known| known.valid_dns_names().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// Its validity is the first thing that is looked at, and the error names the end of it.
+fn end(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
+    match validity(certificate, UnixTime::since_unix_epoch(END_OF_TIME)) {
+        Some(CertificateError::ExpiredContext { not_after, .. }) => Some(not_after),
+        _ => None,
     }
 }
 
@@ -93,6 +110,8 @@ mod tests {
         assert_eq!(at(now + DAY / 2), Err(Invalid::Soon(1)));
         assert_eq!(at(now + 5 * DAY + DAY / 2), Err(Invalid::Expired(3)));
         assert_eq!(at(now - DAY), Err(Invalid::NotYet));
+        assert!(matches!(days_left(&der, UnixTime::since_unix_epoch(Duration::from_secs(now))), Some(1 | 2)));
+        assert_eq!(names(&der), ["focus1.example.com", "*.focus1.example.com"]);
         assert!(is_for(&der, "focus1.example.com") && !is_for(&der, "other.example.com"));
     }
 }

@@ -27,7 +27,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use self::identity::{Identity, IdentityError, InForce};
 use self::peers::Authorities;
-use self::verify::{AnyClient, ByFingerprint};
+use self::verify::{AnyClient, ByExactName, ByFingerprint};
 
 /// What the configuration says about TLS, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Tls {
     peers: RwLock<Arc<Peers>>,
     /// For peers who are known by name. Made when it is needed first: most nodes never look for anybody.
     by_name: tokio::sync::OnceCell<Arc<ClientConfig>>,
+    /// For those of them who speak SIP.
+    by_exact_name: tokio::sync::OnceCell<Arc<ClientConfig>>,
 }
 
 /// How peers are met that may be known by name.
@@ -104,8 +106,9 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&identity) as _);
         let (server, browsers) = (Arc::new(server), Arc::new(browsers));
         let peers = Peers::new(settings.client_ca_file.as_deref(), &identity, &browsers, &provider)?;
-        let (peers, by_name) = (RwLock::new(Arc::new(peers)), tokio::sync::OnceCell::new());
-        Ok(Arc::new(Self { settings, identity, provider, server, browsers, peers, by_name }))
+        let peers = RwLock::new(Arc::new(peers));
+        let (by_name, by_exact_name) = Default::default();
+        Ok(Arc::new(Self { settings, identity, provider, server, browsers, peers, by_name, by_exact_name }))
     }
 
     /// The fingerprint of the certificate that is shown now, for `a=fingerprint` (RFC 8122 §5).
@@ -169,8 +172,8 @@ impl Tls {
         Ok(Met { stream, names, doubt })
     }
 
-    /// The handshake with a peer whom we connected to because that is his name. It is his alone where his certificate says it in
-    /// full: one for a whole domain lets him be spoken to, and proves no name (RFC 5922 §7.2).
+    /// The handshake with a peer whom we connected to because that is his name. His certificate has to say it in full: one for all
+    /// names of a domain says it of nobody (RFC 5922 §7.2).
     ///
     /// # Errors
     ///
@@ -180,7 +183,8 @@ impl Tls {
         stream: S,
         name: &str,
     ) -> io::Result<Met<client::TlsStream<S>>> {
-        let stream = self.connect(stream, name, &[]).await?;
+        let server = ServerName::try_from(name.to_owned()).map_err(|_| no_name(name))?;
+        let stream = TlsConnector::from(self.by_exact_name().await?).connect(server, stream).await?;
         let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let names = leaf.map(peers::names_of).unwrap_or_default();
         let names = names.into_iter().filter(|known| known.eq_ignore_ascii_case(name)).collect();
@@ -204,7 +208,7 @@ impl Tls {
         let server = match ServerName::try_from(name.to_owned()) {
             Ok(server) => server,
             Err(_) if !fingerprints.is_empty() => ServerName::try_from("invalid").map_err(io::Error::other)?,
-            Err(_) => return Err(io::Error::other(format!("{name} cannot be the name of a certificate"))),
+            Err(_) => return Err(no_name(name)),
         };
         TlsConnector::from(config).connect(server, stream).await
     }
@@ -217,13 +221,25 @@ impl Tls {
 
     async fn by_name(&self) -> io::Result<Arc<ClientConfig>> {
         let make = async || {
-            let file = self.settings.ca_file.clone();
-            let roots =
-                tokio::task::spawn_blocking(move || roots(file.as_deref())).await.map_err(io::Error::other)??;
-            let config = self.client()?.with_root_certificates(roots);
+            let config = self.client()?.with_root_certificates(self.roots().await?);
             Ok(Arc::new(config.with_client_cert_resolver(Arc::clone(&self.identity) as _)))
         };
         self.by_name.get_or_try_init(make).await.cloned()
+    }
+
+    async fn by_exact_name(&self) -> io::Result<Arc<ClientConfig>> {
+        let make = async || {
+            let verifier = ByExactName::new(self.roots().await?, &self.provider);
+            let config = self.client()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+            Ok(Arc::new(config.with_client_cert_resolver(Arc::clone(&self.identity) as _)))
+        };
+        self.by_exact_name.get_or_try_init(make).await.cloned()
+    }
+
+    async fn roots(&self) -> io::Result<Arc<RootCertStore>> {
+        let file = self.settings.ca_file.clone();
+        let roots = tokio::task::spawn_blocking(move || roots(file.as_deref())).await.map_err(io::Error::other)??;
+        Ok(Arc::new(roots))
     }
 
     fn client(&self) -> io::Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
@@ -281,6 +297,10 @@ impl HandshakeFault {
             _ => Self::Broken,
         }
     }
+}
+
+fn no_name(name: &str) -> io::Error {
+    io::Error::other(format!("{name} cannot be the name of a certificate"))
 }
 
 /// The certificates of the authorities in this file, or of those that this machine trusts.

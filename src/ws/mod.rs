@@ -3,14 +3,15 @@
 //!
 //! Owns the handshake and which pages are let in. What the frames carry is for the protocol.
 
+mod malformed;
 mod origins;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 pub use self::origins::{BadOrigin, Origins};
@@ -57,9 +58,9 @@ impl Unfit {
 ///
 /// # Errors
 ///
-/// It is not for us. The client has been told with 400 or 403 and a sentence, where he spoke HTTP.
+/// It is not for us. The client has been told so in HTTP, with a sentence.
 pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
+    mut stream: S,
     protocol: Protocol,
     origins: &Origins,
     longest: usize,
@@ -82,11 +83,19 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
         .write_buffer_size(BUFFER)
         .max_message_size(Some(longest))
         .max_frame_size(Some(longest));
-    let upgraded = accept_hdr_async_with_config(stream, look, Some(config)).await;
+    // Lent, so that there is somebody to answer when it comes to nothing.
+    let upgraded = accept_hdr_async_with_config(&mut stream, look, Some(config)).await.map(drop);
     match (upgraded, unfit) {
         (_, Some(why)) => Err(why),
-        (Ok(stream), None) => Ok(stream),
-        (Err(error), None) => Err(Unfit::Handshake(Box::new(error))),
+        // Nothing has come behind the request: that would have been an error.
+        (Ok(()), None) => Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await),
+        (Err(error), None) => {
+            if let Some(answer) = malformed::answer(&error, protocol.hint) {
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+            Err(Unfit::Handshake(Box::new(error)))
+        }
     }
 }
 

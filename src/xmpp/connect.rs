@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mucfocus_core::address::domain::to_ascii;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, BufStream};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -55,13 +56,27 @@ impl Connector {
     /// A stream to the server of `account`, as safe as it will be, where we are not logged in; and what the server offers.
     pub(super) async fn reach(&self, account: &Account) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
         let domain = account.jid.domain().as_str();
-        let host = in_dns(domain);
-        let tcp = self.connect(&account.server, &host).await?;
-        let socket = self.encryption.encrypt(tcp, &host, &account.server).await?;
+        let socket = self.encrypted(account).await?;
         // Who it is about to be matters to what is offered (XEP-0484 §4.1), and nobody else hears it (RFC 6120 §4.7.1).
         let from = account.jid.node().is_some().then(|| account.jid.as_str());
         let stream = open(socket, StreamHeader { from: from.map(Cow::Borrowed), ..header(domain) }).await?;
         stream.recv_features().await.map_err(|error| not_offered(error, &account.login))
+    }
+
+    /// The certificate that the server of an account shows; `None` where nothing is encrypted.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be reached, or shows one that is not taken.
+    pub(super) async fn certificate(&self, account: &Account) -> Result<Option<CertificateDer<'static>>, StreamEnd> {
+        let socket = timeout(LOGIN, self.encrypted(account)).await;
+        socket.unwrap_or_else(|_| Err(unreachable("no TLS within 20 s"))).map(|socket| socket.certificate())
+    }
+
+    async fn encrypted(&self, account: &Account) -> Result<Socket, StreamEnd> {
+        let host = in_dns(account.jid.domain().as_str());
+        let tcp = self.connect(&account.server, &host).await?;
+        self.encryption.encrypt(tcp, &host, &account.server).await
     }
 
     async fn connect(&self, server: &Server, domain: &str) -> Result<QuickAck, StreamEnd> {

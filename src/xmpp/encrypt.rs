@@ -1,12 +1,14 @@
 //! TLS towards XMPP servers: whom to trust, and how a connection becomes an encrypted one. Owns the TLS configurations, which
 //! streams share; never sees an account.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
+use mucfocus_core::address::domain::to_ascii;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -91,7 +93,9 @@ async fn starttls(tcp: QuickAck, domain: &str) -> Result<QuickAck, StreamEnd> {
 
 /// The certificate is the domain's, whatever host DNS led to (RFC 6120 §13.7.1.2.1).
 async fn handshake(tcp: QuickAck, domain: &str, config: Arc<ClientConfig>) -> Result<TlsStream<QuickAck>, StreamEnd> {
-    let name = ServerName::try_from(domain.to_owned()).map_err(failed(domain))?;
+    // Which has its labels in ASCII, whatever letters people read (RFC 6125 §6.4.2).
+    let name = to_ascii(domain).unwrap_or(Cow::Borrowed(domain)).into_owned();
+    let name = ServerName::try_from(name).map_err(failed(domain))?;
     TlsConnector::from(config).connect(name, tcp).await.map_err(|error| tls_failed(&error))
 }
 

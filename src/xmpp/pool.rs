@@ -169,6 +169,12 @@ impl Pool {
         self.phase.subscribe()
     }
 
+    /// Whoever attaches by this account from now on gets another stream; who has a place on the one that is there keeps it. For
+    /// accounts without a name, whose JID is another one then.
+    pub fn renew(&self, account: &AccountKey) {
+        self.streams.remove(account);
+    }
+
     /// Takes a stream that serves nobody any more out of the directory.
     pub(super) fn forget(&self, account: &AccountKey, stream: &Arc<Shared>) {
         self.streams.remove_if(account, |_, there| Arc::ptr_eq(there, stream));

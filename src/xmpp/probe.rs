@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt as _};
 use jid::{FullJid, Jid};
+use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 use tokio_xmpp::Stanza;
 use tokio_xmpp::xmlstream::{ReadError, XmppStream, XmppStreamElement};
@@ -84,6 +85,15 @@ impl Prober {
     /// None where DNS says that there is no such service.
     pub async fn locate(&self, domain: &str, tls: Tls) -> Vec<(String, u16)> {
         self.connector.locate(domain, tls).await
+    }
+
+    /// The certificate that the server of an account shows; `None` where nothing is encrypted.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be reached, or shows one that is not taken.
+    pub async fn certificate(&self, account: &Account) -> Result<Option<CertificateDer<'static>>, StreamEnd> {
+        self.connector.certificate(account).await
     }
 
     /// Logs in and binds a resource of the server's choice.

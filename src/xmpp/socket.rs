@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -42,6 +43,16 @@ impl AsyncWrite for QuickAck {
 pub(super) enum Socket {
     Plain(QuickAck),
     Tls(Box<TlsStream<QuickAck>>),
+}
+
+impl Socket {
+    /// The certificate that the server has shown, where the connection is encrypted.
+    pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(io) => io.get_ref().1.peer_certificates()?.first().cloned(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {

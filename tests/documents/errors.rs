@@ -32,8 +32,10 @@ places no calls to SIP users, so no XMPP user sees these errors yet.
 const MSRP: &str = "
 ## What an MSRP status is called in XMPP
 
-The comment becomes the text of the error. 408 stands for no response in time as well. This version tells nobody in the MUC
-when a SIP user did not take a message: in a room nobody waits for that.
+The text of the error names the status. Who says something to a SIP user alone is told when no client of his takes it; of what
+is said to everybody nobody is told, nor of 408, which stands for no response in time as well. A MUC puts out whoever sends
+another occupant `item-not-found`, `jid-malformed`, `internal-server-error` or `remote-server-timeout`: in a room
+`undefined-condition` stands in their place.
 
 | MSRP | XMPP | type | session |
 |---|---|---|---|

@@ -140,7 +140,11 @@ async fn who_asks_for_privacy_is_named_nowhere() {
 /// FT-07: a ban outlives the JID that it was made for; a kick is none.
 #[on_both_servers]
 async fn a_stranger_who_is_banned_stays_out_and_others_are_let_in() {
-    let world = World::with(BINARY, |s| s.accounts = STRANGERS.into()).await;
+    let world = World::with(BINARY, |s| {
+        s.accounts = STRANGERS.into();
+        s.timeouts += "[control]\nsocket = \"ctl.sock\"\n";
+    })
+    .await;
     let muc = world.muc("capulet");
     let juliet = world.xmpp_in("capulet", "juliet").await;
     let call = async |user: &str, room: &str| {
@@ -166,4 +170,16 @@ async fn a_stranger_who_is_banned_stays_out_and_others_are_let_in() {
     juliet.sees(&muc, "Paris").await;
     let _nurse = world.xmpp_in("montague", "nurse").await;
     assert_eq!(call("tybalt", "montague").await, None, "another room");
+    // The operator lets him in again.
+    let ctl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(BINARY);
+        command.arg("ctl").args(arguments).arg("--config").arg(world.mucfocus.configuration());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(ctl(&["bans"]).1.contains("sip:tybalt@strangers.test"));
+    assert_eq!(ctl(&["unban", "capulet", "sip:paris@strangers.test"]).0, Some(1));
+    let lifted = (Some(0), format!("sip:tybalt@strangers.test may enter {muc} again\n"));
+    assert_eq!(ctl(&["unban", "capulet", "sip:tybalt@strangers.test"]), lifted);
+    assert_eq!(call("tybalt", "capulet").await, None);
 }

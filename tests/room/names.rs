@@ -1,5 +1,5 @@
 //! Nicknames that do no good: each is shown as it is, spoken to by the address that the list has for it, and harms nobody.
-//! ADDR-02, ADDR-03, ADDR-05, ADDR-11, GC-PRES-05, GC-PM-02.
+//! ADDR-02, ADDR-03, ADDR-05, ADDR-11, GC-PRES-05, GC-PM-02, NICK-12.
 
 use mucfocus_rig::roster::NEWS;
 use mucfocus_rig::xml::Element;
@@ -71,6 +71,9 @@ async fn whoever_has_an_odd_name_is_shown_heard_and_spoken_to() {
     assert_eq!(stage.juliet.received().iter().filter(|e| e.body().is_some_and(|b| b.starts_with("psst"))).count(), 0);
     list.is_valid();
     assert_eq!(refused, TOO_NEW);
+    // NICK-12: of three doubles, or of those that came before too many had.
+    let warnings = stage.romeo.msrp.texts().iter().filter(|text| text.contains("though the names look alike")).count();
+    assert!((1..=4).contains(&warnings), "{warnings}");
 }
 
 /// Enters as `name`; as what, in the end. `None`: the server has no such name.
@@ -90,7 +93,7 @@ fn is_own(presence: &Element) -> bool {
     x.is_some_and(|x| x.children.iter().any(|c| c.name == "status" && c.attribute("code") == Some("110")))
 }
 
-/// NICK-01, NICK-06, NICK-07: what a SIP user may not be called.
+/// NICK-01, NICK-06, NICK-07, NICK-12: what a SIP user may not be called.
 #[on_both_servers]
 async fn a_name_that_would_deceive_or_break_is_refused_to_a_sip_user() {
     let stage = Stage::set().await;
@@ -101,6 +104,8 @@ async fn a_name_that_would_deceive_or_break_is_refused_to_a_sip_user() {
         ("Rome\u{0}o", 424),
         ("JULIET", 425),
         ("\u{ff2a}uliet", 425),
+        ("Juli\u{435}t", 425),
+        ("Ju1iet", 425),
         ("Juliet \u{2163}", 200),
         ("Romeo \u{5d0}", 424),
     ] {

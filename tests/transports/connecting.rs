@@ -13,7 +13,7 @@ async fn connect(node: &Node, address: SocketAddr, name: &str, fingerprints: Vec
     let (_, source) = mailbox.address().source(Mail::Session(lost));
     let target =
         Target { host: address.ip().to_string(), port: address.port(), secure: true, name: name.into(), fingerprints };
-    tokio::spawn(listener::connect(target, id.clone(), source, node.context.clone()));
+    tokio::spawn(listener::connect(target, id.clone(), source, true, node.context.clone()));
     let mut session = Session { id, mailbox, open: None, link: None };
     let fate = match session.hears().await {
         SessionMail::Bound(link) => {
@@ -92,4 +92,52 @@ async fn a_caller_who_speaks_no_tls_is_not_spoken_to_in_the_clear() {
     assert!(fate.contains("TLS: "), "{fate}");
     let came = plain.await.unwrap();
     assert!(!came.windows(4).any(|w| w == b"MSRP"), "{came:?}");
+}
+
+/// A session that is to be had at `address` in plain text, bound or not.
+async fn joins(node: &Node, address: SocketAddr, may_share: bool) -> Session {
+    let (id, mailbox) = (random(20), Mailbox::new());
+    let lost = SessionMail::Lost { why: "dropped".into(), ago: Duration::ZERO };
+    let (_, source) = mailbox.address().source(Mail::Session(lost));
+    let (host, port) = (address.ip().to_string(), address.port());
+    let target = Target { name: host.clone(), host, port, secure: false, fingerprints: Vec::new() };
+    tokio::spawn(listener::connect(target, id.clone(), source, may_share, node.context.clone()));
+    let mut session = Session { id, mailbox, open: None, link: None };
+    match session.hears().await {
+        SessionMail::Bound(link) => session.link = Some(link),
+        other => panic!("{other:?}"),
+    }
+    session
+}
+
+/// MS-CONN-07: one connection for all sessions that are to be had at one place, but for one that may have lost it.
+#[tokio::test]
+async fn sessions_at_one_place_share_the_connection_that_we_made() {
+    let node = Node::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut first = joins(&node, address, true).await;
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut second = joins(&node, address, true).await;
+    let nobody = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(nobody.is_err(), "a second connection");
+    // Each hears what is for it, on the one connection.
+    let (_read, mut write) = stream.into_split();
+    for session in [&mut second, &mut first] {
+        let send = format!(
+            "MSRP d93kswow SEND\r\nTo-Path: {}\r\nFrom-Path: msrp://127.0.0.1:7394/x;tcp\r\nMessage-ID: 1\r\n-------d93kswow$\r\n",
+            session.path()
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut write, send.as_bytes()).await.unwrap();
+        assert!(matches!(session.hears().await, SessionMail::Frame { .. }));
+    }
+    // Who connects once more gets a connection of his own, which others share from then on.
+    let _third = joins(&node, address, false).await;
+    let (_again, _) = tokio::time::timeout(SOON, listener.accept()).await.expect("no second connection").unwrap();
+    // One that has ended is no more to be had.
+    drop((write, _read, _again));
+    assert!(matches!(first.hears().await, SessionMail::Lost { .. }));
+    assert!(matches!(second.hears().await, SessionMail::Lost { .. }));
+    let _fourth = joins(&node, address, true).await;
+    tokio::time::timeout(SOON, listener.accept()).await.expect("no new connection").unwrap();
 }

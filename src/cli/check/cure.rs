@@ -5,6 +5,9 @@ use crate::xmpp::settings::{Account, Login};
 
 pub(super) const DNS: &str =
     "write server = \"HOST:5222\" in [xmpp], or add an SRV record _xmpp-client._tcp to the domain";
+pub(super) const CERTIFICATE: &str = "write the path of a PEM file that may be read in tls.certificate_file";
+pub(super) const THEIR_CERTIFICATE: &str =
+    "renew the XMPP server's certificate before it ends: nobody who checks it gets in after that";
 pub(super) const STANZA_SIZE: &str = "make msrp.max_message_size smaller, or raise c2s_stanza_size_limit (Prosody) or \
                                       max_stanza_size (ejabberd); `mucfocus print prosody` and `print ejabberd` show how";
 pub(super) const SERVICE: &str = "write the server's MUC service in muc, or give the server one: `mucfocus print prosody` and `print ejabberd` show how";

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jid::Jid;
 use mucfocus_core::address::sip_uri::SipUri;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
 
 use super::cure;
 use crate::config::Config;
 use crate::hub::mail::StreamEnd;
+use crate::tls::inspect;
 use crate::xmpp::probe::{Info, NoAnswer, Probe, Prober};
 use crate::xmpp::settings::{Account, Login, Tls};
 
@@ -50,6 +53,16 @@ pub(super) struct Seen {
     pub(super) help: String,
 }
 
+/// Whose a certificate is, and for how long.
+fn shown(certificate: &CertificateDer<'_>) -> String {
+    let names = inspect::names(certificate);
+    let names = if names.is_empty() { "nobody by name".to_owned() } else { names.join(", ") };
+    match inspect::days_left(certificate, UnixTime::now()) {
+        Some(days) => format!("for {names} and ends in {days} days"),
+        None => format!("for {names} and has no end"),
+    }
+}
+
 pub(super) fn look(config: &Config) -> Vec<Seen> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -61,6 +74,7 @@ pub(super) fn look(config: &Config) -> Vec<Seen> {
     };
     let seen = runtime.block_on(async {
         let mut look = Look::default();
+        look.own_certificate(config);
         look.accounts(config).await;
         look.rooms(config).await;
         for (_, probe) in std::mem::take(&mut look.probes) {
@@ -132,6 +146,7 @@ impl Look {
                     probe.close().await;
                 } else {
                     self.offers(&domain, &probe, config);
+                    self.encryption(&domain, account).await;
                     self.probes.insert(domain, probe);
                 }
             }
@@ -139,6 +154,31 @@ impl Look {
                 let section = if matches!(end, StreamEnd::LoginRefused(_)) { "accounts" } else { "xmpp" };
                 let message = format!("{place}{} cannot log in: {end}", account.jid);
                 self.error(section, message, cure::login(account, &end));
+            }
+        }
+    }
+
+    /// What peers see of us. What is wrong with it is a finding of the file.
+    fn own_certificate(&mut self, config: &Config) {
+        let Some(tls) = &config.tls else { return };
+        match CertificateDer::from_pem_file(&tls.certificate_file) {
+            Ok(certificate) => self.ok("tls", format!("the certificate of this node is {}", shown(&certificate))),
+            Err(error) => self.error("tls", format!("{}: {error}", tls.certificate_file.display()), cure::CERTIFICATE),
+        }
+    }
+
+    async fn encryption(&mut self, domain: &str, account: &Account) {
+        match self.prober.certificate(account).await {
+            Ok(None) => self.ok("xmpp", format!("{domain} is reached without encryption, on this machine")),
+            Ok(Some(certificate)) => {
+                let message = format!("the certificate of {domain} is {}", shown(&certificate));
+                match inspect::is_valid(&certificate, UnixTime::now()) {
+                    Ok(()) => self.ok("xmpp", message),
+                    Err(_) => self.warning("xmpp", message, cure::THEIR_CERTIFICATE),
+                }
+            }
+            Err(end) => {
+                self.warning("xmpp", format!("{domain} answers no second time: {end}"), cure::login(account, &end))
             }
         }
     }

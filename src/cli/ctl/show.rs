@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::table::{WIDTH, plain, table};
-use crate::control::protocol::{Counts, Leg, LegLine, Membership, Reloaded, Reply, Room, RoomLine, Status};
+use crate::control::protocol::{Ban, Counts, Leg, LegLine, Membership, Reloaded, Reply, Room, RoomLine, Status};
 use crate::observe::ladder::{Rung, Side, Way};
 
 /// For programs: what was asked for, without the name of the reply.
@@ -28,6 +28,8 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::Kicked(leg) => {
             format!("leg {} of {} in {} gets a BYE\n", leg.line.id, plain(&leg.line.user), plain(&leg.muc))
         }
+        Reply::Bans(bans) => self::bans(bans),
+        Reply::Unbanned(ban) => format!("{} may enter {} again\n", plain(&ban.user), plain(&ban.muc)),
         Reply::Reloaded(reloaded) => self::reloaded(reloaded),
         Reply::Draining { legs } => {
             format!("draining: {} ending, new calls get 503; SIGTERM ends the process\n", count(*legs, "leg"))
@@ -74,6 +76,15 @@ fn rooms(rooms: &[RoomLine]) -> String {
         row
     };
     table(&std::iter::once(head).chain(rooms.iter().map(row)).collect::<Vec<_>>())
+}
+
+fn bans(bans: &[Ban]) -> String {
+    if bans.is_empty() {
+        return "nobody is kept out by this node; bans of accounts are the MUC's\n".to_owned();
+    }
+    let head = ["MUC", "USER", "FOR"].map(str::to_owned).to_vec();
+    let row = |ban: &Ban| vec![plain(&ban.muc), plain(&ban.user), duration(ban.left_s)];
+    table(&std::iter::once(head).chain(bans.iter().map(row)).collect::<Vec<_>>())
 }
 
 fn room(room: &Room) -> String {

@@ -53,15 +53,16 @@ impl Room {
     /// Somebody comes whom the roster does not show yet. Under whose name he could speak, if that is another's.
     pub(super) fn double_of(&self, seen: &Seen) -> Option<String> {
         let state = seen.state.as_ref().filter(|_| !seen.is_us && self.observer.is_complete())?;
-        let is_new = self.roster.get(&seen.nickname).is_none() && self.index.called(&seen.nickname).is_none();
+        if self.roster.get(&seen.nickname).is_some() || self.index.called(&seen.nickname).is_some() {
+            return None;
+        }
         // Where the room shows who is who, one who comes with a second client is no other.
         let is_himself = |other: &&str| {
             let known = self.roster.get(other).and_then(|occupant| occupant.jid.as_ref());
             known.zip(state.jid.as_ref()).is_some_and(|(known, his)| known.to_bare() == his.to_bare())
                 || self.identities.is_the_same(other, state.occupant_id.as_deref())
         };
-        let mut others = self.roster.alike(&seen.nickname).filter(|_| is_new);
-        others.find(|other| !is_himself(other)).map(ToString::to_string)
+        self.roster.alike(&seen.nickname).find(|other| !is_himself(other)).map(ToString::to_string)
     }
 
     /// SIP users are told that he who has come is not the other.

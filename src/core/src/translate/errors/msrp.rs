@@ -52,7 +52,7 @@ pub fn condition(code: u16) -> Option<Condition> {
     })
 }
 
-/// The stanza error for a response or report with this status; its comment is the text. `None` for what is no error.
+/// The stanza error for a response or report with this status, and this text. `None` for what is no error.
 #[must_use]
 pub fn error(code: u16, comment: &str) -> Option<StanzaError> {
     Some(error_with(condition(code)?, comment))
