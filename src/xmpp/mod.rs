@@ -1,4 +1,4 @@
-//! The XMPP driver: tokio-xmpp connects and logs in, then the stream is ours.
+//! The XMPP driver: tokio-xmpp opens streams and logs in the classic way; `login` knows shorter ones. Then the stream is ours.
 //!
 //! One task per account's stream reads and writes its socket; [`pool`] finds the stream that an account has
 //! already. [`decode`] and [`encode`] are pure and belong to whoever holds a stanza. Nothing here decides about a room.

@@ -2,8 +2,8 @@
 //! (XEP-0484) one more: what a server offers, what of it is taken, and the exchange over a connection. Whom to log in, and what to
 //! do when that fails, is [`login`](super::login)'s.
 //!
-//! Channel binding is not claimed, as on the classic way. A server that offers only weaker mechanisms here than there is
-//! logged in to there.
+//! Channel binding is not claimed, as on the classic way, and nothing goes in clear text but to loopback. Where a server offers
+//! only weaker mechanisms here than there, the classic way is taken.
 
 pub(super) mod exchange;
 pub(super) mod servers;
@@ -18,6 +18,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as
 use xmpp_parsers::stream_features::StreamFeatures;
 
 use self::exchange::{Exchange, Failure, Step};
+
+/// Characters of a stream error that are worth a line in the log.
+const LONGEST_REASON: usize = 200;
 
 /// What a server offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +131,10 @@ async fn hear<Io: AsyncBufRead + Unpin>(io: &mut Io, framer: &mut Framer) -> Res
         let what = match event {
             Ok(None) => continue,
             Ok(Some(Event::Stanza(element))) => return Ok(element),
-            Ok(Some(Event::StreamError(error))) => format!("the server ended the stream: {}", error.as_str()),
+            Ok(Some(Event::StreamError(error))) => {
+                let error: String = error.as_str().chars().take(LONGEST_REASON).collect();
+                format!("the server ended the stream: {error}")
+            }
             Ok(Some(Event::StreamEnd)) => "the server ended the stream".to_owned(),
             Ok(Some(Event::Skipped(skipped))) => skipped.why.to_string(),
             Err(violation) => violation.to_string(),

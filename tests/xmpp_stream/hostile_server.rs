@@ -35,7 +35,7 @@ impl Server {
     async fn up_to_bind(listener: &TcpListener) -> (Self, String) {
         let mut server = Self::accept(listener).await;
         server.say(&format!("{HEADER}{MECHANISMS}")).await;
-        let id = server.from_mechanisms_to_bind().await;
+        let id = server.lets_in_up_to_bind().await;
         (server, id)
     }
 
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Lets whoever is there in the classic way, up to his request to bind, and returns its id.
-    pub(crate) async fn from_mechanisms_to_bind(&mut self) -> String {
+    pub(crate) async fn lets_in_up_to_bind(&mut self) -> String {
         let server = self;
         server.until("</auth>").await;
         server.say("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;

@@ -61,7 +61,7 @@ async fn a_server_that_offers_sasl2_and_does_not_do_it_keeps_nobody_out_and_is_l
         }
         let mut classic = Server::accept(&listener).await;
         classic.say(&format!("{HEADER}{FEATURES}")).await;
-        let id = classic.from_mechanisms_to_bind().await;
+        let id = classic.lets_in_up_to_bind().await;
         classic.binds(&id).await;
         assert_eq!(romeo.ready().await.resource().as_str(), "given", "after {answer}");
 
@@ -70,7 +70,7 @@ async fn a_server_that_offers_sasl2_and_does_not_do_it_keeps_nobody_out_and_is_l
         let _juliet = Room::attach(&pool, &juliet, ROOM);
         let mut next = Server::accept(&listener).await;
         next.say(&format!("{HEADER}{FEATURES}")).await;
-        next.from_mechanisms_to_bind().await;
+        next.lets_in_up_to_bind().await;
     }
 }
 
