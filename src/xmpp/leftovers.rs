@@ -1,4 +1,4 @@
-//! Streams that an earlier process has left, and that the server would keep alive for minutes, each with its occupants: they are
+//! Streams that an earlier process has left, or that broke before they could be resumed, and that the server would keep alive for minutes, each with its occupants: they are
 //! ended by binding their resource once more, which makes the server drop them, and closing that stream.
 
 use std::future::poll_fn;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use jid::FullJid;
 use mucfocus_core::room::io::AccountKey;
 use mucfocus_core::xmpp_stream::machine::{Input, Machine, Output, StreamFault};
 use tokio::sync::OnceCell;
@@ -67,6 +68,14 @@ impl Pool {
         }
     }
 
+    /// Ends a stream of this process that nobody can resume, and that the server may keep all the same.
+    pub(super) fn end_left_behind(self: &Arc<Self>, account: Account, jid: FullJid) {
+        let (key, kept) = (account.key.clone(), Kept { user: account.user.clone(), jid });
+        let leftover = Arc::new(Leftover { account, kept, since: Instant::now(), ended: OnceCell::new() });
+        self.leftovers.entry(key).or_default().push(Arc::clone(&leftover));
+        tokio::spawn(Arc::clone(self).end_leftover(leftover));
+    }
+
     /// Waits until nothing is left of an earlier process that would look like somebody else in the rooms of this account.
     pub(super) async fn end_leftovers_of(self: &Arc<Self>, account: &AccountKey) {
         let left = self.leftovers.get(account).map(|left| left.clone()).unwrap_or_default();
@@ -87,12 +96,12 @@ impl Pool {
         loop {
             match self.end_once(leftover).await {
                 Ok(()) => {
-                    tracing::info!(jid = %leftover.kept.jid, "a stream that an earlier process had left is ended");
+                    tracing::info!(jid = %leftover.kept.jid, "a stream that was left at the server is ended");
                     break;
                 }
                 Err(StreamEnd::Unreachable(_)) if leftover.since.elapsed() < WORTH_TRYING => sleep(PAUSE).await,
                 Err(why) => {
-                    tracing::warn!(jid = %leftover.kept.jid, reason = %why, "a stream that an earlier process had left is not ended");
+                    tracing::warn!(jid = %leftover.kept.jid, reason = %why, "a stream that was left at the server is not ended");
                     break;
                 }
             }

@@ -365,10 +365,20 @@ impl Task {
 
     /// The stream is over, so the server does not keep it; unless it was closed and the server has not said that it heard that.
     fn strike(&self, fault: &StreamFault) {
-        let is_over = self.closing == Closing::No || *fault == StreamFault::Closed;
-        if let (Some(kept), Some(journal)) = (self.kept.as_ref().filter(|_| is_over), self.pool.journal.get()) {
+        let (Some(kept), Some(journal)) = (&self.kept, self.pool.journal.get()) else { return };
+        if self.is_left_behind(fault) {
+            self.pool.end_left_behind(self.account.clone(), kept.clone());
+        } else if self.closing == Closing::No || *fault == StreamFault::Closed {
             journal.strike(kept);
         }
+    }
+
+    /// Whether the connection broke before the server had said that the stream can be resumed. The server may have made it so, and
+    /// keeps its occupants in their rooms then, whom nobody can take over.
+    fn is_left_behind(&self, fault: &StreamFault) -> bool {
+        let is_cut = matches!(fault, StreamFault::Disconnected(_) | StreamFault::Silent);
+        let is_new = self.bound.is_some() && self.reconnection.is_none();
+        is_cut && is_new && !self.rooms.is_empty() && *self.phase.borrow() == Phase::Open
     }
 
     fn log(&self, ignored: &Ignored) {

@@ -191,6 +191,32 @@ async fn a_room_that_is_left_without_a_connection_is_left_all_the_same() {
     juliet.sees_leave(&capulet, "Romeo", SOON).await;
 }
 
+/// XM-02: the connection breaks when the server has made the stream one that it keeps, and has not been heard to say so.
+#[on_both_servers]
+async fn a_stream_that_broke_before_it_could_be_resumed_is_not_left_in_its_rooms() {
+    let (server, proxy) = start().await;
+    let (pool, folder) = pool();
+    let (capulet, account) = (server.room("capulet"), account("romeo", proxy.address()));
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
+    juliet.join(&capulet, "Juliet").await;
+    proxy.swallow_from("<enabled");
+    let mut romeo = Room::attach(&pool, &account, &capulet);
+    romeo.ready().await;
+    let occupant = romeo.occupant("Romeo");
+    romeo.send(&OutStanza::Join { occupant, id: "join".into(), password: None, history: 0 });
+    juliet.sees(&capulet, "Romeo").await;
+    proxy.heal();
+    romeo.end().await;
+    juliet.sees_leave(&capulet, "Romeo", SOON).await;
+    // Whoever calls meanwhile waits for it, and is nobody's second session.
+    let (mut romeo, _) = Room::join(&pool, &account, &capulet, "Romeo").await;
+    romeo.say("m", "back");
+    assert_eq!(romeo.hears().await.2, "back");
+    pool.shutdown(Duration::from_secs(5)).await;
+    drop((romeo, pool));
+    assert_eq!(left_in(&folder), 0, "nothing is left to be ended");
+}
+
 /// XM-02: what a dead process leaves behind is ended by the next one; nothing is left by one that closes its streams.
 #[on_both_servers]
 async fn what_a_dead_process_has_left_is_ended_by_the_next() {

@@ -41,6 +41,7 @@ pub mod server;
 pub mod sip;
 pub mod sipp;
 pub mod wait;
+pub mod weather;
 pub mod websocket;
 pub mod world;
 pub mod xml;

@@ -1,5 +1,6 @@
 //! A SIP user with his MSRP session in a room.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Joining {
     pub headers: Vec<(String, String)>,
     /// What replaces lines of the offer: each first string by the second.
     pub offers_instead: Vec<(&'static str, String)>,
+    /// A relay that the MSRP connection goes through when he opens it.
+    pub msrp_through: Option<SocketAddr>,
 }
 
 /// What a client that knows rooms says of itself (RFC 7701 §8).
@@ -40,6 +43,7 @@ impl Default for Joining {
             display: None,
             headers: Vec::new(),
             offers_instead: Vec::new(),
+            msrp_through: None,
         }
     }
 }
@@ -103,7 +107,10 @@ impl Member {
         let msrp = match (answer.sdp("setup").as_deref(), listener) {
             (Some("active"), Some(listener)) => listener.accept(&local, &remote).await,
             _ => {
-                let peer = Peer::connect(&local, &remote).await;
+                let peer = match joining.msrp_through {
+                    Some(relay) => Peer::connect_through(relay, &local, &remote).await,
+                    None => Peer::connect(&local, &remote).await,
+                };
                 peer.bind().await;
                 peer
             }

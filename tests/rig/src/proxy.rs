@@ -43,6 +43,10 @@ enum Mode {
     Relays,
     /// Connections stay open, and nothing gets through.
     Swallows,
+    /// In a direction in which this has come, it and what follows it do not get through.
+    SwallowsFrom(&'static str),
+    /// Nothing is read, and what comes waits.
+    Holds,
     /// Connections are closed as soon as they are made.
     Refuses,
 }
@@ -101,9 +105,19 @@ impl Proxy {
         self.mode.send_replace(Mode::Swallows);
     }
 
+    /// The same from the moment on at which this comes, in the direction in which it comes.
+    pub fn swallow_from(&self, what: &'static str) {
+        self.mode.send_replace(Mode::SwallowsFrom(what));
+    }
+
+    /// From now on nothing is read, until [`Proxy::heal`]: what comes waits, and nothing of it is lost.
+    pub fn hold(&self) {
+        self.mode.send_replace(Mode::Holds);
+    }
+
     /// Everything gets through. What was swallowed is lost: its connections break.
     pub fn heal(&self) {
-        if self.mode.send_replace(Mode::Relays) == Mode::Swallows {
+        if matches!(self.mode.send_replace(Mode::Relays), Mode::Swallows | Mode::SwallowsFrom(_)) {
             self.cut(Break::Reset);
         }
     }
@@ -148,18 +162,21 @@ async fn relay(
 }
 
 /// Copies until one of both is done.
-async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, modes: watch::Receiver<Mode>, moved: impl Fn()) {
-    let mut buffer = vec![0; 16 * 1024];
+async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, mut modes: watch::Receiver<Mode>, moved: impl Fn()) {
+    let (mut buffer, mut has_come) = (vec![0; 16 * 1024], false);
     loop {
-        match from.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) if *modes.borrow() == Mode::Swallows => {}
-            Ok(count) => {
-                moved();
-                if to.write_all(&buffer[..count]).await.is_err() {
-                    return;
-                }
-            }
+        let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
+        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Holds).await.map(|mode| *mode) else { return };
+        if let Mode::SwallowsFrom(what) = mode {
+            has_come |= buffer[..count].windows(what.len()).any(|octets| octets == what.as_bytes());
+        }
+        let is_swallowed = mode == Mode::Swallows || has_come;
+        if is_swallowed {
+            continue;
+        }
+        moved();
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
         }
     }
 }

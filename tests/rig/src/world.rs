@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::certificate::Certificate;
 use crate::member::{Joining, Member};
 use crate::mucfocus::write_private;
+use crate::proxy::Proxy;
 use crate::server::{Kind, Options, Server};
 use crate::sip::{Transport, Ua, Who};
 use crate::{Mucfocus, ejabberd, xmpp};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub log: String,
     /// Whether the XMPP server can resume streams.
     pub smacks: bool,
+    /// Whether mucfocus reaches the XMPP server through a relay, [`World::link`], that a test may break.
+    pub linked: bool,
     /// Whether the XMPP server has the limits that Debian's configuration comes with.
     pub stock_limits: bool,
     /// Lines for Prosody's room service.
@@ -106,6 +109,7 @@ impl Default for Settings {
             timeouts: "lost_leg = \"2s\"\nreflection = \"3s\"\ndrain = \"1s\"\n".into(),
             log: "debug".into(),
             smacks: true,
+            linked: false,
             stock_limits: false,
             prosody_muc: String::new(),
             prosody_hosts: String::new(),
@@ -121,6 +125,8 @@ pub struct World {
     pub mucfocus: Mucfocus,
     /// The XMPP server.
     pub server: Server,
+    /// What is between them, where that was asked for.
+    pub link: Option<Proxy>,
     _secrets: TempDir,
     _certificate: Option<Certificate>,
 }
@@ -148,16 +154,17 @@ impl World {
             ..Options::default()
         };
         let server = Server::start(settings.server, options).await;
+        let link = if settings.linked { Some(Proxy::start(server.address()).await) } else { None };
         let secrets = TempDir::with_prefix("secrets-").unwrap();
         write_private(&secrets.path().join("password"), PASSWORD);
         write_private(&secrets.path().join("jwt"), ejabberd::JWT_SECRET);
         for (name, content) in &settings.secrets {
             write_private(&secrets.path().join(name), content);
         }
-        let configuration = configuration(&settings, &server, certificate.as_ref());
+        let configuration = configuration(&settings, &server, link.as_ref(), certificate.as_ref());
         let configuration = configuration.replace("$SECRETS", &secrets.path().display().to_string());
         let mucfocus = Mucfocus::start(binary, &configuration).await;
-        Self { mucfocus, server, _secrets: secrets, _certificate: settings.msrp_certificate }
+        Self { mucfocus, server, link, _secrets: secrets, _certificate: settings.msrp_certificate }
     }
 
     /// The SIP URI of a room.
@@ -217,7 +224,12 @@ fn people(crowd: usize) -> impl Iterator<Item = String> {
     PEOPLE.into_iter().map(str::to_owned).chain((0..crowd).map(|n| format!("u{n}")))
 }
 
-fn configuration(settings: &Settings, server: &Server, certificate: Option<&Certificate>) -> String {
+fn configuration(
+    settings: &Settings,
+    server: &Server,
+    link: Option<&Proxy>,
+    certificate: Option<&Certificate>,
+) -> String {
     let mut text = String::new();
     let mut add = |part: String| text.write_str(&part).unwrap();
     add("[node]\nname = \"rig\"\n".into());
@@ -243,10 +255,11 @@ fn configuration(settings: &Settings, server: &Server, certificate: Option<&Cert
     if let Some((certificate, key)) = settings.msrp_certificate.as_ref().map(Certificate::files) {
         add(format!("[tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}\n"));
     }
+    let plain = link.map_or_else(|| server.address(), Proxy::address);
     let (address, tls) = match certificate {
         Some(_) if settings.direct_tls => (server.direct_tls(), "direct"),
-        Some(_) => (server.address(), "starttls"),
-        None => (server.address(), "off"),
+        Some(_) => (plain, "starttls"),
+        None => (plain, "off"),
     };
     add(format!("[xmpp]\nserver = \"{address}\"\ntls = \"{tls}\"\n"));
     add(certificate.map_or_else(String::new, |c| format!("ca_file = {:?}\n", c.authority())));

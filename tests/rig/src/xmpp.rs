@@ -140,6 +140,11 @@ impl Client {
         lock(&self.state).closed
     }
 
+    /// Every stanza that came since it was asked last, which is forgotten then; who is in which room is not.
+    pub fn take(&self) -> Vec<Element> {
+        std::mem::take(&mut lock(&self.state).received)
+    }
+
     /// Forgets what came so far, but not who is in which room.
     pub fn forget(&self) {
         lock(&self.state).received.clear();

@@ -1,29 +1,35 @@
 //! Virtual time, and everybody who has to do with one room. After each input the world checks what users may rely on.
 
+// The benches have this file by its path, which is why the files below it are named by theirs.
+#[path = "world/lines.rs"]
+mod lines;
+#[path = "world/outputs.rs"]
+mod outputs;
+#[path = "world/promises.rs"]
+mod promises;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jid::BareJid;
 use mucfocus_core::address::mapping::{RoomRule, RoomRules};
 use mucfocus_core::address::pattern::Pattern;
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::address::template::{NicknameTemplate, Template};
-use mucfocus_core::conference::{Outcome, SubscriptionId};
+use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::env::{Env, IdSource};
-use mucfocus_core::leg::call::{CallCommand, CallEnd, Refusal};
+use mucfocus_core::leg::call::Refusal;
 use mucfocus_core::leg::{Dial, LegId, MsrpAddresses, Policy};
-use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::limits::Limits;
-use mucfocus_core::msrp::transmitter::{Heard, Octets, RESPONSE_TIME, Share, Transmitter};
+use mucfocus_core::msrp::transmitter::{Share, Transmitter};
 use mucfocus_core::room::inviting::InvitationId;
-use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
+use mucfocus_core::room::io::{AccountKey, Input, MembershipId};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
-use mucfocus_core::stanza::{OutStanza, Stanza};
+use mucfocus_core::stanza::Stanza;
 use mucfocus_core::time::{Instant, WallClock};
-use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 use mucfocus_core::xmpp_stream::interest::Interest;
 
 use crate::bytes::framed;
@@ -252,35 +258,6 @@ impl World {
         }
     }
 
-    fn feed_octets(&mut self, leg: LegId, octets: &str) {
-        // A connection that is gone carries nothing.
-        if !self.callers[&leg].is_bound {
-            return;
-        }
-        let mut collector = Collector::new(65_536);
-        let mut buffer = BytesMut::from(octets.as_bytes());
-        let incoming = collector.next(&mut buffer).unwrap().expect("a whole message");
-        let turn = self.turn;
-        match incoming {
-            Incoming::Frame(frame) => {
-                match self.lines.get_mut(&leg).map(|(line, share)| line.hear(self.now, *share, &frame)) {
-                    None | Some(Heard::Request) => {}
-                    Some(Heard::Answer(None)) => return,
-                    Some(Heard::Answer(Some(outcome))) => return self.feed(Input::Concluded(leg, outcome)),
-                    Some(Heard::Elsewhere) => {
-                        self.callers.get_mut(&leg).unwrap().is_bound = false;
-                        let (why, unsent) = ("506".into(), Vec::new());
-                        return self.feed(Input::SessionLost { leg, why, ago: Duration::ZERO, unsent });
-                    }
-                }
-                self.callers.get_mut(&leg).unwrap().taken += usize::from(frame.ends_a_send());
-                let arrived = Instant::ZERO + (self.now - Instant::ZERO).saturating_sub(self.queued_for);
-                self.feed(Input::Frame { leg, frame, arrived, turn });
-            }
-            Incoming::Bad(bad) => self.feed(Input::BadFrame(leg, bad)),
-        }
-    }
-
     pub fn feed(&mut self, input: Input) {
         let input = match input {
             Input::SessionLost { leg, why, ago, .. } => {
@@ -297,39 +274,6 @@ impl World {
     fn handle(&mut self, input: Input) {
         let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
         self.room.handle(&mut env, input);
-    }
-
-    fn takes_back(&mut self, leg: LegId) -> Vec<Arc<Content>> {
-        self.lines.get_mut(&leg).map(|(line, share)| line.take_back(*share)).unwrap_or_default()
-    }
-
-    /// The connection takes what there is to write, unless it is gone and the room has not heard of it.
-    fn write(&mut self, leg: LegId) {
-        let Some((line, _)) = self.lines.get_mut(&leg).filter(|_| self.callers[&leg].is_bound) else { return };
-        while line.has_work() {
-            let mut octets = Octets::new();
-            line.fill(self.now, &mut octets);
-            line.written(self.now);
-            for response in self.callers.get_mut(&leg).unwrap().reads(octets) {
-                self.mail.entry(Source::Msrp(leg)).or_default().push_back(Mail::Octets(leg, response));
-            }
-        }
-    }
-
-    /// Connections whose clients owe answers.
-    fn lines_time_out(&mut self) {
-        for leg in self.lines.keys().copied().collect::<Vec<_>>() {
-            let Some((line, _)) = self.lines.get_mut(&leg) else { continue };
-            let mut outcomes = Vec::new();
-            let mute = line.handle_timeout(self.now, &mut outcomes).err();
-            for (_, outcome) in outcomes {
-                self.feed(Input::Concluded(leg, outcome));
-            }
-            if let Some(mute) = mute {
-                self.callers.get_mut(&leg).unwrap().is_bound = false;
-                self.feed(Input::SessionLost { leg, why: mute.to_string(), ago: RESPONSE_TIME, unsent: Vec::new() });
-            }
-        }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -354,202 +298,5 @@ impl World {
         self.room.handle_timeout(&mut env);
         self.drain();
         assert!(self.room.next_timeout().is_none_or(|at| at > self.now), "a timer fires in a loop");
-    }
-
-    fn drain(&mut self) {
-        loop {
-            while let Some(output) = self.room.poll() {
-                self.perform(output);
-            }
-            let Some(input) = self.backlog.pop_front() else { break };
-            self.handle(input);
-        }
-        // Connections write when the room has had its turn, not in the middle of it.
-        for leg in self.lines.keys().copied().collect::<Vec<_>>() {
-            self.write(leg);
-        }
-        for (account, stanza) in std::mem::take(&mut self.muc.outbox) {
-            self.post(Source::Streams, Mail::Stanza(account, stanza));
-        }
-        self.check();
-    }
-
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Call(leg, command) => self.command(leg, command),
-            Output::Invite(leg, offer) => self.caller(leg).invited = Some(String::from_utf8(offer.to_vec()).unwrap()),
-            Output::OpenSession(leg, id, _) => self.caller(leg).session = Some(id),
-            Output::Connect(leg, target) => {
-                let caller = self.caller(leg);
-                let address = format!("{}:{}", target.host, target.port);
-                assert!(caller.path().contains(&address), "{address}");
-                caller.connects += 1;
-                if self.connects_sessions {
-                    self.bind(leg);
-                }
-            }
-            Output::Transmit(leg, frame) => {
-                let now = self.now;
-                if let Some((line, share)) = self.lines.get_mut(&leg) {
-                    line.put(now, *share, frame).unwrap();
-                }
-            }
-            Output::Send(leg, post) => {
-                let now = self.now;
-                let line = self.lines.get_mut(&leg);
-                if line.is_some_and(|(line, share)| line.post(now, *share, post).is_err()) {
-                    self.backlog.push_back(Input::SessionStalled(leg));
-                }
-            }
-            Output::TakeBack(leg) => {
-                let unsent = self.takes_back(leg);
-                self.backlog.push_back(Input::Returned(leg, unsent));
-            }
-            Output::Credit(leg) => self.caller(leg).credited += 1,
-            Output::CloseSession(leg, id) => {
-                self.write(leg);
-                let caller = self.caller(leg);
-                assert_eq!(caller.session.take(), Some(id));
-                caller.is_bound = false;
-                caller.expects.clear(); // nobody answers on a session that is over (MS-REP-06)
-                self.lines.remove(&leg);
-                // What the connection had to say was about that session.
-                self.mail.remove(&Source::Msrp(leg));
-            }
-            Output::Joined(member) => assert!(self.streams.contains_key(&member), "a membership that there is"),
-            Output::Banned(leg) => {
-                let caller = self.caller(leg);
-                assert!(!caller.is_gone && !caller.is_banned, "once, and while it is known whose leg it is");
-                caller.is_banned = true;
-            }
-            Output::Moved(instead) => self.moved.push(instead),
-            Output::LegGone(leg) => {
-                let caller = self.caller(leg);
-                assert!(!caller.is_gone, "gone twice");
-                caller.is_gone = true;
-            }
-            Output::OpenStream(member, account) => {
-                self.streams.insert(member, account.to_string().parse().unwrap());
-                self.interests.insert(member, Interest::Everything);
-                if self.connects_streams {
-                    self.post(Source::Streams, Mail::Ready(member));
-                }
-            }
-            Output::Stanza(member, stanza) => self.carry(member, stanza),
-            Output::Listen(member, interest) => {
-                assert!(self.streams.contains_key(&member), "nobody is there to listen");
-                assert_ne!(self.interests.insert(member, interest.clone()), Some(interest), "it was told before");
-            }
-            Output::CloseStream(member) => {
-                assert!(self.streams.remove(&member).is_some(), "a stream that is not open is closed");
-                self.interests.remove(&member);
-            }
-            Output::Notify(id, notification) => {
-                let watcher = self.watchers.get_mut(&id).expect("a subscription that was made");
-                assert!(!watcher.is_gone && !watcher.is_in_flight, "one notification at a time (EV-18)");
-                watcher.takes(notification);
-                if watcher.answers {
-                    self.post(Source::Watcher(id), Mail::Input(Input::Notified(id, Outcome::Delivered)));
-                }
-            }
-            Output::SubscriptionGone(id) => self.watchers.get_mut(&id).expect("a subscription").is_gone = true,
-            Output::Referral(id, answer) => self.referrals.entry(id).or_default().push(answer),
-            Output::Invitation(id, result) => assert!(self.invitations.insert(id, result).is_none(), "said twice"),
-            Output::Trace(leg, trace) => self.caller(leg).traces.push(trace),
-        }
-    }
-
-    fn caller(&mut self, leg: LegId) -> &mut Caller {
-        self.callers.get_mut(&leg).expect("a leg that was dialled")
-    }
-
-    fn command(&mut self, leg: LegId, command: CallCommand) {
-        let is_final = matches!(command, CallCommand::Reject(_) | CallCommand::Bye { .. });
-        let is_accept = matches!(command, CallCommand::Accept { .. });
-        self.caller(leg).call(command);
-        if is_final {
-            self.post(Source::Call(leg), Mail::Input(Input::CallEnded(leg, CallEnd::ByUs)));
-        }
-        if is_accept && self.connects_sessions {
-            let caller = &self.callers[&leg];
-            let answer = caller.is_silent.then(|| Input::Answered(leg, caller.offer().into()));
-            self.post(Source::Call(leg), Mail::Input(answer.unwrap_or(Input::Confirmed(leg))));
-            if self.callers[&leg].setup == "active" {
-                self.bind(leg);
-            }
-        }
-    }
-
-    /// The connection of the session comes about; the client sends its first SEND on it.
-    pub fn bind(&mut self, leg: LegId) {
-        // Whatever is written from now on can be read, also what the room writes in the same moment.
-        let caller = self.caller(leg);
-        caller.is_bound = true;
-        caller.reads_anew();
-        let mut line = Transmitter::new(self.now, Limits::default(), false);
-        let share = line.attach();
-        self.lines.insert(leg, (line, share));
-        self.post(Source::Msrp(leg), Mail::Input(Input::Bound(leg)));
-    }
-
-    fn carry(&mut self, member: MembershipId, stanza: OutStanza) {
-        let account = self.streams.get(&member).expect("a stream for the stanza").clone();
-        if let OutStanza::Groupchat { id, body, .. } | OutStanza::Private { id, body, .. } = &stanza
-            && body.len() > self.max_body
-        {
-            let input = Input::Unsendable { membership: member, id: id.clone() };
-            return self.post(Source::Streams, Mail::Input(input));
-        }
-        self.muc.take(account, stanza);
-    }
-
-    /// What holds after every step.
-    fn check(&self) {
-        for caller in self.callers.values() {
-            self.check_order(caller);
-            let own = caller.heard.iter().find(|(_, text)| caller.spoke.contains(text));
-            assert_eq!(own, None, "{} hears himself", caller.name);
-            assert!(caller.credited <= caller.taken, "{} got more credit than he used", caller.name);
-            for (transaction, text) in &caller.expects {
-                if caller.responses.get(transaction) == Some(&200) && !text.is_empty() {
-                    let is_said = self.muc.said.iter().any(|(_, body)| body == text)
-                        || self.muc.whispered.iter().any(|(_, _, body)| body == text);
-                    assert!(is_said, "{text:?} was accepted and never said");
-                }
-            }
-        }
-    }
-
-    /// Nobody hears a message twice, and everybody hears them in the order of the room.
-    fn check_order(&self, caller: &Caller) {
-        let mut said = self.muc.said.iter();
-        for heard in &caller.heard {
-            if heard.0.is_empty() {
-                continue; // the room itself
-            }
-            let (name, all) = (&caller.name, &caller.heard);
-            assert!(
-                said.any(|s| s == heard),
-                "{name} hears {heard:?} twice or too early: {all:?} of {:?}",
-                self.muc.said
-            );
-        }
-    }
-
-    /// What holds when nothing is on its way.
-    pub fn at_rest(&self) {
-        for (member, account) in &self.streams {
-            let has_leg = self
-                .callers
-                .values()
-                .any(|c| c.account == *account && !c.is_gone && c.refusal.is_none() && c.bye.is_none());
-            assert!(has_leg, "membership {member:?} of {account} has no leg");
-        }
-        if self.muc.is_frozen() {
-            return; // it has not heard of everything yet
-        }
-        for (nick, account) in self.muc.occupants.iter().filter_map(|(n, who)| Some((n, who.as_ref()?))) {
-            assert!(self.streams.values().any(|a| a == account), "{nick} was left behind in the room");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! SIP legs: each calls a room, binds its MSRP session, and counts what it hears there.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,9 +97,14 @@ impl Legs {
     /// Legs come evenly, to `room0`, `room1` … by turns, and stay for a second each; how many came, and how many were refused.
     async fn churn(&self, room: &str, rooms: usize, rate: f64, seconds: f64) -> Vec<f64> {
         let started = Instant::now();
-        let mut stays: JoinSet<bool> = JoinSet::new();
+        let mut stays: JoinSet<Result<(), String>> = JoinSet::new();
         let count = (rate * seconds) as usize;
-        let mut refused = 0;
+        let mut refusals = BTreeMap::<String, usize>::new();
+        let mut note = |stay| match stay {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => *refusals.entry(refusal).or_default() += 1,
+            Err(error) => *refusals.entry(format!("{error:?}")).or_default() += 1,
+        };
         for n in 0..count {
             let due = Duration::from_secs_f64(n as f64 / rate);
             if let Some(early) = due.checked_sub(started.elapsed()) {
@@ -108,25 +114,30 @@ impl Legs {
             let (user, room) = (n % 1000, format!("{room}{}", n % rooms));
             let (line, tally) = (Arc::clone(&self.line), Arc::clone(&self.tally));
             stays.spawn(async move {
-                let mut call = match Call::to(line, user, &room).await {
-                    Ok(call) => call,
-                    Err(refusal) => {
-                        eprintln!("refused: {} {:?}", refusal.lines().next().unwrap_or(""), field(&refusal, "Warning"));
-                        return false;
-                    }
-                };
+                let mut call = Call::to(line, user, &room).await.map_err(|refusal| why(&refusal))?;
                 call.bind(tally).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 call.hang_up().await;
-                true
+                Ok(())
             });
-            while let Some(stayed) = stays.try_join_next() {
-                refused += usize::from(!stayed.unwrap_or(false));
+            while let Some(stay) = stays.try_join_next() {
+                note(stay);
             }
         }
-        refused += stays.join_all().await.into_iter().filter(|stayed| !stayed).count();
-        vec![count as f64, refused as f64]
+        while let Some(stay) = stays.join_next().await {
+            note(stay);
+        }
+        for (refusal, count) in &refusals {
+            eprintln!("refused {count} times: {refusal}");
+        }
+        vec![count as f64, refusals.values().sum::<usize>() as f64]
     }
+}
+
+/// Status and warning of a refusal, without what it has for itself alone.
+fn why(refusal: &str) -> String {
+    let warning = field(refusal, "Warning").unwrap_or_default();
+    format!("{} {}", refusal.lines().next().unwrap_or_default(), warning.split(" [").next().unwrap_or_default())
 }
 
 /// Who calls, and by what.

@@ -17,6 +17,9 @@ use super::worker::Command;
 /// How long a client may take to be in.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one who comes and goes stays.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Some of them.
 pub(super) struct Raws {
     server: SocketAddr,
@@ -36,13 +39,15 @@ impl Raws {
         Self { server, host, tally: Arc::default(), inside: Vec::new() }
     }
 
-    /// `join ROOM FIRST COUNT`, `leave`, `enter ROOM N`, `speak ROOM RATE SECONDS`, `burst ROOM COUNT`, `settle COPIES`, `take`.
+    /// `join ROOM FIRST COUNT`, `leave`, `enter ROOM N`, `speak ROOM RATE SECONDS`, `burst ROOM COUNT`,
+    /// `churn ROOM ROOMS RATE SECONDS`, `settle COPIES`, `take`.
     pub(super) async fn obey(&mut self, command: &Command) -> Vec<f64> {
         match command.name() {
             "join" => self.join(command.word(1), command.count(2), command.count(3)).await,
             "leave" => self.leave().await,
             "enter" => vec![self.enter(command.word(1), command.count(2)).await],
             "speak" => self.speak(command.word(1), command.number(2), command.number(3)).await,
+            "churn" => self.churn(command.word(1), command.count(2), command.number(3), command.number(4)).await,
             "burst" => self.burst(command.word(1), command.count(2)).await,
             "settle" => vec![self.tally.settle(command.number(1) as u64, Duration::from_secs(30)).await as f64],
             "take" => self.tally.take(),
@@ -95,6 +100,32 @@ impl Raws {
         stream.write_all(goodbye.as_bytes()).await.unwrap();
         until(&mut stream, "</stream:stream>").await.unwrap();
         took
+    }
+
+    /// They come evenly, by turns to the rooms that have a number in place of `*`, and stay for a second each; how many came.
+    async fn churn(&self, room: &str, rooms: usize, rate: f64, seconds: f64) -> Vec<f64> {
+        let (started, count) = (Instant::now(), (rate * seconds) as usize);
+        let mut stays = JoinSet::new();
+        for n in 0..count {
+            let due = Duration::from_secs_f64(n as f64 / rate);
+            if let Some(early) = due.checked_sub(started.elapsed()) {
+                tokio::time::sleep(early).await;
+            }
+            let place = format!("{}/n{n}", room.replace('*', &(n % rooms).to_string()));
+            let (server, host) = (self.server, self.host.clone());
+            stays.spawn(async move {
+                let mut stream = timeout(PATIENCE, entered(server, &host, &place)).await.unwrap().unwrap();
+                tokio::time::sleep(STAY).await;
+                let goodbye = format!("<presence type='unavailable' to='{place}'/></stream:stream>");
+                stream.write_all(goodbye.as_bytes()).await.unwrap();
+                until(&mut stream, "</stream:stream>").await.unwrap();
+            });
+            while let Some(stay) = stays.try_join_next() {
+                stay.unwrap();
+            }
+        }
+        stays.join_all().await;
+        vec![count as f64]
     }
 
     /// The first one speaks evenly; how many messages that were.

@@ -2,7 +2,8 @@
 
 use super::worker::Worker;
 use crate::Mucfocus;
-use crate::gauge::{Numbers, processor};
+use crate::certificate::Certificate;
+use crate::gauge::{Numbers, memory, processor};
 use crate::server::{Kind, Options, Server};
 
 /// Which limits are in force, on either side.
@@ -25,16 +26,31 @@ impl Limits {
 
 /// Both of them, running.
 pub(super) struct Stage {
+    // Dropped first: it says goodbye to the other.
     pub(super) focus: Mucfocus,
     pub(super) server: Server,
+    binary: String,
+    limits: Limits,
 }
 
 impl Stage {
     pub(super) async fn set(binary: &str, kind: Kind, limits: Limits) -> Self {
-        let options = Options { stock_limits: limits == Limits::Stock, ..Options::default() };
-        let server = Server::start(kind, options).await;
-        let focus = Mucfocus::start(binary, &configuration(&server, limits)).await;
-        Self { focus, server }
+        Self::set_with(binary, kind, limits, None).await
+    }
+
+    /// Another one like it, whose XMPP streams are under TLS. Raw clients do not speak that.
+    pub(super) async fn under_tls(&self) -> Self {
+        let certificate = Certificate::for_host("xmpp.test");
+        Self::set_with(&self.binary, self.server.kind(), self.limits, Some(certificate)).await
+    }
+
+    async fn set_with(binary: &str, kind: Kind, limits: Limits, certificate: Option<Certificate>) -> Self {
+        let stock_limits = limits == Limits::Stock;
+        let server =
+            Server::start(kind, Options { stock_limits, certificate: certificate.clone(), ..Options::default() });
+        let server = server.await;
+        let focus = Mucfocus::start(binary, &configuration(&server, limits, certificate.as_ref())).await;
+        Self { focus, server, binary: binary.to_owned(), limits }
     }
 
     /// Raw XMPP clients, in a process of their own.
@@ -67,19 +83,28 @@ impl Stage {
         self.focus.memory() as f64 / 1024.0
     }
 
+    /// The same of the XMPP server.
+    pub(super) fn their_memory(&self) -> f64 {
+        memory(self.server.id()) as f64
+    }
+
     pub(super) async fn numbers(&self) -> Numbers {
         Numbers::of(&self.focus).await
     }
 }
 
-fn configuration(server: &Server, limits: Limits) -> String {
+fn configuration(server: &Server, limits: Limits, certificate: Option<&Certificate>) -> String {
     let logins = if limits == Limits::Lifted { "xmpp_logins = \"off\"\n" } else { "" };
+    let tls = certificate.map_or_else(
+        || "tls = \"off\"".to_owned(),
+        |certificate| format!("tls = \"starttls\"\nca_file = {:?}", certificate.authority()),
+    );
     format!(
         "[node]\nname = \"load\"\n\
          [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\ndomains = [\"rooms.test\"]\n\
          [sip.auth]\ntrusted_peers = [\"127.0.0.1\"]\nidentity = [\"from\"]\n\
          [msrp]\nlisten = [\"tcp:127.0.0.1:0\"]\n\
-         [xmpp]\nserver = \"{}\"\ntls = \"off\"\n\
+         [xmpp]\nserver = \"{}\"\n{tls}\n\
          [[accounts]]\nsip = \"sip:*@sip.test\"\njid = \"{}\"\nlogin = \"anonymous\"\n\
          [room_defaults]\ncreate = true\nhistory = 0\n\
          [[rooms]]\nsip = \"sip:{{room}}@rooms.test\"\nmuc = \"{}\"\n\

@@ -12,7 +12,7 @@ use super::floor::{Feeder, Floor};
 use super::leg::Legs;
 use super::raw::Raws;
 use super::tally::Counts;
-use crate::gauge::processor;
+use crate::gauge::{memory, processor};
 use crate::process::bound_to_us;
 
 /// The first argument of a process that plays a part.
@@ -56,6 +56,11 @@ impl Worker {
     /// What it has received since it was asked last.
     pub(super) fn take(&mut self) -> Counts {
         Counts::of(&self.ask("take"))
+    }
+
+    /// Its resident memory in KiB.
+    pub(super) fn memory(&self) -> f64 {
+        memory(self.child.id()) as f64
     }
 
     /// Processor time that it has used, in microseconds.

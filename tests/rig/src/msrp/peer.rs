@@ -61,6 +61,11 @@ impl Peer {
     /// Connects to the first URI of `remote`, the other side's path.
     pub async fn connect(local: &str, remote: &str) -> Self {
         let address = address_of(remote).unwrap_or_else(|| panic!("no address in the path {remote:?}"));
+        Self::connect_through(address, local, remote).await
+    }
+
+    /// Connects to a relay that leads there.
+    pub async fn connect_through(address: SocketAddr, local: &str, remote: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap_or_else(|e| panic!("MSRP to {address}: {e}"));
         Self::on(stream, local, remote)
     }

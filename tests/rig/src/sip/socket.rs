@@ -44,6 +44,7 @@ pub(super) struct Inner {
     pub(super) identity: String,
     pub(super) transport: Transport,
     pub(super) local: SocketAddr,
+    pub(super) contact: SocketAddr,
     pub(super) line: Option<Line>,
     pub(super) out: mpsc::UnboundedSender<Vec<u8>>,
     pub(super) state: Mutex<State>,

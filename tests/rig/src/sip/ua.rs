@@ -46,6 +46,8 @@ pub struct Who {
     pub transport: Transport,
     /// The address it sends from.
     pub local: IpAddr,
+    /// Where it says that it is reached; default: where it sends from.
+    pub contact: Option<SocketAddr>,
 }
 
 impl Who {
@@ -53,7 +55,7 @@ impl Who {
     pub fn new(user: &str, domain: &str, transport: Transport, peer: SocketAddr) -> Self {
         let display = Some(capital(user));
         let local = if peer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-        Self { user: user.into(), domain: domain.into(), display, peer, transport, local }
+        Self { user: user.into(), domain: domain.into(), display, peer, transport, local, contact: None }
     }
 }
 impl Ua {
@@ -78,6 +80,7 @@ impl Ua {
                 transport: who.transport,
                 line: Line::new(carrier, local, capture::SIP),
                 local,
+                contact: who.contact.unwrap_or(local),
                 out,
                 state: Mutex::new(State::default()),
                 answers: AtomicBool::new(true),
@@ -265,7 +268,7 @@ impl Ua {
 
     fn contact(&self) -> String {
         let transport = if self.inner.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-        format!("<sip:{}@{}{transport}>", self.inner.user, self.inner.local)
+        format!("<sip:{}@{}{transport}>", self.inner.user, self.inner.contact)
     }
 
     pub(super) fn picture(&self, what: &str) -> impl fmt::Display + use<> {

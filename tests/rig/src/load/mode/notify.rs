@@ -18,7 +18,7 @@ const GROWTH: f64 = 1.5;
 pub(super) async fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
     let mut told = Vec::new();
     for watchers in SIZES.into_iter().filter(|size| *size <= effort.crowd) {
-        let (mut sip, mut comers) = (stage.legs(), stage.raws());
+        let (mut sip, mut raw, mut comers) = (stage.legs(), stage.raws(), stage.raws());
         let room = format!("watched{watchers}");
         let joins = sip.number(format!("join {room} 0 {watchers} watching"));
         tokio::time::sleep(PAUSE * 2).await;
@@ -28,6 +28,12 @@ pub(super) async fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
             tokio::time::sleep(PAUSE).await;
         }
         let counts = sip.take();
+        let theirs = stage.muc(&format!("rawwatched{watchers}"));
+        raw.ask(format!("join {theirs} 0 {watchers}"));
+        raw.take();
+        comers.ask(format!("join {theirs} 90000 {COMERS}"));
+        tokio::time::sleep(PAUSE).await;
+        let presence = raw.take().octets / (watchers * COMERS) as f64;
         let each = counts.notified / counts.notifies.max(1.0);
         println!(
             "  notify: {watchers} who watch joined in {joins:.1} s with {:.0} NOTIFYs of {:.0} KiB in all",
@@ -37,11 +43,15 @@ pub(super) async fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
         table.tell(
             &format!("notify {watchers}: NOTIFY when one comes"),
             format!("{each:.0} octets"),
-            format!("{:.1} for each watcher and comer", counts.notifies / (watchers * COMERS) as f64),
+            format!(
+                "{:.1} for each watcher and comer; presence to a raw client {presence:.0} octets",
+                counts.notifies / (watchers * COMERS) as f64
+            ),
             "",
         );
         told.push((watchers, each));
         sip.ask("leave");
+        raw.ask("leave");
         comers.ask("leave");
     }
     let (Some((small, first)), Some((large, last))) = (told.first(), told.last()) else { return };

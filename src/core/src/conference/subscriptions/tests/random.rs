@@ -2,11 +2,14 @@
 
 use std::boxed::Box;
 use std::collections::BTreeMap as Map;
-use std::string::String;
+use std::string::{String, ToString};
+use std::{format, vec};
 
 use proptest::prelude::*;
 
+use super::world::occupant;
 use super::*;
+use crate::conference::Reason;
 
 #[derive(Debug, Clone)]
 enum Operation {

@@ -1,0 +1,116 @@
+//! What is said in the room, to everybody and to one alone, and what becomes of it.
+
+use jid::{BareJid, FullJid, Jid};
+use mucfocus_core::stanza::{
+    Asks, Condition, ErrorKind, Message, MessageKind, OutStanza, Receipt, ReceiptKind, Stanza, StanzaError,
+};
+
+use super::{Muc, error};
+
+impl Muc {
+    pub(super) fn private(&mut self, account: BareJid, to: &FullJid, id: String, body: &str, asks: Asks) {
+        let refused = self.refuses_private.clone();
+        let whom = self.occupants.get(to.resource().as_str()).cloned();
+        match (refused, whom, self.nickname_of(&account)) {
+            (Some(error), _, _) => self.bounces(account, id, error),
+            (None, None, _) => self.bounces(account, id, error(Condition::ItemNotFound, ErrorKind::Cancel)),
+            (None, _, None) => self.bounces(account, id, error(Condition::NotAcceptable, ErrorKind::Cancel)),
+            (None, Some(whom), Some(nick)) => {
+                self.whispered.push((nick.clone(), to.resource().as_str().into(), body.into()));
+                if let Some(account) = whom {
+                    self.asks(&account, &nick, Some(id), body, asks);
+                }
+            }
+        }
+    }
+
+    /// Somebody speaks to one occupant alone.
+    pub fn whispers(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str) {
+        self.asks(to, nick, id, body, Asks::default());
+    }
+
+    /// The same, and wants to hear what becomes of it.
+    pub fn asks(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str, asks: Asks) {
+        let message = Message { kind: MessageKind::Chat, asks, ..self.message(nick, id, body) };
+        self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    /// Somebody tells one occupant what became of his message.
+    pub fn tells(&mut self, to: &BareJid, nick: &str, id: &str, kind: ReceiptKind) {
+        let receipts = vec![Receipt { id: id.into(), kind }];
+        let message = Message { kind: MessageKind::Chat, body: None, receipts, ..self.message(nick, None, "") };
+        self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    pub(super) fn receipt(&mut self, account: &BareJid, to: &FullJid, id: String, receipt: Receipt) {
+        assert_ne!(id, receipt.id);
+        let nick = self.nickname_of(account).unwrap();
+        self.receipts.push((nick.clone(), to.resource().as_str().into(), receipt.clone()));
+        if let Some(Some(account)) = self.occupants.get(to.resource().as_str()).cloned() {
+            self.tells(&account, &nick, &receipt.id, receipt.kind);
+        }
+    }
+
+    pub fn message(&self, nick: &str, id: Option<String>, body: &str) -> Message {
+        Message {
+            from: self.occupant(nick).into(),
+            kind: MessageKind::Groupchat,
+            origin_id: id.clone(),
+            id,
+            stanza_id: None,
+            body: Some(body.into()),
+            subject: None,
+            delay: None,
+            chat_state: None,
+            asks: Asks::default(),
+            receipts: Vec::new(),
+            muc: None,
+        }
+    }
+
+    pub(super) fn groupchat(&mut self, account: BareJid, id: String, body: String) {
+        let Some(nick) = self.nickname_of(&account) else {
+            let error = error(Condition::NotAcceptable, ErrorKind::Modify);
+            return self.bounces(account, id, error);
+        };
+        if let Some(error) = self.refuses_messages.clone() {
+            return self.bounces(account, id, error);
+        }
+        if !self.loses_messages {
+            self.says(&nick, Some(id), &body);
+        }
+    }
+
+    pub fn bounces(&mut self, account: BareJid, id: String, error: StanzaError) {
+        let from = Jid::from(self.room.clone());
+        let kind = MessageKind::Error(error);
+        let message = Message { from, kind, ..self.message("x", Some(id), "") };
+        self.outbox.push_back((account, Stanza::Message(message)));
+    }
+
+    /// Somebody speaks, and everybody in the room hears it.
+    pub fn says(&mut self, nick: &str, id: Option<String>, body: &str) {
+        self.said.push((nick.into(), body.into()));
+        let mut message = self.message(nick, id, body);
+        if !self.keeps_ids {
+            message.id = Some("made-by-the-room".into());
+        }
+        self.broadcast(&message);
+    }
+
+    pub fn broadcast(&mut self, message: &Message) {
+        let listeners: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();
+        for account in listeners {
+            self.outbox.push_back((account, Stanza::Message(message.clone())));
+        }
+    }
+
+    /// The ids of what `account` said, the first first.
+    pub fn ids_from(&self, account: &BareJid) -> Vec<String> {
+        let of = |(a, stanza): &(BareJid, OutStanza)| match stanza {
+            OutStanza::Groupchat { id, .. } if a == account => Some(id.clone()),
+            _ => None,
+        };
+        self.log.iter().filter_map(of).collect()
+    }
+}
