@@ -5,7 +5,9 @@
 use mucfocus::sip::gate::{Framing, Verdict, judge};
 use mucfocus::sip::violation::Violation;
 use mucfocus::xmpp::{decode, encode};
-use mucfocus_core::stanza::{Asks, Condition, ErrorKind, MessageKind, OutStanza, Presence, PresenceKind, Role, Stanza};
+use mucfocus_core::stanza::{
+    Asks, Condition, ErrorKind, History, MessageKind, OutStanza, Presence, PresenceKind, Role, Stanza,
+};
 use xmpp_parsers::minidom::Element;
 
 const INVITE: &str = include_str!("fixtures/rfc7702/example-27-invite.sip");
@@ -59,8 +61,10 @@ fn examples_27_29_42_and_44_pass_the_gate_once_they_have_a_via_and_are_400_or_si
 fn example_30_is_what_we_write_but_for_the_sender_whom_the_server_knows_and_the_history_that_we_do_not_want() {
     // GC-JOIN-10, GC-JOIN-13
     let occupant = "montague@chat.example.org/Romeo".parse().unwrap();
-    let (ours, theirs) =
-        (written(&OutStanza::Join { occupant, id: "a1".into(), password: None, history: 0 }), element(ENTER));
+    let (ours, theirs) = (
+        written(&OutStanza::Join { occupant, id: "a1".into(), password: None, history: History::Last(0) }),
+        element(ENTER),
+    );
     assert_eq!((ours.attr("to"), ours.attr("type")), (theirs.attr("to"), theirs.attr("type")));
     assert_eq!(ours.attr("from"), None);
     let muc = ours.get_child("x", "http://jabber.org/protocol/muc").unwrap();

@@ -123,6 +123,15 @@ impl LegLog {
                 }
                 None => tracing::debug!(%room, %user, %call_id, reason = %why, "the MUC is out of reach"),
             },
+            Trace::Suspended { why } => tracing::info!(%room, %user, %call_id, reason = %why, "XMPP stream suspended"),
+            Trace::Resumed { away } => {
+                tracing::info!(%room, %user, %call_id, away_ms = away.as_millis(), "XMPP stream resumed");
+            }
+            Trace::Reset { why } => tracing::warn!(%room, %user, %call_id, reason = %why, "XMPP stream reset"),
+            Trace::CaughtUp { away, count, is_whole } => {
+                let away_ms = away.as_millis();
+                tracing::info!(%room, %user, %call_id, away_ms, count, is_whole, "caught up with the room");
+            }
             Trace::PrivateMessageSent => tracing::debug!(%room, %user, %call_id, "private message sent"),
             Trace::MessagePublished => tracing::debug!(%room, %user, %call_id, "message published"),
             Trace::MessageNotDelivered(why) => {
@@ -147,10 +156,16 @@ impl LegLog {
             Trace::PeerFault(fault) => metrics.msrp_violation(fault.name()),
             Trace::MessageNotDelivered(why) => metrics.message_not_delivered(*why),
             Trace::NicknameRefused { code, .. } => metrics.nickname_refused(*code),
-            Trace::Stranded { is_first: true, .. } => {
+            Trace::Stranded { is_first: true, .. } | Trace::Reset { .. } => {
                 metrics.muc_outages.inc();
             }
-            Trace::Connected | Trace::Disconnected { .. } | Trace::Renamed { .. } | Trace::Stranded { .. } => {}
+            Trace::Connected
+            | Trace::Disconnected { .. }
+            | Trace::Renamed { .. }
+            | Trace::Stranded { .. }
+            | Trace::Suspended { .. }
+            | Trace::Resumed { .. }
+            | Trace::CaughtUp { .. } => {}
         }
     }
 

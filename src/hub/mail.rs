@@ -1,5 +1,6 @@
 //! What drivers tell a room.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,7 +78,12 @@ pub enum StreamMail {
     Resumed,
     /// The server does not have the stream any more, and nobody knows what became of what was sent last. Another stream is made, of
     /// which [`StreamMail::Ready`] tells.
-    Reset(StreamEnd),
+    Reset {
+        /// Why its connection was gone.
+        why: StreamEnd,
+        /// The ids of stanzas that the server says it has never handled.
+        unhandled: Arc<[String]>,
+    },
     /// The stream is gone, or never came to be. The last that comes.
     Ended(StreamEnd),
 }

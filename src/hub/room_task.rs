@@ -19,7 +19,7 @@ use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::calling::Outgoing;
 use mucfocus_core::room::inviting::InvitationId;
-use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output};
+use mucfocus_core::room::io::{AccountKey, Input, MembershipId, Output, Trace};
 use mucfocus_core::room::referral::Action;
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_core::time::Instant;
@@ -417,7 +417,7 @@ impl RoomTask {
             }
             StreamMail::Suspended(why) => Some(Input::StreamSuspended(member, why)),
             StreamMail::Resumed => Some(Input::StreamResumed(member)),
-            StreamMail::Reset(why) => Some(Input::StreamReset(member, why)),
+            StreamMail::Reset { why, unhandled } => Some(Input::StreamReset { membership: member, why, unhandled }),
             StreamMail::Ended(end) => {
                 self.note_stanza(member, Way::In, || "(stream lost)".into());
                 self.speakers.dismiss(speaker);
@@ -521,6 +521,11 @@ impl RoomTask {
             Output::Invitation(id, result) => self.invitation_over(id, result),
             Output::Referral(id, answer) => self.watchers.answer(id, answer),
             Output::Trace(leg, trace) => {
+                if let Trace::Suspended { .. } | Trace::Resumed { .. } | Trace::Reset { .. } | Trace::CaughtUp { .. } =
+                    trace
+                {
+                    self.note(leg, Side::Xmpp, Way::In, || format!("({trace})"));
+                }
                 if let Some(handles) = self.legs.get_mut(&leg) {
                     handles.log.record(&trace, &self.shared.metrics);
                 }

@@ -290,7 +290,7 @@ mod tests {
     use super::*;
     use crate::hub::mailbox::Mailbox;
     use crate::xmpp::encode::encode;
-    use mucfocus_core::stanza::OutStanza;
+    use mucfocus_core::stanza::{History, OutStanza};
 
     fn room() -> BareJid {
         BareJid::new("capulet@muc.test").expect("a JID")
@@ -351,7 +351,12 @@ mod tests {
     fn the_occupant_is_known_until_he_leaves() {
         let (_shared, _queue, attachment, place, _source) = open();
         let occupant = room().with_resource_str("It's <Romeo>").expect("a nickname");
-        let join = bytes(&OutStanza::Join { occupant: occupant.clone(), id: "j".into(), password: None, history: 0 });
+        let join = bytes(&OutStanza::Join {
+            occupant: occupant.clone(),
+            id: "j".into(),
+            password: None,
+            history: History::Last(0),
+        });
         attachment.try_send(join.clone()).expect("taken");
         assert_eq!(place.take_occupant(), Some(occupant.clone()));
         attachment.try_send(join).expect("taken");
@@ -364,7 +369,7 @@ mod tests {
         let (_shared, _queue, attachment, place, _source) = open();
         let (romeo, montague) = (room().with_resource_str("Romeo"), room().with_resource_str("Montague"));
         let (romeo, montague) = (romeo.expect("a nickname"), montague.expect("a nickname"));
-        let join = OutStanza::Join { occupant: romeo, id: "j".into(), password: None, history: 0 };
+        let join = OutStanza::Join { occupant: romeo, id: "j".into(), password: None, history: History::Last(0) };
         attachment.try_send(bytes(&join)).expect("taken");
         attachment.try_send(bytes(&OutStanza::Rename { occupant: montague.clone(), id: "n".into() })).expect("taken");
         assert_eq!(place.take_occupant(), Some(montague));

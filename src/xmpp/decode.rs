@@ -8,6 +8,7 @@ use mucfocus_core::stanza::{
 use mucfocus_core::time::WallClock;
 use xmpp_parsers::minidom::Element;
 
+mod archive;
 mod disco;
 mod error;
 mod muc_user;
@@ -59,7 +60,10 @@ pub fn decode(raw: &[u8]) -> Result<Stanza, DecodeError> {
     match root.name() {
         _ if !root.has_ns(CLIENT) => Err(DecodeError::NotAStanza(root.name().to_owned())),
         "presence" => presence(&root).map(Stanza::Presence),
-        "message" => message(&root).map(Stanza::Message),
+        "message" => match archive::archived(&root)? {
+            Some(archived) => Ok(Stanza::Archived(archived)),
+            None => message(&root).map(Stanza::Message),
+        },
         "iq" => iq(&root).map(Stanza::Iq),
         other => Err(DecodeError::NotAStanza(other.to_owned())),
     }
@@ -110,7 +114,10 @@ fn message(root: &Element) -> Result<Message, DecodeError> {
 
 fn iq(root: &Element) -> Result<Iq, DecodeError> {
     let answer = match root.attr("type") {
-        Some("result") => IqAnswer::Result(disco::info(root)),
+        Some("result") => match archive::fin(root) {
+            Some(fin) => IqAnswer::Fin(fin),
+            None => IqAnswer::Result(disco::info(root)),
+        },
         Some("error") => IqAnswer::Error(stanza_error(root)),
         _ => return Err(DecodeError::NotAnAnswer),
     };

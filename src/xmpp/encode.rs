@@ -2,7 +2,7 @@
 //! before it ends the stream.
 
 use bytes::Bytes;
-use mucfocus_core::stanza::{ChatState, Condition, ErrorKind, OutStanza, ReceiptKind, Role};
+use mucfocus_core::stanza::{ArchiveFrom, ChatState, Condition, ErrorKind, History, OutStanza, ReceiptKind, Role};
 use mucfocus_core::xmpp_stream::xml;
 
 /// The longest stanza that is sent, in octets. Stock servers end the whole stream, with everything else that it carries, at
@@ -41,7 +41,12 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             if let Some(password) = password {
                 out.raw("<password>").text(password.expose())?.raw("</password>");
             }
-            out.raw("<history").attribute("maxstanzas", &history.to_string())?.raw("/></x></presence>");
+            out.raw("<history");
+            match history {
+                History::Last(count) => out.attribute("maxstanzas", &count.to_string())?,
+                History::Since(at) => out.attribute("since", &at.rfc3339())?,
+            };
+            out.raw("/></x></presence>");
         }
         OutStanza::Rename { occupant, id } => {
             // With the payload of a join it would be one, and ask for the history again.
@@ -147,6 +152,20 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
                 out.attribute("node", node)?;
             }
             out.raw("/></iq>");
+        }
+        OutStanza::Archive { room, id, from, max } => {
+            out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><query xmlns='urn:xmpp:mam:2'").attribute("queryid", id)?.raw(">");
+            if let ArchiveFrom::Since(at) = from {
+                out.raw("<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>");
+                out.raw("<value>urn:xmpp:mam:2</value></field><field var='start'><value>");
+                out.text(&at.rfc3339())?.raw("</value></field></x>");
+            }
+            out.raw("<set xmlns='http://jabber.org/protocol/rsm'><max>").text(&max.to_string())?.raw("</max>");
+            if let ArchiveFrom::After(id) = from {
+                out.raw("<after>").text(id)?.raw("</after>");
+            }
+            out.raw("</set></query></iq>");
         }
         OutStanza::MessageError { to, id, condition, kind, text } => {
             out.raw("<message type='error'").attribute("to", to.as_str())?;

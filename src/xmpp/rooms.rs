@@ -52,7 +52,7 @@ enum What {
     Stanza(Framed),
     Suspended(StreamEnd),
     Resumed,
-    Reset(StreamEnd),
+    Reset { why: StreamEnd, unhandled: Arc<[String]> },
 }
 
 struct Delivering {
@@ -70,7 +70,7 @@ impl What {
             }
             Self::Suspended(why) => (Mail::Stream(StreamMail::Suspended(why)), SMALL),
             Self::Resumed => (Mail::Stream(StreamMail::Resumed), SMALL),
-            Self::Reset(why) => (Mail::Stream(StreamMail::Reset(why)), SMALL),
+            Self::Reset { why, unhandled } => (Mail::Stream(StreamMail::Reset { why, unhandled }), SMALL),
         }
     }
 }
@@ -139,8 +139,8 @@ impl Rooms {
     }
 
     /// Tells them that the server has lost the stream. They wait for another like newcomers.
-    pub(super) fn reset(&mut self, why: &StreamEnd) {
-        self.tell_ready(&What::Reset(why.clone()));
+    pub(super) fn reset(&mut self, why: &StreamEnd, unhandled: Vec<String>) {
+        self.tell_ready(&What::Reset { why: why.clone(), unhandled: unhandled.into() });
         for member in self.members.values_mut() {
             member.is_ready = false;
             member.place.take_occupant();

@@ -253,7 +253,7 @@ impl Task {
                 Output::Ignored(ignored) => self.log(&ignored),
                 Output::Suspended(why) => self.suspended(why),
                 Output::Resumed => self.resumed(),
-                Output::Reset(why) => self.reset(why),
+                Output::Reset { why, unhandled } => self.reset(why, unhandled),
                 Output::Ended(why) => fault = Some(why),
                 Output::Write(_) | Output::Send(_) | Output::Settled(_) => {} // the link's
             }
@@ -346,9 +346,9 @@ impl Task {
         }
     }
 
-    fn reset(&mut self, fault: StreamFault) {
+    fn reset(&mut self, fault: StreamFault, unhandled: Vec<String>) {
         tell(&self.account, &fault, "the XMPP server has lost a stream; another takes its place");
-        self.rooms.reset(&end_of(fault));
+        self.rooms.reset(&end_of(fault), unhandled);
         self.bound = None;
     }
 

@@ -11,6 +11,7 @@ mod calls;
 mod devices;
 mod doors;
 mod factory;
+mod gaps;
 mod invitations;
 mod invited;
 mod limits;

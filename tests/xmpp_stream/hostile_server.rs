@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mucfocus::hub::mail::StreamEnd;
 use mucfocus::xmpp::pool::Pool;
-use mucfocus_core::stanza::{OutStanza, Stanza};
+use mucfocus_core::stanza::{History, OutStanza, Stanza};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -102,7 +102,12 @@ async fn attached() -> (Room, Server) {
     let client = async {
         let mut room = Room::attach(&pool, &account("romeo", address), ROOM);
         room.ready().await;
-        room.send(&OutStanza::Join { occupant: room.occupant("Romeo"), id: "j".into(), password: None, history: 0 });
+        room.send(&OutStanza::Join {
+            occupant: room.occupant("Romeo"),
+            id: "j".into(),
+            password: None,
+            history: History::Last(0),
+        });
         room
     };
     tokio::join!(client, Server::up_to_join(&listener))

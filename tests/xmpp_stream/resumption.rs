@@ -159,7 +159,7 @@ async fn a_server_that_was_started_again_gives_another_stream() {
     server.restart().await;
     loop {
         match romeo.mail().await {
-            StreamMail::Reset(_) => break,
+            StreamMail::Reset { .. } => break,
             StreamMail::Stanza(_) => {}
             other => panic!("{other:?}"),
         }
@@ -203,7 +203,12 @@ async fn a_stream_that_broke_before_it_could_be_resumed_is_not_left_in_its_rooms
     let mut romeo = Room::attach(&pool, &account, &capulet);
     romeo.ready().await;
     let occupant = romeo.occupant("Romeo");
-    romeo.send(&OutStanza::Join { occupant, id: "join".into(), password: None, history: 0 });
+    romeo.send(&OutStanza::Join {
+        occupant,
+        id: "join".into(),
+        password: None,
+        history: mucfocus_core::stanza::History::Last(0),
+    });
     juliet.sees(&capulet, "Romeo").await;
     proxy.heal();
     romeo.end().await;

@@ -13,7 +13,7 @@ use mucfocus::xmpp::encode::encode;
 use mucfocus::xmpp::pool::Pool;
 use mucfocus::xmpp::settings::{Account, Login, Server, Settings, Tls};
 use mucfocus_core::room::io::AccountKey;
-use mucfocus_core::stanza::{MessageKind, OutStanza, Presence, Stanza};
+use mucfocus_core::stanza::{History, MessageKind, OutStanza, Presence, Stanza};
 use mucfocus_rig::SOON;
 use secrecy::SecretString;
 
@@ -100,7 +100,12 @@ impl Room {
     }
 
     pub(crate) async fn enter(&mut self, nick: &str) {
-        self.send(&OutStanza::Join { occupant: self.occupant(nick), id: "join".into(), password: None, history: 0 });
+        self.send(&OutStanza::Join {
+            occupant: self.occupant(nick),
+            id: "join".into(),
+            password: None,
+            history: History::Last(0),
+        });
         self.stanza(|stanza| match stanza {
             Stanza::Presence(Presence { muc: Some(muc), .. }) => muc.has(110).then_some(()),
             _ => None,

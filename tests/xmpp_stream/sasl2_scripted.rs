@@ -120,7 +120,7 @@ async fn a_stream_is_resumed_or_replaced_while_one_logs_in() {
     let lost = format!("<failed xmlns='urn:xmpp:sm:3'/>{BOUND}");
     server.say(&(success("romeo@xmpp.test/two", &lost) + RESUMABLE)).await;
     assert!(matches!(romeo.mail().await, StreamMail::Suspended(_)));
-    assert!(matches!(romeo.mail().await, StreamMail::Reset(_)));
+    assert!(matches!(romeo.mail().await, StreamMail::Reset { .. }));
     assert_eq!(romeo.ready().await.resource().as_str(), "two");
     server.until("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
 }

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jid::{BareJid, FullJid, Jid};
 use mucfocus::xmpp::pool::Pool;
 use mucfocus_core::stanza::{
-    Asks, ChatState, Condition, IqAnswer, Message, MessageKind, OutStanza, Password, Presence, PresenceKind, Stanza,
+    Asks, ChatState, Condition, History, IqAnswer, Message, MessageKind, OutStanza, Password, Presence, PresenceKind,
+    Stanza,
 };
 use mucfocus_core::time::WallClock;
 use mucfocus_rig::on_both_servers;
@@ -164,7 +165,12 @@ async fn history_comes_as_asked_for_with_the_time_when_it_was_said() {
     let pool = Pool::new(settings());
     let mut nurse = Room::attach(&pool, &account("nurse", server.address()), ROOM);
     nurse.ready().await;
-    nurse.send(&OutStanza::Join { occupant: nurse.occupant("Nurse"), id: "j".into(), password: None, history: 2 });
+    nurse.send(&OutStanza::Join {
+        occupant: nurse.occupant("Nurse"),
+        id: "j".into(),
+        password: None,
+        history: History::Last(2),
+    });
     for n in 2..=3 {
         let heard = message(&mut nurse, |m| m.body.is_some()).await;
         assert_eq!((heard.body, heard.id), (Some(format!("line {n}")), Some(format!("m{n}"))));
@@ -192,7 +198,7 @@ async fn a_room_with_a_password_opens_to_who_knows_it() {
         occupant: occupant("Romeo"),
         id: id.into(),
         password: password.map(|password| Password::new(password.into())),
-        history: 0,
+        history: History::Last(0),
     };
     for (id, password) in [("j1", None), ("j2", Some("lily"))] {
         romeo.send(&join(id, password));
@@ -231,7 +237,12 @@ async fn a_room_says_what_it_is_and_whether_one_is_in() {
 async fn a_join_of_who_is_inside_is_answered_with_everybody_and_ends_with_its_own_id() {
     let (_server, romeo, mut juliet) = pair().await;
     for id in ["again", "and-again"] {
-        juliet.send(&OutStanza::Join { occupant: occupant("Juliet"), id: id.into(), password: None, history: 0 });
+        juliet.send(&OutStanza::Join {
+            occupant: occupant("Juliet"),
+            id: id.into(),
+            password: None,
+            history: History::Last(0),
+        });
         let other = presence(&mut juliet, |p| p.kind == PresenceKind::Available && p.from.resource().is_some()).await;
         assert_eq!(other.from, Jid::from(occupant("Romeo")), "the others come first");
         let own = presence(&mut juliet, |p| p.muc.as_ref().is_some_and(|muc| muc.has(110))).await;

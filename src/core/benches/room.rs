@@ -20,6 +20,8 @@ mod caller;
 mod document;
 #[path = "../tests/room/muc.rs"]
 mod muc;
+#[path = "../tests/room/record.rs"]
+mod record;
 #[path = "../tests/room/watcher.rs"]
 mod watcher;
 #[path = "../tests/room/world.rs"]

@@ -3,7 +3,7 @@
 
 mod outgoing;
 
-pub use outgoing::OutStanza;
+pub use outgoing::{ArchiveFrom, History, OutStanza};
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,6 +19,8 @@ pub enum Stanza {
     Presence(Presence),
     /// RFC 6121 §5.
     Message(Message),
+    /// A message out of an archive.
+    Archived(Archived),
     /// RFC 6120 §8.2.3.
     Iq(Iq),
 }
@@ -163,6 +165,19 @@ pub struct Message {
     pub muc: Option<MucUser>,
 }
 
+/// A message out of an archive (XEP-0313 §4.2), as whoever sent it says: that it is the archive which was asked has to be looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Archived {
+    /// Whose archive: the room.
+    pub from: Jid,
+    /// The id of the query.
+    pub query: Option<String>,
+    /// When it was said, where that can be read.
+    pub stamp: Option<WallClock>,
+    /// The message; its `stanza_id` is the id that it has in the archive.
+    pub message: Message,
+}
+
 /// A stamp of delayed delivery (XEP-0203).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delay {
@@ -239,8 +254,19 @@ pub struct Iq {
 pub enum IqAnswer {
     /// `result` with what disco#info says (XEP-0030). Empty for any other payload.
     Result(DiscoInfo),
+    /// `result` with which a page of an archive ends (XEP-0313 §4.3).
+    Fin(Fin),
     /// `error`.
     Error(StanzaError),
+}
+
+/// The end of a page of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fin {
+    /// Whether there is nothing behind it.
+    pub complete: bool,
+    /// The id of its last message.
+    pub last: Option<String>,
 }
 
 /// What an entity says about itself (XEP-0030 §3.1).

@@ -60,6 +60,18 @@ impl WallClock {
         Self(millis)
     }
 
+    /// The time that was `duration` before; 1970 at the earliest.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How far the two are apart, whichever is later.
+    #[must_use]
+    pub const fn distance(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
     /// RFC 3339 in UTC with milliseconds: `2026-11-21T09:30:00.123Z` (RFC 3862 §4.4).
     #[must_use]
     pub fn rfc3339(self) -> String {

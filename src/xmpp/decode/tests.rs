@@ -385,3 +385,51 @@ fn the_id_that_the_room_gave_is_the_only_one_that_says_so() {
     assert_eq!(id(&by("1", "r@m/Juliet")), None);
     assert_eq!(id(""), None);
 }
+
+fn archived(from: &str, kind: &str) -> String {
+    format!(
+        "<message from='{from}' to='romeo@x.test/a'{kind}><result xmlns='urn:xmpp:mam:2' queryid='q1' id='28482'>\
+         <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='2026-11-21T09:30:00Z'/>\
+         <message xmlns='jabber:client' from='r@m.test/Juliet' type='groupchat' id='m1'><body>Romeo?</body>\
+         <stanza-id xmlns='urn:xmpp:sid:0' by='r@m.test' id='forged'/></message></forwarded></result>\
+         <body>his own words</body></message>"
+    )
+}
+
+/// FT-02: what an archive brings bears the id that it has there.
+#[test]
+fn a_message_out_of_an_archive_is_known_by_query_and_id() {
+    let Ok(Stanza::Archived(archived)) = decode(archived("r@m.test", "").as_bytes()) else { panic!() };
+    assert_eq!((archived.from, archived.query.as_deref()), (jid("r@m.test"), Some("q1")));
+    assert_eq!(archived.stamp, WallClock::parse_rfc3339("2026-11-21T09:30:00Z"));
+    let message = archived.message;
+    assert_eq!((message.from, message.kind), (jid("r@m.test/Juliet"), MessageKind::Groupchat));
+    assert_eq!((message.id.as_deref(), message.stanza_id.as_deref()), (Some("m1"), Some("28482")));
+    assert_eq!(message.body.as_deref(), Some("Romeo?"));
+}
+
+/// XM-11: nobody can hide his words behind an archive of his own, or take those of another for his.
+#[test]
+fn what_an_occupant_dresses_up_as_an_archive_is_a_message_of_his() {
+    for (from, kind) in
+        [("r@m.test/Tybalt", ""), ("r@m.test/Tybalt", " type='groupchat'"), ("r@m.test", " type='groupchat'")]
+    {
+        let message = message_of(&archived(from, kind));
+        assert_eq!((message.from, message.body.as_deref()), (jid(from), Some("his own words")));
+    }
+}
+
+#[test]
+fn a_page_of_an_archive_says_whether_it_is_the_last() {
+    use mucfocus_core::stanza::Fin;
+    let set = "<set xmlns='http://jabber.org/protocol/rsm'><first>1</first><last>2</last></set>";
+    for (attributes, inside, complete, last) in
+        [("complete='true'", set, true, Some("2")), ("complete='false'", "", false, None), ("", set, false, Some("2"))]
+    {
+        let xml = format!(
+            "<iq from='r@m.test' type='result' id='q1'><fin xmlns='urn:xmpp:mam:2' {attributes}>{inside}</fin></iq>"
+        );
+        let Ok(Stanza::Iq(iq)) = decode(xml.as_bytes()) else { panic!("{xml}") };
+        assert_eq!(iq.answer, IqAnswer::Fin(Fin { complete, last: last.map(str::to_owned) }));
+    }
+}

@@ -1,5 +1,5 @@
 use jid::{BareJid, FullJid, Jid};
-use mucfocus_core::stanza::{Asks, Password, Receipt};
+use mucfocus_core::stanza::{Asks, History, Password, Receipt};
 use xmpp_parsers::minidom::Element;
 
 use super::*;
@@ -29,7 +29,8 @@ fn groupchat(body: &str) -> OutStanza {
 /// GC-JOIN-10, GC-JOIN-13.
 #[test]
 fn a_join_has_no_type_no_from_and_asks_for_no_history() {
-    let join = parsed(&OutStanza::Join { occupant: occupant(), id: "j1".into(), password: None, history: 0 });
+    let join =
+        parsed(&OutStanza::Join { occupant: occupant(), id: "j1".into(), password: None, history: History::Last(0) });
     assert_eq!((join.name(), join.attr("to"), join.attr("id")), ("presence", Some(occupant().as_str()), Some("j1")));
     assert_eq!((join.attr("type"), join.attr("from")), (None, None));
     let x = join.get_child("x", MUC).expect("the MUC element");
@@ -41,7 +42,7 @@ fn a_join_has_no_type_no_from_and_asks_for_no_history() {
 #[test]
 fn a_join_carries_the_password_of_the_room_and_how_much_history_is_wanted() {
     let password = Some(Password::new("<sesame> & 'co'".into()));
-    let join = OutStanza::Join { occupant: occupant(), id: "j1".into(), password, history: 20 };
+    let join = OutStanza::Join { occupant: occupant(), id: "j1".into(), password, history: History::Last(20) };
     assert!(!format!("{join:?}").contains("sesame"));
     let x = parsed(&join).get_child("x", MUC).expect("the MUC element").clone();
     assert_eq!(x.get_child("password", MUC).map(Element::text).as_deref(), Some("<sesame> & 'co'"));
@@ -281,4 +282,37 @@ fn a_removal_takes_the_role_away_and_may_say_why() {
     );
     assert!(text(removal(None)).contains("role='none'/></query>"));
     assert_eq!(encode(&removal(Some("\u{0}"))), Err(EncodeError::IllegalCharacter('\0')));
+}
+
+/// FT-02, XEP-0313 §4.
+#[test]
+fn an_archive_is_asked_from_an_id_or_a_time_on() {
+    const MAM: &str = "urn:xmpp:mam:2";
+    const RSM: &str = "http://jabber.org/protocol/rsm";
+    let at = mucfocus_core::time::WallClock::from_unix_millis(1_795_253_400_123);
+    for (from, after, start) in [
+        (ArchiveFrom::After("<28&482>".into()), Some("<28&482>"), None),
+        (ArchiveFrom::Since(at), None, Some("2026-11-21T09:30:00.123Z")),
+    ] {
+        let iq = parsed(&OutStanza::Archive { room: room(), id: "q1".into(), from, max: 50 });
+        assert_eq!((iq.attr("type"), iq.attr("id"), iq.attr("to")), (Some("set"), Some("q1"), Some(room().as_str())));
+        let query = iq.get_child("query", MAM).expect("a query");
+        assert_eq!(query.attr("queryid"), Some("q1"));
+        let set = query.get_child("set", RSM).expect("a set");
+        assert_eq!(set.get_child("max", RSM).map(Element::text).as_deref(), Some("50"));
+        assert_eq!(set.get_child("after", RSM).map(Element::text).as_deref(), after);
+        let form = query.get_child("x", "jabber:x:data");
+        let fields = form.into_iter().flat_map(Element::children);
+        let values: Vec<String> = fields.flat_map(Element::children).map(Element::text).collect();
+        assert_eq!(values, start.map_or(vec![], |start| vec![MAM.to_owned(), start.to_owned()]));
+    }
+}
+
+/// XM-04
+#[test]
+fn a_way_back_in_asks_for_what_was_said_since() {
+    let history = History::Since(mucfocus_core::time::WallClock::from_unix_millis(1_795_253_400_123));
+    let join = parsed(&OutStanza::Join { occupant: occupant(), id: "j1".into(), password: None, history });
+    let history = join.get_child("x", MUC).and_then(|x| x.get_child("history", MUC)).expect("history");
+    assert_eq!((history.attr("since"), history.attr("maxstanzas")), (Some("2026-11-21T09:30:00.123Z"), None));
 }

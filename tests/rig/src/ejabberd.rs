@@ -145,17 +145,21 @@ modules:
   mod_disco: {{}}
   mod_ping: {{}}
 {smacks}
+{mam}
   mod_muc:
     host: {muc:?}
     access: all
     access_create: all
     access_persistent: all
-    history_size: 20
+    history_size: {history}
     min_message_interval: 0
     min_presence_interval: 0
     default_room_options:
-      mam: false
+      mam: {archive}
 {rooms}"#,
+        history = if options.archive { 0 } else { 20 },
+        archive = options.archive,
+        mam = if options.archive { "  mod_mam: {db_type: mnesia, default: always}" } else { "" },
         muc = options.muc,
     )
 }

@@ -8,6 +8,11 @@ use std::process::{Command, Stdio};
 use crate::process::bound_to_us;
 use crate::server::{Options, Ports, anonymous};
 
+/// What makes every room keep what is said in it, as long as the server runs.
+const ARCHIVE: &str = r#"modules_enabled = { "muc_mam" }
+  muc_log_by_default = true
+  storage = { muc_log = "memory" }"#;
+
 pub(crate) fn prepare(directory: &Path, options: &Options, ports: Ports) -> (Command, PathBuf) {
     let data = directory.join("data");
     let accounts = data.join(encode(&options.host)).join("accounts");
@@ -133,13 +138,15 @@ VirtualHost "{anon}"
 {hosts}
 
 Component "{muc}" "muc"
-  modules_disabled = {{ "muc_mam" }}
+  {archive}
   restrict_room_creation = false
   muc_room_locking = false
   muc_room_default_public = true
-  muc_room_default_history_length = 20
+  muc_room_default_history_length = {history}
   {muc_lines}
 "#,
+        history = if options.archive { 0 } else { 20 },
+        archive = if options.archive { ARCHIVE } else { r#"modules_disabled = { "muc_mam" }"# },
         log = log_of(directory).display(),
         host = options.host,
         anon = anonymous(options),

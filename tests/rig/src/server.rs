@@ -67,6 +67,8 @@ pub struct Options {
     pub smacks: bool,
     /// Whether STARTTLS is offered, and required, with this certificate; there is a port for direct TLS then, too.
     pub certificate: Option<Certificate>,
+    /// Whether rooms have an archive (XEP-0313); they tell no history then, so that nothing comes but of it.
+    pub archive: bool,
     /// Whether the limits that Debian's configuration comes with are in force. Without: none.
     pub stock_limits: bool,
     /// Lines for Prosody's section of the rooms, such as `muc_room_default_members_only = true`.
@@ -91,6 +93,7 @@ impl Default for Options {
             accounts: Vec::new(),
             port: None,
             smacks: false,
+            archive: false,
             certificate: None,
             stock_limits: false,
             prosody_muc: String::new(),

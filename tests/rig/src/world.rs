@@ -70,6 +70,8 @@ pub struct Settings {
     pub log: String,
     /// Whether the XMPP server can resume streams.
     pub smacks: bool,
+    /// Whether the XMPP server's rooms have an archive, and no history.
+    pub archive: bool,
     /// Whether mucfocus reaches the XMPP server through a relay, [`World::link`], that a test may break.
     pub linked: bool,
     /// Whether the XMPP server has the limits that Debian's configuration comes with.
@@ -109,6 +111,7 @@ impl Default for Settings {
             timeouts: "lost_leg = \"2s\"\nreflection = \"3s\"\ndrain = \"1s\"\n".into(),
             log: "debug".into(),
             smacks: true,
+            archive: false,
             linked: false,
             stock_limits: false,
             prosody_muc: String::new(),
@@ -145,6 +148,7 @@ impl World {
         let options = Options {
             accounts: people(settings.crowd).map(|user| (user, PASSWORD.to_owned())).collect(),
             smacks: settings.smacks,
+            archive: settings.archive,
             certificate: certificate.clone(),
             stock_limits: settings.stock_limits,
             prosody_muc: settings.prosody_muc.clone(),

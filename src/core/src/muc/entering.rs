@@ -9,7 +9,7 @@ use super::membership::{Event, Membership, Phase, REENTRY};
 use super::{Removal, StreamEnd};
 use crate::address::nickname;
 use crate::env::Env;
-use crate::stanza::{Condition, Iq, IqAnswer, OutStanza, Presence, StanzaError};
+use crate::stanza::{Condition, History, Iq, IqAnswer, OutStanza, Presence, StanzaError};
 use crate::time::Instant;
 
 /// Nicknames that are tried when one is taken (GC-NICK-06).
@@ -67,6 +67,8 @@ impl<T: Clone> Membership<T> {
     pub(super) fn leave_stream(&mut self, end: &StreamEnd, until: Instant) {
         self.remember_nickname();
         self.phase = Phase::Connecting;
+        // What was told of it is known, and the rest is asked for once more.
+        self.catching = None;
         self.description = None;
         let suspended_until = self.suspended.take().map(|suspension| suspension.until);
         match (&self.stranded, &mut self.reentry_deadline) {
@@ -92,7 +94,7 @@ impl<T: Clone> Membership<T> {
         if let Phase::Inside { occupant, .. } = &self.phase {
             self.has_reentered = true;
             let (occupant, password) = (occupant.clone(), self.wishes.password.clone());
-            out.push(Event::Send(OutStanza::Join { occupant, id, password, history: 0 }));
+            out.push(Event::Send(OutStanza::Join { occupant, id, password, history: History::Last(0) }));
         }
     }
 
@@ -128,7 +130,7 @@ impl<T: Clone> Membership<T> {
         }
         let id = env.token();
         self.phase = Phase::Entering { presence: id.clone(), occupant: occupant.clone() };
-        let history = if self.has_reentered { 0 } else { self.wishes.history };
+        let history = self.wanted_history();
         out.push(Event::Send(OutStanza::Join { occupant, id, password: self.wishes.password.clone(), history }));
     }
 
@@ -159,7 +161,7 @@ impl<T: Clone> Membership<T> {
             Phase::Entering { .. } if is_new => {
                 self.unlock(env, occupant, out);
             }
-            Phase::Entering { .. } => self.entered(env, occupant, out),
+            Phase::Entering { .. } => self.entered(env, occupant, false, out),
             // The room had gone without a word, and our question who is in it has brought another into being.
             Phase::Inside { .. } if is_new => self.entered_another(env, occupant, out),
             Phase::Inside { occupant: ours, .. } | Phase::Unlocking { occupant: ours, .. } => *ours = occupant,
@@ -183,17 +185,31 @@ impl<T: Clone> Membership<T> {
         out.push(Event::Send(OutStanza::InstantRoom { room: self.muc.clone(), id: iq }));
     }
 
-    fn entered(&mut self, env: &mut Env<'_>, occupant: FullJid, out: &mut Vec<Event<T>>) {
+    fn entered(&mut self, env: &mut Env<'_>, occupant: FullJid, is_new: bool, out: &mut Vec<Event<T>>) {
         self.phase = Phase::Inside { occupant, history: true };
         let again = self.reentry_deadline.take().is_some();
         self.stranded = None;
         self.begin_listening(env);
         out.push(Event::Entered { again });
         self.resume_renaming(out);
-        self.say_what_waited(env, out);
+        self.catching = None;
+        if self.memory.since().is_none() {
+            self.memory.begin(env);
+        } else if again && is_new {
+            self.lose_track();
+            out.push(Event::CaughtUp { count: 0, is_whole: false });
+        } else if again {
+            self.begin_catching_up(env, out);
+        }
+        if !self.settles_first() {
+            self.say_what_waited(env, out);
+        }
     }
 
     pub(super) fn iq(&mut self, env: &mut Env<'_>, iq: Iq, out: &mut Vec<Event<T>>) {
+        if self.awaits_archive(&iq.id) {
+            return self.archive_answered(env, iq.answer, out);
+        }
         match &mut self.phase {
             Phase::Asking { existence, nickname } => {
                 if existence.as_ref() == Some(&iq.id) {
@@ -215,7 +231,7 @@ impl<T: Clone> Membership<T> {
             Phase::Unlocking { iq: ours, occupant } if *ours == iq.id => {
                 let occupant = occupant.clone();
                 match iq.answer {
-                    IqAnswer::Result(_) => self.entered(env, occupant, out),
+                    IqAnswer::Result(_) | IqAnswer::Fin(_) => self.entered(env, occupant, true, out),
                     IqAnswer::Error(error) => {
                         out.push(Event::Send(OutStanza::Leave { occupant, status: None }));
                         self.refused(JoinRefusal::ByRoom(error), out);

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::stanza::{
     Affiliation, Asks, ChatState, Message, MessageKind, OutStanza, Presence, PresenceKind, Receipt, Role, StanzaError,
 };
+use crate::time::WallClock;
 
 /// What an occupant does besides speaking to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +172,7 @@ impl<T: Clone> Membership<T> {
         self.pinging.hear(env.now, matches!(message.kind, MessageKind::Error(_)));
         match &message.kind {
             MessageKind::Error(error) => self.message_error(env, &message, error, out),
-            MessageKind::Groupchat => self.groupchat(message, out),
+            MessageKind::Groupchat => self.groupchat(env, message, out),
             MessageKind::Chat | MessageKind::Normal => self.aside(&message, out),
             MessageKind::Headline => {}
         }
@@ -183,7 +184,7 @@ impl<T: Clone> Membership<T> {
         matches!(self.phase, Phase::Inside { history: true, .. }) && message.delay.is_some()
     }
 
-    fn groupchat(&mut self, message: Arc<Message>, out: &mut Vec<Event<T>>) {
+    fn groupchat(&mut self, env: &mut Env<'_>, message: Arc<Message>, out: &mut Vec<Event<T>>) {
         let Phase::Inside { occupant, history } = &mut self.phase else { return };
         let is_ours = message.from == *occupant;
         if message.from.resource().is_none()
@@ -196,12 +197,42 @@ impl<T: Clone> Membership<T> {
         let is_history = *history && !is_subject && message.delay.is_some();
         // History always carries a delay, so the first message without one is live even where no subject ever comes.
         let is_silent = message.body.is_none() && !is_subject;
+        let was_history = *history;
         *history &= is_history || is_silent;
-        if let Some(subject) = message.subject.as_ref().filter(|_| is_subject) {
-            self.subject(is_ours, subject.clone(), &message, out);
-            return;
+        if was_history && !*history {
+            self.history_is_over(env, out);
         }
-        if is_ours && !is_history {
+        if let Some(subject) = message.subject.as_ref().filter(|_| is_subject) {
+            return self.subject(is_ours, subject.clone(), &message, out);
+        }
+        let has_text = message.body.as_ref().is_some_and(|body| !body.is_empty());
+        match message.delay.filter(|_| is_history) {
+            Some(delay) if has_text => self.history(env, message, delay.stamp, out),
+            None if has_text && self.holds_back(env, (&message, is_ours), out) => {}
+            _ => self.said_to_all(env, message, is_ours, out),
+        }
+    }
+
+    /// Something that the room had in store for whoever enters.
+    fn history(&mut self, env: &Env<'_>, message: Arc<Message>, stamp: Option<WallClock>, out: &mut Vec<Event<T>>) {
+        match &self.catching {
+            Some(catching) if catching.asks_archive() => {} // which tells it
+            Some(_) => self.heard_late(env, message, stamp),
+            None if self.has_reentered => self.heard_too_late(env, message, stamp, out),
+            None => {
+                self.memory.note(&message, self.by_room, stamp.unwrap_or(env.wall), env.wall);
+                out.push(Event::Spoken { message, earlier: Some(stamp) });
+            }
+        }
+    }
+
+    /// Something that is said now.
+    pub(super) fn said_to_all(&mut self, env: &Env<'_>, message: Arc<Message>, is_ours: bool, out: &mut Vec<Event<T>>) {
+        let has_text = message.body.as_ref().is_some_and(|body| !body.is_empty());
+        if has_text {
+            self.memory.note(&message, self.by_room, env.wall, env.wall);
+        }
+        if is_ours {
             for id in message.id.iter().chain(&message.origin_id) {
                 match self.reflections.settle(id) {
                     Known::Awaited(said) => {
@@ -213,9 +244,8 @@ impl<T: Clone> Membership<T> {
                 }
             }
         }
-        if message.body.as_ref().is_some_and(|body| !body.is_empty()) {
-            let earlier = is_history.then(|| message.delay.and_then(|delay| delay.stamp));
-            out.push(Event::Spoken { message, earlier });
+        if has_text {
+            out.push(Event::Spoken { message, earlier: None });
         } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none())
             && let Some(nickname) = message.from.resource()
         {

@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use jid::{BareJid, FullJid};
 
+use super::catching_up::Catching;
 use super::hearing::{Heard, Ids, Seen};
+use super::memory::Memory;
 use super::pinging::Pinging;
 use super::reflections::Reflections;
 use super::renaming::Renaming;
@@ -48,6 +50,14 @@ pub struct Membership<T> {
     pub(super) suspended: Option<Suspension>,
     /// Whether there was a way back in, so that more than one join was sent.
     pub(super) has_reentered: bool,
+    /// What was heard last.
+    pub(super) memory: Memory,
+    /// What was said while we were out is being asked for.
+    pub(super) catching: Option<Catching>,
+    /// Whether the room announces that it gives its messages ids of its own.
+    pub(super) by_room: bool,
+    /// And that it has an archive.
+    pub(super) has_archive: bool,
     /// The question about the room itself that has no answer yet.
     pub(super) description: Option<String>,
     /// Not before then does the room want to hear more (XM-16).
@@ -103,6 +113,13 @@ pub enum Event<T> {
     Removed(Removal),
     /// On the way back in everybody is named again, from here until [`Event::Entered`].
     Returning,
+    /// Back in the room, what was said meanwhile has been told, and what follows is live.
+    CaughtUp {
+        /// How many messages.
+        count: usize,
+        /// Whether it is known that nothing is missing.
+        is_whole: bool,
+    },
     /// The room does not answer, or cannot be reached: nobody knows whether we are still in it.
     OutOfReach,
     /// It does again, and we are. Something may have been missed meanwhile.
@@ -161,6 +178,10 @@ impl<T: Clone> Membership<T> {
             stranded: None,
             suspended: None,
             has_reentered: false,
+            memory: Memory::new(),
+            catching: None,
+            by_room: false,
+            has_archive: false,
             description: None,
             quiet_until: None,
         }
@@ -226,6 +247,7 @@ impl<T: Clone> Membership<T> {
         match stanza {
             Stanza::Presence(presence) => self.presence(env, &presence, out),
             Stanza::Message(message) => self.message(env, Arc::new(message), out),
+            Stanza::Archived(archived) => self.archived(env, archived),
             Stanza::Iq(iq) => self.iq(env, iq, out),
         }
     }
@@ -250,6 +272,7 @@ impl<T: Clone> Membership<T> {
             self.reentry_deadline,
             self.suspended.as_ref().map(|suspension| suspension.until),
             self.ping_deadline(),
+            self.catching_deadline(),
             unsent,
         ];
         deadlines.into_iter().flatten().min()
@@ -273,6 +296,7 @@ impl<T: Clone> Membership<T> {
             let removal = self.stranded.take().map_or(Removal::Technical, Removal::StreamLost);
             return self.removed(removal, out);
         }
+        self.expire_catching(env, out);
         self.expire_suspension(now, out);
         self.ping_timeout(env, out);
     }
@@ -289,6 +313,7 @@ impl<T: Clone> Membership<T> {
 
     pub(super) fn give_up_all(&mut self, out: &mut Vec<Event<T>>) {
         (self.reentry_deadline, self.stranded, self.suspended) = (None, None, None);
+        self.catching = None;
         let under_way = self.reflections.drain().chain(self.errands.drain()).chain(self.unsent.drain(..));
         out.extend(under_way.map(|utterance| Event::Overdue(utterance.ticket)));
         out.extend(self.renaming.drain().map(Event::Overdue));

@@ -1,10 +1,12 @@
 //! One account in one MUC (XEP-0045): entering, nickname, what it said and what became of it, what it hears, leaving. It knows no
 //! legs: what it is asked to do comes with a ticket, and the ticket comes back with the outcome.
 
+mod catching_up;
 mod departure;
 mod entering;
 mod hearing;
 pub mod membership;
+mod memory;
 mod pinging;
 pub mod reflections;
 mod removal;

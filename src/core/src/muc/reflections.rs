@@ -5,6 +5,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::time::Instant;
 
@@ -62,6 +63,33 @@ impl<T> Reflections<T> {
             }
             None => Known::Foreign,
         }
+    }
+
+    /// The same, where `is_it` holds of the one that is awaited.
+    pub fn settle_if(&mut self, id: &str, is_it: impl Fn(&T) -> bool) -> Known<T> {
+        match self.awaited.iter().find(|a| a.id == id) {
+            Some(awaited) if !is_it(&awaited.ticket) => Known::Foreign,
+            _ => self.settle(id),
+        }
+    }
+
+    /// Takes those back for which `is_it` holds, with their ids, the oldest first.
+    pub fn withdraw(&mut self, is_it: impl Fn(&str, &T) -> bool) -> Vec<(String, T)> {
+        let (taken, left) = core::mem::take(&mut self.awaited).into_iter().partition(|a| is_it(&a.id, &a.ticket));
+        self.awaited = left;
+        let taken: VecDeque<Awaited<T>> = taken;
+        taken.into_iter().map(|a| (a.id, a.ticket)).collect()
+    }
+
+    /// What is under way, the oldest first.
+    pub fn tickets_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.awaited.iter_mut().map(|a| &mut a.ticket)
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.awaited.is_empty()
     }
 
     /// The fate of the first message for which `is_it` holds is known: for rooms that give it back under another id or none.

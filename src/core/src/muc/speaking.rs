@@ -59,12 +59,21 @@ pub(super) struct Utterance<T> {
     pub(super) ticket: T,
     said: Said,
     pub(super) deadline: Instant,
+    /// The id that it had when it was said before.
+    id: Option<String>,
+    /// Something of the room was missed after it was said: that it is not found later proves nothing any more.
+    is_in_doubt: bool,
 }
 
 impl<T> Utterance<T> {
     /// Whether it gives the room this subject.
     pub(super) fn is_subject(&self, subject: &str) -> bool {
         matches!(&self.said, Said::Subject(said) if said == subject)
+    }
+
+    /// Whether it says this to everybody.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(&self.said, Said::Text(said) if said == text)
     }
 }
 
@@ -78,7 +87,7 @@ enum Said {
 impl<T: Clone> Membership<T> {
     /// Says `body` to the room; `ticket` comes back with what became of it, at the latest at `deadline`.
     pub fn say(&mut self, env: &mut Env<'_>, ticket: T, body: String, deadline: Instant, out: &mut Vec<Event<T>>) {
-        self.utter(env, Utterance { ticket, said: Said::Text(body), deadline }, out);
+        self.utter(env, Utterance { ticket, said: Said::Text(body), deadline, id: None, is_in_doubt: false }, out);
     }
 
     /// Gives the room another subject; `ticket` as with [`Membership::say`].
@@ -90,12 +99,16 @@ impl<T: Clone> Membership<T> {
         deadline: Instant,
         out: &mut Vec<Event<T>>,
     ) {
-        self.utter(env, Utterance { ticket, said: Said::Subject(subject), deadline }, out);
+        self.utter(
+            env,
+            Utterance { ticket, said: Said::Subject(subject), deadline, id: None, is_in_doubt: false },
+            out,
+        );
     }
 
     /// Does what has no reflection; `ticket` as with [`Membership::say`].
     pub fn run(&mut self, env: &mut Env<'_>, ticket: T, errand: Errand, deadline: Instant, out: &mut Vec<Event<T>>) {
-        self.utter(env, Utterance { ticket, said: Said::Errand(errand), deadline }, out);
+        self.utter(env, Utterance { ticket, said: Said::Errand(errand), deadline, id: None, is_in_doubt: false }, out);
     }
 
     /// Tells the room what its author is doing. Nobody is told what became of that.
@@ -127,14 +140,14 @@ impl<T: Clone> Membership<T> {
 
     fn utter(&mut self, env: &mut Env<'_>, utterance: Utterance<T>, out: &mut Vec<Event<T>>) {
         // Somebody whom we called may speak while his account is on its way in.
-        if self.is_returning() || !self.is_inside() || self.suspended.is_some() {
+        if self.is_returning() || !self.is_live() || self.settles_first() {
             return self.unsent.push_back(utterance);
         }
         let (room, deadline) = (self.muc.clone(), utterance.deadline);
         let id = match &utterance.said {
             Said::Errand(Errand::Private { id, .. }) => id.clone(),
             Said::Errand(Errand::Removal { .. }) => alloc::format!("{REQUEST}{}", env.token()),
-            _ => env.token(),
+            _ => utterance.id.clone().unwrap_or_else(|| env.token()),
         };
         let is_request = matches!(&utterance.said, Said::Errand(Errand::Removal { .. }));
         let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{id}") };
@@ -164,6 +177,31 @@ impl<T: Clone> Membership<T> {
     pub(super) fn say_what_waited(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
         for utterance in core::mem::take(&mut self.unsent) {
             self.utter(env, utterance, out);
+        }
+    }
+
+    /// What we said to everybody and the room has not taken is the first of what is said next, under the ids that it had: should
+    /// it come to the room twice all the same, those who look at ids see it once.
+    pub(super) fn say_once_more(&mut self, now: Instant) {
+        let lost = self
+            .reflections
+            .withdraw(|_, said| matches!(said.said, Said::Text(_)) && !said.is_in_doubt && said.deadline > now);
+        for (id, utterance) in lost.into_iter().rev() {
+            self.unsent.push_front(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
+        }
+    }
+
+    /// Something may have been missed: of what is under way nobody will know more than what still comes back.
+    pub(super) fn lose_track(&mut self) {
+        self.reflections.tickets_mut().for_each(|said| said.is_in_doubt = true);
+    }
+
+    /// What the server has not handled is said when we are back, under the ids that it had: it has reached nobody.
+    pub(super) fn take_back(&mut self, unhandled: &[String]) {
+        let is_one = |id: &str, _: &Utterance<T>| unhandled.iter().any(|other| other == id);
+        let never_said = [self.errands.withdraw(is_one), self.reflections.withdraw(is_one)];
+        for (id, utterance) in never_said.into_iter().flat_map(|some| some.into_iter().rev()) {
+            self.unsent.push_front(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
         }
     }
 
@@ -222,7 +260,7 @@ impl<T: Clone> Membership<T> {
             && let Known::Awaited(utterance) = self.errands.settle(&iq.id)
         {
             let result = match iq.answer {
-                IqAnswer::Result(_) => Ok(()),
+                IqAnswer::Result(_) | IqAnswer::Fin(_) => Ok(()),
                 IqAnswer::Error(error) => Err(error),
             };
             out.push(Event::Concluded(utterance.ticket, result));

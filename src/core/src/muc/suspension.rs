@@ -2,6 +2,7 @@
 //! was said before is the stream's, which sends it once more; what is to be said meanwhile waits, so that nothing appears in the
 //! room whose author was told that it was too late.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::membership::{Event, Membership, Phase};
@@ -31,16 +32,19 @@ impl<T: Clone> Membership<T> {
             return;
         }
         self.pinging.wait_on(env.now);
+        self.catch_on(env.now);
         if !self.is_returning() {
             self.resume_renaming(out);
             self.say_what_waited(env, out);
         }
     }
 
-    /// The server has lost the stream, and another one is coming in its place: in this room we are nobody any more. `until` is when
+    /// The server has lost the stream, and another one is coming in its place: in this room we are nobody any more. Stanzas
+    /// with the ids `unhandled` it says it has never handled. `until` is when
     /// a way back in stops being of use.
-    pub fn stream_reset(&mut self, why: StreamEnd, until: Instant, out: &mut Vec<Event<T>>) {
+    pub fn stream_reset(&mut self, why: StreamEnd, unhandled: &[String], until: Instant, out: &mut Vec<Event<T>>) {
         if self.is_inside() || self.is_returning() {
+            self.take_back(unhandled);
             self.leave_stream(&why, until);
             out.push(Event::Reset(why));
         } else if self.phase != Phase::Outside {

@@ -145,7 +145,14 @@ pub enum Input {
     /// It came back, and nothing is lost.
     StreamResumed(MembershipId),
     /// The server has lost the membership's stream. Another one is coming, of which [`Input::StreamReady`] tells.
-    StreamReset(MembershipId, StreamEnd),
+    StreamReset {
+        /// Which.
+        membership: MembershipId,
+        /// Why its connection was gone.
+        why: StreamEnd,
+        /// The ids of stanzas that have never got anywhere, perhaps of other rooms too.
+        unhandled: Arc<[String]>,
+    },
     /// The membership's stream is gone.
     StreamEnded(MembershipId, StreamEnd),
     /// Somebody wants to watch the room.
@@ -338,6 +345,13 @@ impl core::fmt::Display for Trace {
             Self::Renamed { nickname } => write!(f, "known as {nickname}"),
             Self::NicknameRefused { code, why } => write!(f, "nickname refused with {code}: {why}"),
             Self::Stranded { why, retry, .. } => write!(f, "{why}; tried again in {} ms", retry.as_millis()),
+            Self::Suspended { why } => write!(f, "stream suspended: {why}"),
+            Self::Resumed { away } => write!(f, "stream resumed after {} ms", away.as_millis()),
+            Self::Reset { why } => write!(f, "stream reset: {why}"),
+            Self::CaughtUp { away, count, is_whole } => {
+                let rest = if *is_whole { "nothing is missing" } else { "something may be missing" };
+                write!(f, "caught up with {count} messages after {} ms; {rest}", away.as_millis())
+            }
             Self::PeerFault(fault) => write!(f, "the client broke a rule of MSRP: {fault}"),
             Self::Ended { cause, why } => write!(f, "leg ended ({cause}): {why}"),
         }
@@ -412,6 +426,30 @@ pub enum Trace {
         retry: Duration,
         /// Whether it was up before, and not tried in vain.
         is_first: bool,
+    },
+    /// The XMPP stream has no connection; the server may keep it.
+    Suspended {
+        /// Why it has none.
+        why: String,
+    },
+    /// It has one again, and nothing was lost.
+    Resumed {
+        /// How long it had none.
+        away: Duration,
+    },
+    /// The server has not kept it: another takes its place, and the room is entered once more.
+    Reset {
+        /// Why it had no connection.
+        why: String,
+    },
+    /// Back in the room, what was said meanwhile has been told.
+    CaughtUp {
+        /// How long the user was out of it.
+        away: Duration,
+        /// How many messages he was told.
+        count: usize,
+        /// Whether it is known that nothing is missing.
+        is_whole: bool,
     },
     /// The client broke a rule of MSRP.
     PeerFault(PeerFault),

@@ -20,7 +20,7 @@ use crate::leg::{Dial, Leg, LegId};
 use crate::muc::{JoinRefusal, Membership, StreamEnd, Wishes};
 use crate::roster::{How, Occupant};
 use crate::time::Instant;
-use crate::translate::{errors, notices, phrases};
+use crate::translate::{errors, phrases};
 use crate::xmpp_stream::interest::Interest;
 
 /// A caller who waits this long hears 183, so that he knows that somebody works on it.
@@ -85,6 +85,7 @@ impl Room {
                 interest: Interest::Everything,
                 failures: 0,
                 lost_at: None,
+                away: None,
                 next_name: Instant::ZERO,
                 position: Position::default(),
                 heard_at: Instant::ZERO,
@@ -134,14 +135,18 @@ impl Room {
         // Whoever enters an empty room is named everybody in it.
         self.may_observe(member);
         let is_there = self.observer.eyes().is_some_and(|eyes| self.is_inside(eyes));
-        self.with_member(env, member, |m, env, out| m.stream_ready(env, is_there, out));
+        let (ids, archive) = (self.gives_ids, self.has_archive);
+        self.with_member(env, member, |m, env, out| {
+            m.announces(ids, archive);
+            m.stream_ready(env, is_there, out);
+        });
     }
 
     pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.failures = 0;
         self.out.push_back(Output::Joined(member));
-        let away = m.lost_at.take().map(|since| env.now.since(since));
+        m.away = m.lost_at.take().map(|since| env.now.since(since));
         self.roster.describe(|about| about.unreachable = false);
         m.since.get_or_insert(env.wall);
         let joined = m.joined(env.wall);
@@ -155,9 +160,6 @@ impl Room {
         self.named_everybody(env, member);
         if again {
             for id in legs {
-                if let Some(away) = away {
-                    self.notify_leg(env, id, &notices::away(away));
-                }
                 // His old place may be held by what is left of his old stream.
                 if is_news {
                     self.tell_name(env, id);

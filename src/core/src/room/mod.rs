@@ -189,6 +189,8 @@ struct Member {
     interest: Interest,
     /// Since when it has been out of the room, while it is.
     lost_at: Option<Instant>,
+    /// How long it was, until it has caught up.
+    away: Option<Duration>,
     /// When the next change of nickname would be due if they came no faster than they may.
     next_name: Instant,
 }
@@ -238,6 +240,8 @@ pub struct Room {
     ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
     gives_ids: bool,
+    /// Whether it announces an archive of them (XEP-0313 §3).
+    has_archive: bool,
     /// Who is who, whatever he is called.
     identities: Identities,
     /// Of whom people were warned.
@@ -274,6 +278,7 @@ impl Room {
             named_at: Instant::ZERO,
             ring: Ring::default(),
             gives_ids: false,
+            has_archive: false,
             identities: Identities::default(),
             lookalikes: Lookalikes::default(),
             conference: Conference::new(),
@@ -318,7 +323,7 @@ impl Room {
             }
             Input::StreamSuspended(member, why) => self.stream_suspended(env, member, why),
             Input::StreamResumed(member) => self.stream_resumed(env, member),
-            Input::StreamReset(member, why) => self.stream_reset(env, member, why),
+            Input::StreamReset { membership, why, unhandled } => self.stream_reset(env, membership, why, &unhandled),
             Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
             Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, watch),
             Input::Refreshed { subscription, expires, interval } => {
@@ -473,6 +478,7 @@ impl Room {
                 muc::Event::Refused(refusal) => self.join_refused(env, id, &refusal),
                 muc::Event::Removed(removal) => self.removed(env, id, &removal),
                 muc::Event::Returning => self.returning(id),
+                muc::Event::CaughtUp { count, is_whole } => self.caught_up(env, id, count, is_whole),
                 muc::Event::OutOfReach => self.out_of_reach(id),
                 muc::Event::WithinReach => self.within_reach(env, id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),

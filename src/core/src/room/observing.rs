@@ -15,6 +15,8 @@ use crate::xmpp_stream::interest::Interest;
 
 /// What a room announces whose messages bear ids that it gave them (XEP-0359 §5).
 const STANZA_IDS: &str = "urn:xmpp:sid:0";
+/// And which keeps them, and hands them out (XEP-0313 §3).
+const ARCHIVE: &str = "urn:xmpp:mam:2";
 /// How long a room goes unobserved before another membership asks for everybody. Where the room ends, or many leave, the others
 /// are gone within it, and nobody asks a room back into being.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -294,7 +296,11 @@ impl Room {
         };
         let is_conference = |identity: &&Identity| identity.category == "conference";
         self.identities.are_given(info.features.iter().any(|feature| feature == OCCUPANT_IDS));
-        self.gives_ids = info.features.iter().any(|feature| feature == STANZA_IDS);
+        let announces = |feature: &str| info.features.iter().any(|announced| announced == feature);
+        (self.gives_ids, self.has_archive) = (announces(STANZA_IDS), announces(ARCHIVE));
+        for member in self.members.values_mut() {
+            member.membership.announces(self.gives_ids, self.has_archive);
+        }
         let name = info.identities.iter().find(is_conference).and_then(|identity| identity.name.clone());
         self.roster.describe(|about| {
             about.name = name.filter(|name| !name.is_empty());

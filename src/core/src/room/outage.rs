@@ -1,12 +1,14 @@
 //! The XMPP server is away for a while: the legs stay, the watchers see it, and the way back in is tried until
 //! `timeouts.muc_outage` has passed (XM-18). A connection that comes back at once nobody sees at all (XM-02).
 
+use alloc::string::String;
 use core::time::Duration;
 
 use super::io::{MembershipId, Output, Trace};
 use super::{Room, Timer};
 use crate::env::Env;
 use crate::muc::{Membership, StreamEnd};
+use crate::translate::notices;
 use crate::xmpp_stream::interest::Interest;
 
 /// How long after the first failure the stream is tried again; twice as long after each further one.
@@ -25,11 +27,13 @@ impl Room {
     /// The connection of a stream is gone: nobody notices, if it comes back soon.
     pub(super) fn stream_suspended(&mut self, env: &mut Env<'_>, member: MembershipId, why: StreamEnd) {
         let until = env.now + self.settings.timeouts.muc_outage;
+        let text = alloc::format!("{why}");
         self.with_member(env, member, |m, _, _| m.stream_suspended(why, until));
         let Some(m) = self.members.get_mut(&member) else { return };
         if m.membership.is_inside() && !m.membership.is_live() {
             m.lost_at.get_or_insert(env.now);
             self.timers.set(Timer::Suspended(member), env.now + NOTICED);
+            self.trace_all(member, &Trace::Suspended { why: text });
         }
     }
 
@@ -37,18 +41,27 @@ impl Room {
         self.timers.clear(Timer::Suspended(member));
         self.with_member(env, member, Membership::stream_resumed);
         let Some(m) = self.members.get_mut(&member).filter(|m| m.membership.is_live()) else { return };
-        m.lost_at = None;
+        let away = m.lost_at.take().map(|since| env.now.since(since));
         self.moved = true;
         self.roster.describe(|about| about.unreachable = false);
+        if let Some(away) = away {
+            self.trace_all(member, &Trace::Resumed { away });
+        }
         let is_observed = self.observer.eyes().is_some_and(|eyes| self.is_live(eyes));
         if !is_observed {
             self.take_over(env, member);
         }
     }
 
-    pub(super) fn stream_reset(&mut self, env: &mut Env<'_>, member: MembershipId, why: StreamEnd) {
+    pub(super) fn stream_reset(
+        &mut self,
+        env: &mut Env<'_>,
+        member: MembershipId,
+        why: StreamEnd,
+        unhandled: &[String],
+    ) {
         let until = env.now + self.settings.timeouts.muc_outage;
-        self.with_member(env, member, |m, _, out| m.stream_reset(why, until, out));
+        self.with_member(env, member, |m, _, out| m.stream_reset(why, unhandled, until, out));
     }
 
     /// A membership that was inside lost its stream.
@@ -63,14 +76,28 @@ impl Room {
         // Between half and all of it, so that the streams of a server that comes back do not all come at once.
         let share = u32::try_from(env.ids.next() & 0x3ff).unwrap_or(0);
         let pause = doubled / 2 + doubled / 2048 * share;
-        self.tell_of_loss(member, end, pause, is_first);
+        let why = alloc::format!("{end}");
+        self.trace_all(member, &Trace::Stranded { why, retry: pause, is_first });
         self.timers.set(Timer::Reattach(member), env.now + pause);
     }
 
     /// A membership that was inside gets another stream.
     pub(super) fn reset(&mut self, env: &mut Env<'_>, member: MembershipId, end: &StreamEnd) {
         self.goes_dark(env, member);
-        self.tell_of_loss(member, end, Duration::ZERO, true);
+        self.trace_all(member, &Trace::Reset { why: alloc::format!("{end}") });
+    }
+
+    /// A membership is back, and its legs have been told what was said meanwhile, as far as it is known. Where something may be
+    /// missing they are told that.
+    pub(super) fn caught_up(&mut self, env: &mut Env<'_>, member: MembershipId, count: usize, is_whole: bool) {
+        let Some(m) = self.members.get_mut(&member) else { return };
+        let (away, legs) = (m.away.take(), m.legs.clone());
+        self.trace_all(member, &Trace::CaughtUp { away: away.unwrap_or_default(), count, is_whole });
+        if let Some(away) = away.filter(|_| !is_whole) {
+            for leg in legs {
+                self.notify_leg(env, leg, &notices::away(away));
+            }
+        }
     }
 
     /// A membership does not hear of the room any more, and that shows.
@@ -86,10 +113,9 @@ impl Room {
         }
     }
 
-    fn tell_of_loss(&mut self, member: MembershipId, end: &StreamEnd, retry: Duration, is_first: bool) {
-        let legs = self.members.get(&member).map(|m| m.legs.clone()).unwrap_or_default();
-        for leg in legs {
-            self.trace(leg, Trace::Stranded { why: alloc::format!("{end}"), retry, is_first });
+    fn trace_all(&mut self, member: MembershipId, trace: &Trace) {
+        for leg in self.members.get(&member).map(|m| m.legs.clone()).unwrap_or_default() {
+            self.trace(leg, trace.clone());
         }
     }
 

@@ -5,6 +5,25 @@ use alloc::string::String;
 use jid::{BareJid, FullJid, Jid};
 
 use super::{Asks, ChatState, Condition, ErrorKind, Password, Receipt, Role, StanzaError};
+use crate::time::WallClock;
+
+/// Which earlier messages somebody wants who enters a room (XEP-0045 §7.2.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// So many of the last (`maxstanzas`).
+    Last(u32),
+    /// Those since then (`since`), by the clock of the room.
+    Since(WallClock),
+}
+
+/// Where in an archive to begin (XEP-0313 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchiveFrom {
+    /// Behind the message with this id (`after`).
+    After(String),
+    /// With what was said then (`start`), by the clock of the room.
+    Since(WallClock),
+}
 
 /// A stanza to be sent. `from` is never set: the server knows who we are (GC-JOIN-13, GC-PM-03).
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +36,8 @@ pub enum OutStanza {
         id: String,
         /// The room's password.
         password: Option<Password>,
-        /// How many earlier messages are wanted (`maxstanzas`).
-        history: u32,
+        /// Which earlier messages are wanted.
+        history: History,
     },
     /// Go by another nickname (XEP-0045 §7.6): a presence without the payload of a join.
     Rename {
@@ -152,6 +171,18 @@ pub enum OutStanza {
         id: String,
         /// What about it; `x-roomuser-item` asks for the nickname that is reserved for us (XEP-0045 §7.12).
         node: Option<&'static str>,
+    },
+    /// Ask a room for what was said in it, the earliest first (XEP-0313 §4). What it finds comes as [`Archived`](super::Archived)
+    /// before the answer.
+    Archive {
+        /// The room.
+        room: BareJid,
+        /// `id` of the iq and of the query.
+        id: String,
+        /// From where on.
+        from: ArchiveFrom,
+        /// How many messages at most.
+        max: u32,
     },
     /// Refuse a message that was sent to us.
     MessageError {

@@ -1,6 +1,7 @@
 //! What happens to a stream, and what it wants done.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use jid::{BareJid, FullJid};
@@ -86,7 +87,12 @@ pub enum Output {
     Resumed,
     /// The server does not have the stream any more. Another one is being bound in its place; whatever was not acknowledged may
     /// or may not have reached anybody.
-    Reset(StreamFault),
+    Reset {
+        /// Why its connection was gone.
+        why: StreamFault,
+        /// The ids of stanzas of which the server says that it has not handled them.
+        unhandled: Vec<String>,
+    },
     /// The stream is over. Nothing follows; what was to be written before should be tried, and then the connection closed.
     Ended(StreamFault),
 }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::framing::Framed;
+use super::framing::{Event, Framed, Framer};
 use super::xml::{self, Node, Tag, Walk};
 use crate::time::Instant;
 
@@ -44,8 +44,8 @@ pub(super) enum Nonza {
     Enabled { id: Option<String>, max: Option<u32> },
     /// The stream goes on; the server had handled so many.
     Resumed { handled: u32 },
-    /// It does not.
-    Failed,
+    /// It does not; of the stream that was asked for, the server may know how many it had handled (§5).
+    Failed { handled: Option<u32> },
     /// Nothing of this protocol.
     Unknown,
 }
@@ -67,7 +67,7 @@ impl Nonza {
             "r" => Self::Request,
             "a" => number("h").map_or(Self::Unknown, |handled| Self::Answer { handled }),
             "resumed" => number("h").map_or(Self::Unknown, |handled| Self::Resumed { handled }),
-            "failed" => Self::Failed,
+            "failed" => Self::Failed { handled: number("h") },
             "enabled" => {
                 let resumable = matches!(tag.attribute("resume").as_deref(), Some("true" | "1"));
                 let id = tag.attribute("id").filter(|id| resumable && id.len() <= MAX_ID);
@@ -201,6 +201,15 @@ impl Management {
             (self.unasked, self.ask_at) = ((0, 0), None);
         }
         Ok(news - answers)
+    }
+
+    /// The ids of messages and requests that the server has not handled.
+    pub(super) fn unhandled(&self) -> Vec<String> {
+        let id = |sent: &Sent| match Framer::new().push(&mut sent.stanza.as_ref()) {
+            Ok(Some(Event::Stanza(stanza))) if !sent.is_answer => stanza.id().map(|id| id.into_owned()),
+            _ => None,
+        };
+        self.unacknowledged.iter().filter_map(id).collect()
     }
 
     /// The server has asked: it gets an answer soon.

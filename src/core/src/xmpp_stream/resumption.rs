@@ -1,6 +1,7 @@
 //! How a stream outlives its connection (XEP-0198 §5).
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use jid::FullJid;
 
@@ -43,7 +44,7 @@ impl Machine {
                 self.state = State::Resuming { asked_until: env.now + BIND, until, why };
                 self.write(resume);
             }
-            None => self.reset(env, why),
+            None => self.reset(env, why, None),
         }
     }
 
@@ -65,7 +66,7 @@ impl Machine {
         let why = why.clone();
         self.resumable = resumable;
         self.forget();
-        self.outputs.push_back(Output::Reset(why));
+        self.outputs.push_back(Output::Reset { why, unhandled: Vec::new() });
         self.up(now, jid);
     }
 
@@ -77,11 +78,11 @@ impl Machine {
             }
             (Nonza::Enabled { id, max }, State::Up(_)) => self.management.enabled(id, max),
             (Nonza::Resumed { handled }, State::Resuming { .. }) => self.resumed(env.now, handled),
-            (Nonza::Failed, State::Resuming { why, .. }) => {
+            (Nonza::Failed { handled }, State::Resuming { why, .. }) => {
                 let why = why.clone();
-                self.reset(env, why);
+                self.reset(env, why, handled);
             }
-            (Nonza::Failed, State::Up(_)) if !self.management.is_on() => self.forget(),
+            (Nonza::Failed { .. }, State::Up(_)) if !self.management.is_on() => self.forget(),
             _ => {}
         }
     }
@@ -115,9 +116,13 @@ impl Machine {
     }
 
     /// The server has lost the stream: another one takes its place on the connection that is there.
-    fn reset(&mut self, env: &mut Env<'_>, why: StreamFault) {
+    fn reset(&mut self, env: &mut Env<'_>, why: StreamFault, handled: Option<u32>) {
+        // Where it says how many it had handled, the rest never got anywhere. A number that makes no sense says nothing.
+        let settled = handled.and_then(|handled| self.management.acknowledge(handled).ok());
+        let unhandled = settled.map(|_| self.management.unhandled()).unwrap_or_default();
+        self.outputs.extend(settled.filter(|count| *count > 0).map(Output::Settled));
         self.forget();
-        self.outputs.push_back(Output::Reset(why));
+        self.outputs.push_back(Output::Reset { why, unhandled });
         self.bind(env);
     }
 

@@ -10,6 +10,7 @@ pub fn framed(to: &BareJid, stanza: &Stanza) -> Framed {
     let (name, from, kind) = match stanza {
         Stanza::Presence(presence) => ("presence", Some(&presence.from), of_presence(&presence.kind)),
         Stanza::Message(message) => ("message", Some(&message.from), of_message(&message.kind)),
+        Stanza::Archived(archived) => ("message", Some(&archived.from), None),
         Stanza::Iq(iq) => ("iq", iq.from.as_ref(), Some("result")),
     };
     let (to, from) = (format!("{to}/node1"), from.map(|from| from.as_str()));

@@ -47,6 +47,8 @@ pub struct Caller {
     pub heard: Vec<(String, String)>,
     /// What was said before he came, with its time.
     pub earlier: Vec<(String, String, String)>,
+    /// Both, in the order in which he read them.
+    pub read_in_order: Vec<(String, String)>,
     /// What was said to him alone.
     pub whispered: Vec<(String, String)>,
     /// What the room itself has to tell him.
@@ -110,6 +112,7 @@ impl Caller {
             read: BytesMut::new(),
             heard: Vec::new(),
             earlier: Vec::new(),
+            read_in_order: Vec::new(),
             whispered: Vec::new(),
             notices: Vec::new(),
             composing: Vec::new(),
@@ -262,8 +265,14 @@ impl Caller {
         assert_eq!(cpim.content_type.charset(), Some("utf-8"), "CPIM-12");
         let is_delayed = body.windows(22).any(|octets| octets == b"mucfocus.Delayed: true");
         match cpim.to[0].uri.as_str() {
-            "sip:capulet@rooms.example.com" if is_delayed => self.earlier.push((name, text, time)),
-            "sip:capulet@rooms.example.com" => self.heard.push((name, text)),
+            "sip:capulet@rooms.example.com" => {
+                self.read_in_order.push((name.clone(), text.clone()));
+                if is_delayed {
+                    self.earlier.push((name, text, time));
+                } else {
+                    self.heard.push((name, text));
+                }
+            }
             to if to == self.uri() && name.is_empty() => self.notices.push(text),
             to if to == self.uri() => self.whispered.push((name, text)),
             other => panic!("To is neither the room nor its reader (GC-MSG-10, GC-PM-08): {other}"),

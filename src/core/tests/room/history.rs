@@ -33,7 +33,7 @@ fn a_second_device_is_not_told_again() {
 }
 
 #[test]
-fn the_way_back_in_asks_for_none() {
+fn the_way_back_in_asks_for_nothing_that_was_told_before() {
     // XM-04
     let story = talked();
     let romeo = story.sip_user("Romeo");

@@ -21,11 +21,13 @@ mod calling;
 mod document;
 mod moved;
 mod muc;
+mod record;
 mod story;
 mod watcher;
 mod world;
 
 mod being_away;
+mod catching_up;
 mod chunks;
 mod client_limits;
 mod connections;

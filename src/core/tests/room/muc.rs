@@ -14,6 +14,10 @@ use mucfocus_core::stanza::{
     StanzaError,
 };
 
+use mucfocus_core::time::WallClock;
+
+use crate::record::Record;
+
 /// One MUC and what it knows.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a whim of its own")]
@@ -48,6 +52,10 @@ pub struct Muc {
     pub keeps_ids: bool,
     pub lower_cases: bool,
     pub sends_subject: bool,
+    /// What it remembers of what was said.
+    pub record: Record,
+    /// What time it is there.
+    pub wall: WallClock,
     /// Who said what before we came.
     pub history: Vec<(String, String)>,
     /// Sends all of it, whatever was asked for.
@@ -117,6 +125,8 @@ impl Muc {
             keeps_ids: true,
             lower_cases: false,
             sends_subject: true,
+            record: Record::default(),
+            wall: WallClock::default(),
             history: Vec::new(),
             insists_on_history: false,
             strips_subjects: false,
@@ -173,7 +183,7 @@ impl Muc {
                 if self.password.is_some() && self.password.as_deref() != password.as_ref().map(Password::expose) {
                     self.refuses_join(account, &occupant, id, error(Condition::NotAuthorized, ErrorKind::Auth));
                 } else {
-                    self.join(account, &occupant, id, usize::try_from(history).unwrap());
+                    self.join(account, &occupant, id, history);
                 }
             }
             OutStanza::Destroy { .. } => self.destroyed_by = Some(account),
@@ -206,6 +216,7 @@ impl Muc {
                         features: std::iter::once("http://jabber.org/protocol/muc")
                             .chain(self.is_members_only.then_some("muc_membersonly"))
                             .chain(self.gives_ids.then_some("urn:xmpp:sid:0"))
+                            .chain(self.record.has_archive.then_some("urn:xmpp:mam:2"))
                             .chain(self.gives_occupant_ids.then_some("urn:xmpp:occupant-id:0"))
                             .map(Into::into)
                             .collect(),
@@ -238,6 +249,7 @@ impl Muc {
                 Some(error) => self.bounces(account, id, error),
                 None => self.invited.push(to),
             },
+            OutStanza::Archive { id, from, max, .. } => self.archive(account, id, &from, max),
             OutStanza::Ping { to, id } => self.pinged(account, &to, id),
             OutStanza::SetRole { id, nick, role, reason, .. } => {
                 assert_eq!(role, Role::None);

@@ -210,9 +210,15 @@ impl SipUser {
 
     /// The server has lost the stream, and gives him another.
     pub fn stream_is_reset(&self) {
+        self.stream_is_reset_without(&[]);
+    }
+
+    /// The same, and it says that it has never handled what has these ids.
+    pub fn stream_is_reset_without(&self, unhandled: &[String]) {
         let (member, account) = (self.member(), self.account());
         self.story.muc().loses(&account);
-        self.input(Input::StreamReset(member, StreamEnd::Lost("reset by peer".into())));
+        let why = StreamEnd::Lost("reset by peer".into());
+        self.input(Input::StreamReset { membership: member, why, unhandled: unhandled.into() });
         self.input(Input::StreamReady(member, account.with_resource_str("node1").unwrap()));
     }
 

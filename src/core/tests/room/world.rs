@@ -7,6 +7,8 @@ mod lines;
 mod outputs;
 #[path = "world/promises.rs"]
 mod promises;
+#[path = "world/suspensions.rs"]
+mod suspensions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
-use mucfocus_core::stanza::Stanza;
+use mucfocus_core::stanza::{OutStanza, Stanza};
 use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::xmpp_stream::interest::Interest;
 
@@ -84,6 +86,8 @@ pub struct World {
     pub invitations: BTreeMap<InvitationId, Result<(), Refusal>>,
     /// Open streams and their accounts.
     pub streams: BTreeMap<MembershipId, BareJid>,
+    /// Accounts whose streams have no connection, and what waits for one: to us, and from us.
+    suspended: BTreeMap<BareJid, (VecDeque<Stanza>, VecDeque<OutStanza>)>,
     /// What open streams hand on.
     interests: BTreeMap<MembershipId, Interest>,
     /// Stanzas that they handed on, and those that they did not.
@@ -135,7 +139,7 @@ impl World {
         let rules = Arc::new(rules());
         let muc = Muc::new();
         let settings = Settings { muc: muc.room.clone(), rules: Arc::clone(&rules), timeouts: Timeouts::default() };
-        Self {
+        let mut world = Self {
             room: Room::new(settings),
             ids: Counting::default(),
             now: Instant::from_micros(1_000_000),
@@ -147,6 +151,7 @@ impl World {
             moved: Vec::new(),
             invitations: BTreeMap::new(),
             streams: BTreeMap::new(),
+            suspended: BTreeMap::new(),
             interests: BTreeMap::new(),
             handed_on: 0,
             left_out: 0,
@@ -163,7 +168,9 @@ impl World {
             lines: BTreeMap::new(),
             backlog: VecDeque::new(),
             queued_for: Duration::ZERO,
-        }
+        };
+        world.is_now(world.now);
+        world
     }
 
     pub fn post(&mut self, source: Source, mail: Mail) {
@@ -227,6 +234,9 @@ impl World {
             Some(Mail::Octets(leg, octets)) => self.feed_octets(leg, &octets),
             Some(Mail::Stanza(account, _)) if self.muc.stalls.as_ref() == Some(&account) => {}
             Some(Mail::Stanza(account, stanza)) => {
+                if let Some((incoming, _)) = self.suspended.get_mut(&account) {
+                    return incoming.push_back(stanza);
+                }
                 let member = self.streams.iter().rfind(|(_, a)| **a == account).map(|(member, _)| *member);
                 if let Some(member) = member {
                     self.feed_stanza(member, &account, stanza);
@@ -271,8 +281,20 @@ impl World {
         self.drain();
     }
 
+    /// The time that people read.
+    fn wall(&self) -> WallClock {
+        WallClock::from_unix_millis(1_795_253_399_123 + self.now.as_micros() / 1000)
+    }
+
+    /// It is this late.
+    pub fn is_now(&mut self, now: Instant) {
+        self.now = now;
+        self.muc.wall = self.wall();
+    }
+
     fn handle(&mut self, input: Input) {
-        let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
+        let wall = self.wall();
+        let mut env = Env { now: self.now, wall, ids: &mut self.ids };
         self.room.handle(&mut env, input);
     }
 
@@ -285,16 +307,17 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.next_timeout().filter(|at| *at <= end) {
-            self.now = at.max(self.now);
+            self.is_now(at.max(self.now));
             self.lines_time_out();
             self.fire();
             self.settle();
         }
-        self.now = end;
+        self.is_now(end);
     }
 
     pub fn fire(&mut self) {
-        let mut env = Env { now: self.now, wall: WallClock::from_unix_millis(1_795_253_400_123), ids: &mut self.ids };
+        let wall = self.wall();
+        let mut env = Env { now: self.now, wall, ids: &mut self.ids };
         self.room.handle_timeout(&mut env);
         self.drain();
         assert!(self.room.next_timeout().is_none_or(|at| at > self.now), "a timer fires in a loop");

@@ -6,6 +6,7 @@ mod random;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -51,13 +52,35 @@ fn a_server_that_has_forgotten_the_stream_is_given_another() {
     pair.log.clear();
     pair.reconnects();
     pair.settles();
-    assert!(matches!(pair.log.as_slice(), [Output::Reset(_), Output::Bound(_)]), "{:?}", pair.log);
+    assert!(matches!(pair.log.as_slice(), [Output::Reset { .. }, Output::Bound(_)]), "{:?}", pair.log);
     assert_eq!((pair.held, pair.said.len()), (0, 0), "nothing is posted on a guess");
     pair.say("anew");
     pair.cut(10_000, 0);
     pair.reconnects();
     pair.settles();
     assert_eq!(pair.said, ["anew"], "the new one is resumed in its turn");
+}
+
+/// XEP-0198 §5: a server that has forgotten the stream may know how far it had got.
+#[test]
+fn what_the_server_says_that_it_has_not_handled_is_named() {
+    for (handled, unhandled) in
+        [("h='1'", vec!["b", "c"]), ("h='3'", vec![]), ("", vec![]), ("h='4'", vec![]), ("h='x'", vec![])]
+    {
+        let mut pair = Pair::new();
+        for id in ["a", "b", "c"] {
+            pair.held += 1;
+            pair.input(Input::Send(format!("<message to='{ROOM}' type='groupchat' id='{id}'/>").into()));
+        }
+        pair.cut(0, 0);
+        pair.input(Input::Reconnected { resumable: true });
+        pair.log.clear();
+        let failed = format!("<failed xmlns='urn:xmpp:sm:3' {handled}><item-not-found/></failed>");
+        pair.input(Input::Received(failed.as_bytes()));
+        let Some(Output::Reset { unhandled: named, .. }) = pair.log.first() else { panic!("{:?}", pair.log) };
+        assert_eq!(*named, unhandled, "{handled}");
+        assert_eq!(pair.held, 0);
+    }
 }
 
 /// XM-19: no round trip more than logging in.
@@ -90,7 +113,7 @@ fn a_stream_that_is_forgotten_is_replaced_as_soon_as_we_are_logged_in() {
     pair.reconnects_in_one();
     assert!(pair.machine.is_up());
     pair.settles();
-    let [Output::Reset(_), Output::Bound(jid)] = pair.log.as_slice() else { panic!("{:?}", pair.log) };
+    let [Output::Reset { .. }, Output::Bound(jid)] = pair.log.as_slice() else { panic!("{:?}", pair.log) };
     assert_eq!(jid.resource().as_str(), "focus1~new");
     assert_eq!((pair.held, pair.said.len()), (0, 0), "nothing is posted on a guess");
     pair.say("anew");

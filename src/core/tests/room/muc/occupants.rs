@@ -2,9 +2,8 @@
 
 use jid::{BareJid, FullJid};
 use mucfocus_core::stanza::{
-    Condition, Delay, DiscoInfo, ErrorKind, IqAnswer, MucItem, MucUser, Presence, PresenceKind, Stanza, StanzaError,
+    Condition, DiscoInfo, ErrorKind, History, IqAnswer, MucItem, MucUser, Presence, PresenceKind, Stanza, StanzaError,
 };
-use mucfocus_core::time::WallClock;
 
 use super::{Muc, error};
 
@@ -35,7 +34,7 @@ impl Muc {
         self.occupants.retain(|_, who| who.as_ref() != Some(account));
     }
 
-    pub(super) fn join(&mut self, account: BareJid, occupant: &FullJid, id: String, history: usize) {
+    pub(super) fn join(&mut self, account: BareJid, occupant: &FullJid, id: String, history: History) {
         let wanted = occupant.resource().as_str();
         let nick = if self.lower_cases { wanted.to_lowercase() } else { wanted.to_string() };
         let taken = self.occupants.get(&nick).is_some_and(|who| who.as_ref() != Some(&account));
@@ -70,11 +69,7 @@ impl Muc {
         let id = Some(id).filter(|_| self.gives_back_ids);
         self.present_as(&account, &nick, id, codes);
         self.tell_others(&account, &nick, &PresenceKind::Available);
-        let history = if insists { self.history.len() } else { history.min(self.history.len()) };
-        for (n, (from, body)) in self.history.clone().into_iter().take(history).enumerate() {
-            let mut message = self.message(&from, None, &body);
-            let stamp = Some(WallClock::from_unix_millis(1_795_000_000_000 + u64::try_from(n).unwrap() * 1000));
-            message.delay = Some(Delay { stamp });
+        for message in self.history_for(history, insists) {
             self.outbox.push_back((account.clone(), Stanza::Message(message)));
         }
         if self.sends_subject {

@@ -2,8 +2,10 @@
 
 use jid::{BareJid, FullJid, Jid};
 use mucfocus_core::stanza::{
-    Asks, Condition, ErrorKind, Message, MessageKind, OutStanza, Receipt, ReceiptKind, Stanza, StanzaError,
+    ArchiveFrom, Asks, Condition, Delay, ErrorKind, History, Message, MessageKind, OutStanza, Receipt, ReceiptKind,
+    Stanza, StanzaError,
 };
+use mucfocus_core::time::WallClock;
 
 use super::{Muc, error};
 
@@ -95,6 +97,8 @@ impl Muc {
         if !self.keeps_ids {
             message.id = Some("made-by-the-room".into());
         }
+        message.stanza_id = (self.gives_ids && self.record.has_archive).then(|| self.record.next_id());
+        self.record.keeps(self.wall, message.clone());
         self.broadcast(&message);
     }
 
@@ -112,5 +116,26 @@ impl Muc {
             _ => None,
         };
         self.log.iter().filter_map(of).collect()
+    }
+
+    pub(super) fn history_for(&self, wanted: History, insists: bool) -> Vec<Message> {
+        let count = match wanted {
+            History::Since(at) => return self.record.history(Some(at).filter(|_| !insists)),
+            History::Last(_) if insists => return self.record.history(None),
+            History::Last(count) => usize::try_from(count).unwrap(),
+        };
+        let told = |(n, (from, body)): (usize, &(String, String))| {
+            let stamp = Some(WallClock::from_unix_millis(1_795_000_000_000 + u64::try_from(n).unwrap() * 1000));
+            Message { delay: Some(Delay { stamp }), ..self.message(from, None, body) }
+        };
+        self.history.iter().take(count).enumerate().map(told).collect()
+    }
+
+    pub(super) fn archive(&mut self, account: BareJid, id: String, from: &ArchiveFrom, max: u32) {
+        let (page, answer) = self.record.page(&self.room, &id, from, usize::try_from(max).unwrap());
+        self.outbox.extend(page.into_iter().map(|archived| (account.clone(), Stanza::Archived(archived))));
+        if let Some(answer) = answer {
+            self.iq(account, id, answer);
+        }
     }
 }

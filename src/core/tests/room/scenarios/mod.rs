@@ -7,7 +7,10 @@
 //!
 //! `SEEDS=1000` plays more of them, `SEEDS=1 SEED=17 SCENARIO='part of a name' WEATHER=Loss` one of them again.
 
+mod breaks;
 mod coming_and_going;
+mod connections;
+mod others;
 mod promises;
 mod stage;
 mod talking;
@@ -22,7 +25,8 @@ use self::weather::Weather;
 /// What people do, by its name.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const SCENARIOS: [&[Scenario]; 3] = [talking::SCENARIOS, coming_and_going::SCENARIOS, trouble::SCENARIOS];
+const SCENARIOS: [&[Scenario]; 4] =
+    [talking::SCENARIOS, coming_and_going::SCENARIOS, trouble::SCENARIOS, breaks::SCENARIOS];
 /// Seeds for each scenario and weather, unless `SEEDS` says otherwise.
 const SEEDS: u64 = 10;
 

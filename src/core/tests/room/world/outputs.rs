@@ -1,5 +1,6 @@
 //! What the room wants done, and what comes of it.
 
+use jid::BareJid;
 use mucfocus_core::conference::Outcome;
 use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::{CallCommand, CallEnd};
@@ -100,6 +101,9 @@ impl World {
             Output::CloseStream(member) => {
                 assert!(self.streams.remove(&member).is_some(), "a stream that is not open is closed");
                 self.interests.remove(&member);
+                let stays = |account: &BareJid| self.streams.values().any(|other| other == account);
+                let left: Vec<_> = self.suspended.keys().filter(|account| !stays(account)).cloned().collect();
+                left.iter().for_each(|account| self.is_heard_at_last(account));
             }
             Output::Notify(id, notification) => {
                 let watcher = self.watchers.get_mut(&id).expect("a subscription that was made");
@@ -157,6 +161,9 @@ impl World {
             let input = Input::Unsendable { membership: member, id: id.clone() };
             return self.post(Source::Streams, Mail::Input(input));
         }
-        self.muc.take(account, stanza);
+        match self.suspended.get_mut(&account) {
+            Some((_, outgoing)) => outgoing.push_back(stanza),
+            None => self.muc.take(account, stanza),
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! A stream is lost for good while the room goes on: what is said meanwhile is told, once. FT-02, FT-05, XM-04.
+
+use mucfocus_rig::msrp::Send;
+use mucfocus_rig::proxy::Proxy;
+use mucfocus_rig::roster::NEWS;
+use mucfocus_rig::{SOON, on_both_servers, until};
+
+use crate::Stage;
+
+/// A room behind a relay, on a server that keeps no streams, with or without an archive.
+async fn stage(archive: bool) -> Stage {
+    let stage = Stage::with(|s| {
+        (s.linked, s.smacks, s.archive) = (true, false, archive);
+        s.timeouts = "reflection = \"28s\"\n".into();
+    })
+    .await;
+    stage.juliet.say(&stage.muc, "before");
+    stage.romeo.hears("before").await;
+    stage
+}
+
+fn link(stage: &Stage) -> &Proxy {
+    stage.world.link.as_ref().unwrap()
+}
+
+async fn what_is_said_meanwhile_is_told_once(archive: bool) {
+    let stage = stage(archive).await;
+    for round in 0..3 {
+        link(&stage).refuse();
+        stage.juliet.sees_leave(&stage.muc, "Romeo", NEWS).await;
+        stage.juliet.forget();
+        for n in 0..4 {
+            stage.juliet.say(&stage.muc, &format!("meanwhile {round}.{n}"));
+        }
+        link(&stage).heal();
+        stage.juliet.sees(&stage.muc, "Romeo").await;
+        stage.juliet.say(&stage.muc, &format!("after {round}"));
+        stage.romeo.hears(&format!("after {round}")).await;
+    }
+    let expected = (0..3).flat_map(|round| {
+        let meanwhile = (0..4).map(move |n| format!("meanwhile {round}.{n}"));
+        meanwhile.chain([format!("after {round}")])
+    });
+    let expected: Vec<String> = std::iter::once("before".to_owned()).chain(expected).collect();
+    assert_eq!(stage.romeo.msrp.texts(), expected, "and no word of anything missing");
+}
+
+#[on_both_servers]
+async fn what_is_said_during_a_break_is_fetched_from_the_archive() {
+    what_is_said_meanwhile_is_told_once(true).await;
+}
+
+#[on_both_servers]
+async fn what_is_said_during_a_break_is_found_in_the_history() {
+    what_is_said_meanwhile_is_told_once(false).await;
+}
+
+async fn is_said_once(stage: &Stage, id: &str, text: &str) {
+    let response = stage.romeo.msrp.response_within(id, NEWS + SOON).await;
+    assert_eq!(response.code(), Some(200), "{response}");
+    assert_eq!(stage.romeo.says("and I am back").await.code(), Some(200));
+    let heard = || stage.juliet.heard(&stage.muc).into_iter().filter(|(nick, _)| nick == "Romeo").map(|(_, body)| body);
+    until(|| heard().any(|body| body == "and I am back"), SOON, "what he says then").await;
+    assert_eq!(heard().collect::<Vec<_>>(), [text, "and I am back"]);
+    assert_eq!(stage.romeo.msrp.texts(), ["before"], "he does not hear himself");
+}
+
+/// Design: found there, it is acknowledged.
+#[on_both_servers]
+async fn what_the_room_has_is_acknowledged_after_the_break() {
+    for archive in [true, false] {
+        let stage = stage(archive).await;
+        link(&stage).swallow_from("from="); // which only the server writes
+        let id = stage.romeo.msrp.send(Send::cpim(&stage.romeo.to_room("did you hear?")));
+        stage.juliet.hears(&stage.muc, "did you hear?").await;
+        link(&stage).heal();
+        is_said_once(&stage, &id, "did you hear?").await;
+    }
+}
+
+/// Design: provably absent, it is said once more.
+#[on_both_servers]
+async fn what_never_reached_the_room_is_said_after_the_break() {
+    for archive in [true, false] {
+        let stage = stage(archive).await;
+        link(&stage).swallow();
+        let id = stage.romeo.msrp.send(Send::cpim(&stage.romeo.to_room("did you hear?")));
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        link(&stage).heal();
+        is_said_once(&stage, &id, "did you hear?").await;
+    }
+}
