@@ -35,9 +35,10 @@ bench:
 	@tests/install-packages "about half an hour on two cores the first time, ten minutes of it compiling" $(BENCH_PACKAGES)
 	@$(CARGO) bench --package mucfocus-core --locked
 	@$(CARGO) bench --package mucfocus --bench idle_sessions --bench sip_cycles --locked
-	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin room-of-ten --bin load
+	@$(CARGO) build --release --locked --package mucfocus --package mucfocus-rig --bin mucfocus --bin room-of-ten --bin load --bin flood
 	@target/release/room-of-ten target/release/mucfocus
 	@target/release/load target/release/mucfocus $(LOAD)
+	@target/release/flood target/release/mucfocus
 
 fuzz:
 	@tests/install-packages "five minutes or so with 20 seconds for each target" $(FUZZ_PACKAGES)
