@@ -9,11 +9,11 @@ use mucfocus_core::address::template::Template;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Place;
-use super::check::Report;
 use super::keys::FILE;
 use super::patterns::{self, Reachable};
 use super::raw::{self, At};
-use super::running::{LEAST_SECRET, choice};
+use super::report::{Report, choice};
+use super::running::LEAST_SECRET;
 use super::secret::{self, Given};
 use crate::xmpp::settings::Login;
 

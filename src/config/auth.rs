@@ -8,10 +8,9 @@ use ipnet::IpNet;
 use mucfocus_core::address::sip_uri::SipUri;
 
 use super::Place;
-use super::check::Report;
 use super::network::Sip;
 use super::raw::{self, At};
-use super::running::choice;
+use super::report::{Report, choice};
 use super::secret::{self, Given};
 use super::units::Wrong;
 use crate::sip::settings::{

@@ -19,6 +19,7 @@ mod network;
 mod outbound;
 mod patterns;
 mod raw;
+mod report;
 mod rooms;
 mod running;
 mod schema;

@@ -8,9 +8,9 @@ use mucfocus_core::leg::Policy;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::wire::msrp;
 
-use super::check::Report;
 use super::network::{self, prefixed, section, transport};
 use super::raw::{self, At};
+use super::report::Report;
 use super::units::{self, Wrong};
 use crate::msrp_net::settings::{Kind, Listen, Settings};
 

@@ -8,10 +8,9 @@ use std::ops::Range;
 
 use mucfocus_core::address::domain::to_ascii;
 
-use super::check::Report;
 use super::keys::FILE;
 use super::raw::{self, At};
-use super::running::choice;
+use super::report::{Report, choice};
 use super::units::{self, Wrong};
 use crate::msrp_net;
 use crate::sip::settings::{Listen, Transport};

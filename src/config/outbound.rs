@@ -4,9 +4,9 @@ use mucfocus_core::address::pattern::Pattern;
 use mucfocus_core::address::sip_uri::SipUri;
 
 use super::Outbound;
-use super::check::Report;
 use super::patterns::pattern;
 use super::raw::{self, At};
+use super::report::Report;
 use super::secret::{self, Given};
 use super::units::Wrong;
 use crate::sip::settings::{self, Listen, Transport};

@@ -7,7 +7,7 @@ use mucfocus_core::address::pattern::{Folding, Pattern};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::address::template::Template;
 
-use super::check::Report;
+use super::report::Report;
 use super::units::Wrong;
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use super::check::Report;
 use super::keys::FILE;
 use super::patterns::{self, Reachable};
 use super::raw::{self, At, Text};
-use super::running::choice;
+use super::report::{Report, choice};
 use super::secret::{self, Given};
 use super::units::Wrong;
 use super::{Place, RoomPlace};

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::check::Report;
 use super::raw::{self, At};
+use super::report::{Report, choice};
 use super::secret::{self, Given};
 use super::units::{self, Wrong};
-use super::{CONTROL_SOCKET, Limits, LogFormat, LogLevel, LogSettings, Timeouts, keys};
+use super::{CONTROL_SOCKET, Limits, LogFormat, LogLevel, LogSettings, Timeouts};
 use crate::sip::settings::{NonceKey, Rate, SourceLimits};
 
 /// Longest time to a response to a SEND: the sender gives up after 30 s (RFC 4975 §7.1.1), and the way back takes time.
@@ -188,18 +188,4 @@ pub(super) fn control(control: Option<&raw::Control>, report: &mut Report<'_>) -
             _ => Ok(path),
         }
     })
-}
-
-/// A word that is none of `known`, and not one that is to come either.
-pub(super) fn choice(written: &str, known: &[&str], later: &[&str]) -> Wrong {
-    let all = known.join("\", \"");
-    if later.contains(&written) {
-        let problem = format!("\"{written}\" is not yet in this version of mucfocus");
-        return Wrong::new(problem, format!("a later version has it; this one has \"{all}\""));
-    }
-    let help = match keys::nearest(written, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("write \"{all}\""),
-    };
-    Wrong::new(format!("\"{written}\" is not one of \"{all}\""), help)
 }

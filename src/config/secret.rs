@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::check::Report;
 use super::raw::{self, At};
+use super::report::Report;
 
 /// Longest secret that is read from a file, in octets: a bound, so that a mistaken path does not read a disk.
 const MAX_SECRET: u64 = 4096;

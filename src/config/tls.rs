@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 
-use super::check::Report;
 use super::raw::{self, At};
+use super::report::Report;
 use super::{network, secret, xmpp};
 use crate::msrp_net;
 use crate::tls::identity::{Identity, IdentityError};

@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use mucfocus_core::address::domain::to_ascii;
 
-use super::check::Report;
 use super::raw::{self, At};
-use super::running::choice;
+use super::report::{Report, choice};
 use super::units::{self, Wrong};
 use crate::xmpp::settings::{Server, Tls};
 
