@@ -7,7 +7,7 @@ use mucfocus_rig::{Kind, on_both_servers};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 
-const EVENTS: usize = 8;
+const EVENTS: usize = 6;
 const SEED: u64 = 3;
 
 /// Nothing that was acknowledged is lost, nothing is shown twice, nobody stays longer than is promised, and no leg is without an end.

@@ -18,6 +18,8 @@ use crate::observe::sparing::Sparing;
 const LINES_PER_SECOND: u32 = 5;
 /// Legs whose way into the MUC is lost.
 static STRANDED: Sparing = Sparing::new(LINES_PER_SECOND);
+/// Streams that a server loses, or has again, by the hundred.
+static STREAMS: Sparing = Sparing::new(LINES_PER_SECOND);
 /// Events that are kept of a leg.
 const KEPT: usize = 64;
 
@@ -123,14 +125,21 @@ impl LegLog {
                 }
                 None => tracing::debug!(%room, %user, %call_id, reason = %why, "the MUC is out of reach"),
             },
-            Trace::Suspended { why } => tracing::info!(%room, %user, %call_id, reason = %why, "XMPP stream suspended"),
-            Trace::Resumed { away } => {
-                tracing::info!(%room, %user, %call_id, away_ms = away.as_millis(), "XMPP stream resumed");
+            Trace::Suspended { why } => {
+                let Some(kept_back) = STREAMS.line() else { return };
+                tracing::info!(%room, %user, %call_id, reason = %why, kept_back, "XMPP stream suspended");
             }
-            Trace::Reset { why } => tracing::warn!(%room, %user, %call_id, reason = %why, "XMPP stream reset"),
+            Trace::Resumed { away } => {
+                let (Some(kept_back), away_ms) = (STREAMS.line(), away.as_millis()) else { return };
+                tracing::info!(%room, %user, %call_id, away_ms, kept_back, "XMPP stream resumed");
+            }
+            Trace::Reset { why } => {
+                let Some(kept_back) = STREAMS.line() else { return };
+                tracing::info!(%room, %user, %call_id, reason = %why, kept_back, "XMPP stream reset");
+            }
             Trace::CaughtUp { away, count, is_whole } => {
-                let away_ms = away.as_millis();
-                tracing::info!(%room, %user, %call_id, away_ms, count, is_whole, "caught up with the room");
+                let (Some(kept_back), away_ms) = (STREAMS.line(), away.as_millis()) else { return };
+                tracing::info!(%room, %user, %call_id, away_ms, count, is_whole, kept_back, "caught up with the room");
             }
             Trace::PrivateMessageSent => tracing::debug!(%room, %user, %call_id, "private message sent"),
             Trace::MessagePublished => tracing::debug!(%room, %user, %call_id, "message published"),
