@@ -67,9 +67,11 @@ async fn who_dials_with_many_others_waits_for_his_turn() {
     let joins = users.map(|user| stage.world.member_with("capulet", user, Joining::able()));
     let (members, ()) = tokio::join!(futures_util::future::join_all(joins), async {
         let ua = stage.world.ua("u5", Transport::Udp).await;
+        // Whoever comes right behind the first has to wait for half a second.
+        until(|| stage.juliet.nicks(&stage.muc).len() > 1, SOON, "the first in the room").await;
         let call = ua.begin(Request::invite(&stage.world.sip("capulet"), &any_offer()));
         call.any_response(SOON).await;
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         assert_eq!(call.cancel().await.code(), Some(200));
         assert_eq!(call.response(SOON).await.code(), Some(487));
     });
