@@ -37,7 +37,7 @@ struct Run {
     room_defaults: String,
     /// `runs`, or `frozen` while SIPp runs.
     server: String,
-    /// `watches` the room from within, `kicks` Romeo as soon as he is there, or is `away`.
+    /// `watches` the room from within, `kicks` Romeo soon after he has come, or is `away`.
     juliet: String,
     /// How often Romeo comes into the room. He is never in it at the end.
     joins: usize,
@@ -208,6 +208,8 @@ async fn play(name: &str) {
     let kick = async {
         if run.juliet == "kicks" {
             juliet.sees(&muc, "Romeo").await;
+            // The list that shows him goes in a dialog of its own, which a BYE may overtake; SIPp wants it first.
+            tokio::time::sleep(Duration::from_millis(500)).await;
             juliet.kick(&muc, "Romeo", "out").await;
         }
     };
