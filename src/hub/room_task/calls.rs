@@ -1,8 +1,8 @@
 //! Calls that come to the room, and those that it makes: what a leg needs of its drivers.
 
 use bytes::Bytes;
-use mucfocus_core::leg::LegId;
-use mucfocus_core::leg::call::Refusal;
+use mucfocus_core::leg::call::{CallCommand, Refusal};
+use mucfocus_core::leg::{Dial, LegId};
 use mucfocus_core::room::calling::Outgoing;
 use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::Input;
@@ -10,39 +10,21 @@ use mucfocus_core::room::referral::Action;
 use tokio::sync::mpsc;
 
 use super::{Calling, LegHandles, RoomTask};
+use crate::hub::accounts::Hold;
 use crate::hub::call::{NewCall, NewInvitation, NewLeg, NewReferral};
 use crate::hub::leg_log::LegLog;
 use crate::hub::mail::{CallEnd, CallMail, Mail};
 use crate::hub::mailbox::SourceId;
 use crate::hub::speakers::Speaker;
 use crate::sip::port::{COMMANDS, Placed};
-use crate::xmpp::settings::Login;
+use crate::xmpp::settings::{Account, Login};
 
 impl RoomTask {
     pub(super) fn dial(&mut self, from: SourceId, new: NewLeg) {
         let NewLeg { leg, account, hold, nickname, dial, commands } = new;
-        let log = LegLog::new(&dial, &account.jid);
-        let ladder = self.shared.ladder.hold(&dial.call_id);
         self.speakers.introduce(from, Speaker::Call(leg));
         let key = account.key.clone();
-        let unfinished = self.shared.unfinished.part();
-        let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
-        self.of_account.entry(key.clone()).or_default().push(leg);
-        let (session, link, calling) = (None, None, None);
-        let handles = LegHandles {
-            commands,
-            account,
-            hold,
-            stranger,
-            session,
-            link,
-            has_dialled: false,
-            unfinished,
-            log,
-            ladder,
-            calling,
-        };
-        self.legs.insert(leg, handles);
+        self.equip(leg, (account, hold), &dial, commands, None);
         self.input(Input::Dial { leg, account: key, nickname, dial });
         if self.draining {
             self.input(Input::Drain);
@@ -83,7 +65,6 @@ impl RoomTask {
     pub(super) fn prepare_call(&mut self, call: NewCall, outgoing: &Outgoing) {
         let NewCall { account, hold, referred_by, subject } = call;
         let dial = &outgoing.dial;
-        let log = LegLog::new(dial, &account.jid);
         let (commands, from_room) = mpsc::channel(COMMANDS);
         let calling = Calling {
             callee: dial.caller.clone(),
@@ -93,25 +74,33 @@ impl RoomTask {
             subject,
             commands: from_room,
         };
-        let ladder = self.shared.ladder.hold(&dial.call_id);
-        let unfinished = self.shared.unfinished.part();
-        let stranger = matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key());
-        self.of_account.entry(account.key.clone()).or_default().push(outgoing.leg);
-        let (session, link, calling) = (None, None, Some(calling));
+        self.equip(outgoing.leg, (account, hold), dial, commands, Some(calling));
+    }
+
+    /// What a leg has of its drivers from the beginning.
+    fn equip(
+        &mut self,
+        leg: LegId,
+        (account, hold): (Account, Hold),
+        dial: &Dial,
+        commands: mpsc::Sender<CallCommand>,
+        calling: Option<Calling>,
+    ) {
+        self.of_account.entry(account.key.clone()).or_default().push(leg);
         let handles = LegHandles {
             commands,
-            account,
             hold,
-            stranger,
-            session,
-            link,
+            stranger: matches!(account.login, Login::Anonymous).then(|| dial.caller.aor_key()),
+            session: None,
+            link: None,
             has_dialled: false,
-            unfinished,
-            log,
-            ladder,
+            unfinished: self.shared.unfinished.part(),
+            log: LegLog::new(dial, &account.jid),
+            ladder: self.shared.ladder.hold(&dial.call_id),
             calling,
+            account,
         };
-        self.legs.insert(outgoing.leg, handles);
+        self.legs.insert(leg, handles);
     }
 
     /// Hands a call to who makes it. When nobody takes it, the source says so as it is dropped.
