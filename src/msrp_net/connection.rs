@@ -85,20 +85,21 @@ impl Closed {
 
 /// Serves a connection that somebody has made to us until it ends.
 pub async fn serve<T: Transport>(transport: T, context: Context) {
-    serve_any(transport, context, None, None).await;
+    serve_any(transport, context, None).await;
 }
 
 /// Serves a connection that we have made for the session `first` until it ends.
 pub(super) async fn serve_shared<T: Transport>(transport: T, context: Context, first: Joining, sharing: Sharing) {
-    serve_any(transport, context, Some(first), Some(sharing)).await;
+    serve_any(transport, context, Some((first, sharing))).await;
 }
 
-async fn serve_any<T: Transport>(transport: T, context: Context, first: Option<Joining>, sharing: Option<Sharing>) {
+async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Option<(Joining, Sharing)>) {
     let metrics = Arc::clone(&context.metrics);
     metrics.msrp_connections.inc();
     let shown = transport.shown();
     let (inlet, mut outlet) = transport.split();
     let outbox = Arc::new(Outbox::new(*context.limits, T::Outlet::WHOLE_CHUNKS));
+    let (first, sharing) = made_for.unzip();
     let mut reader = Reader {
         context,
         shown,
