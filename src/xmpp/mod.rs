@@ -16,6 +16,7 @@ mod link;
 mod locate;
 mod login;
 pub mod minted;
+mod opening;
 pub mod pool;
 pub mod probe;
 mod rate;
