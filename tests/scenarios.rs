@@ -39,6 +39,8 @@ struct Run {
     server: String,
     /// `watches` the room from within, `kicks` Romeo soon after he has come, or is `away`.
     juliet: String,
+    /// How many lists Romeo has answered before she kicks him.
+    notified: usize,
     /// How often Romeo comes into the room. He is never in it at the end.
     joins: usize,
 }
@@ -57,6 +59,7 @@ impl Default for Run {
             room_defaults: String::new(),
             server: "runs".into(),
             juliet: "watches".into(),
+            notified: 0,
             joins: 0,
         }
     }
@@ -208,8 +211,9 @@ async fn play(name: &str) {
     let kick = async {
         if run.juliet == "kicks" {
             juliet.sees(&muc, "Romeo").await;
-            // The list that shows him goes in a dialog of its own, which a BYE may overtake; SIPp wants it first.
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // A list goes in a dialog of its own, which a BYE may overtake; SIPp wants it first.
+            let answered = || world.mucfocus.log().matches("method=NOTIFY sent=Answered(200)").count();
+            until(|| answered() >= run.notified, SOON, "Romeo to have his lists").await;
             juliet.kick(&muc, "Romeo", "out").await;
         }
     };
