@@ -2,6 +2,7 @@
 //!
 //! From the 2xx on such a leg is like any other; here is what comes before, and who is told of it.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -78,7 +79,7 @@ impl Room {
         (asked, by): (Asked, Option<String>),
     ) {
         let Outgoing { leg: id, account, nickname, .. } = outgoing;
-        self.legs.insert(id, Participant { leg, member: None, is_introduced: false });
+        self.legs.insert(id, Box::new(Participant { leg, member: None, is_introduced: false }));
         self.calls.insert(id, Calling { account, nickname, asked, by, told: (0, 0), is_answered: false });
         self.rings(id, 100, "Trying".to_string());
         let mut can_call = false;
@@ -129,7 +130,8 @@ impl Room {
     fn join_called(&mut self, env: &mut Env<'_>, id: LegId) {
         let Some(call) = self.calls.get(&id) else { return };
         let (account, nickname, by) = (call.account.clone(), call.nickname.clone(), call.by.clone());
-        let Some(Participant { leg, is_introduced, .. }) = self.legs.remove(&id) else { return };
+        let Some(participant) = self.legs.remove(&id) else { return };
+        let Participant { leg, is_introduced, .. } = *participant;
         match self.index.of_account(&account) {
             Some(member) => self.dialled_again(env, id, member, leg),
             None => {

@@ -221,7 +221,7 @@ impl Room {
     fn end_ad_hoc(&mut self, env: &mut Env<'_>, member: MembershipId, cause: EndCause) {
         let is_his = |m: &Member| m.ad_hoc && matches!(m.standing, Some((_, Affiliation::Owner)));
         let goes_on = matches!(cause, EndCause::Shutdown | EndCause::XmppLost | EndCause::ByRoom);
-        if !goes_on && self.members.get(&member).is_some_and(is_his) && self.is_inside(member) {
+        if !goes_on && self.members.get(&member).is_some_and(|m| is_his(m)) && self.is_inside(member) {
             let destroy = OutStanza::Destroy { room: self.settings.muc.clone(), id: env.token() };
             self.out.push_back(Output::Stanza(member, destroy));
         }

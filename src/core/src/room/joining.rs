@@ -1,5 +1,6 @@
 //! From INVITE to answer: the MUC is entered before the call is answered (GC-JOIN).
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -60,12 +61,12 @@ impl Room {
         self.last_member += 1;
         let member = MembershipId(self.last_member);
         let membership = Membership::new(self.settings.muc.clone(), wishes);
-        self.legs.insert(id, Participant { leg, member: Some(member), is_introduced: false });
+        self.legs.insert(id, Box::new(Participant { leg, member: Some(member), is_introduced: false }));
         let (recent, composing) = (Recent::default(), Typing::new());
         self.index.begins(member, account.clone(), own_name(&caller));
         self.members.insert(
             member,
-            Member {
+            Box::new(Member {
                 account: account.clone(),
                 caller,
                 membership,
@@ -89,7 +90,7 @@ impl Room {
                 next_name: Instant::ZERO,
                 position: Position::default(),
                 heard_at: Instant::ZERO,
-            },
+            }),
         );
         self.out.push_back(Output::OpenStream(member, account));
     }
@@ -99,7 +100,7 @@ impl Room {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.legs.push(id);
         let is_inside = m.membership.is_inside() || m.membership.is_returning();
-        self.legs.insert(id, Participant { leg, member: Some(member), is_introduced: false });
+        self.legs.insert(id, Box::new(Participant { leg, member: Some(member), is_introduced: false }));
         if is_inside {
             self.welcome(env, id, member);
         }

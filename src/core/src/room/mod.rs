@@ -27,6 +27,7 @@ pub mod view;
 mod watching;
 mod whispers;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -222,10 +223,11 @@ struct Arrival {
 #[derive(Debug)]
 pub struct Room {
     settings: Settings,
-    legs: BTreeMap<LegId, Participant>,
+    // In boxes: a node of the tree has places for eleven, half of which stay empty.
+    legs: BTreeMap<LegId, Box<Participant>>,
     /// Legs that we call, until they are in the room.
     calls: BTreeMap<LegId, Calling>,
-    members: BTreeMap<MembershipId, Member>,
+    members: BTreeMap<MembershipId, Box<Member>>,
     index: Index,
     last_member: u64,
     roster: Roster,

@@ -142,7 +142,7 @@ impl Room {
 
     fn author_of(&mut self, (leg, _): (LegId, Ticket)) -> Option<&mut super::Member> {
         let member = self.legs.get(&leg)?.member?;
-        self.members.get_mut(&member)
+        self.members.get_mut(&member).map(|member| &mut **member)
     }
 
     /// Tells a SIP user what became of a message of his, if his client takes that. It is no message: nothing waits for it, and

@@ -140,7 +140,7 @@ impl Machine {
     pub fn poll(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front();
         if self.outputs.is_empty() {
-            self.outputs.shrink_to(16);
+            self.outputs.shrink_to(4);
         }
         output
     }
