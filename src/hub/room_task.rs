@@ -46,7 +46,7 @@ pub(super) struct RoomTask {
     address: Address,
     shared: Arc<Shared>,
     ids: RandomIds,
-    legs: BTreeMap<LegId, LegHandles>,
+    legs: BTreeMap<LegId, Box<LegHandles>>,
     /// The legs of an account.
     of_account: BTreeMap<AccountKey, Vec<LegId>>,
     /// Legs with unfinished messages.
@@ -76,7 +76,7 @@ struct LegHandles {
     log: LegLog,
     ladder: Option<Held>,
     /// Of a call that is to be made.
-    calling: Option<Calling>,
+    calling: Option<Box<Calling>>,
 }
 
 /// What a call of ours needs that the room has not to know.

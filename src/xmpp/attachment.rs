@@ -164,7 +164,7 @@ struct Table {
 struct Wanted {
     place: Arc<Place>,
     /// Until the task takes it.
-    source: Option<Source>,
+    source: Option<Box<Source>>,
 }
 
 /// Who an attempt to attach was turned down by.
@@ -200,7 +200,7 @@ impl Shared {
             return Err(NotAttached::Taken(Box::new(source)));
         }
         let place = Arc::new(Place { room: room.clone(), state: Mutex::default() });
-        table.rooms.insert(room, Wanted { place: Arc::clone(&place), source: Some(source) });
+        table.rooms.insert(room, Wanted { place: Arc::clone(&place), source: Some(Box::new(source)) });
         drop(table);
         self.changed.notify_one();
         Ok(Attachment { place: Some((Arc::clone(self), place)) })
@@ -246,7 +246,7 @@ impl Shared {
     }
 
     /// The rooms that came since this was asked last.
-    pub(super) fn take_new(&self) -> Vec<(Arc<Place>, Source)> {
+    pub(super) fn take_new(&self) -> Vec<(Arc<Place>, Box<Source>)> {
         let mut table = lock(&self.table);
         let rooms = table.rooms.values_mut();
         rooms.filter_map(|wanted| Some((Arc::clone(&wanted.place), wanted.source.take()?))).collect()
@@ -307,7 +307,7 @@ mod tests {
         let Ok(attachment) = attach(&shared, &Mailbox::new()) else { panic!() };
         let (place, source) = shared.take_new().pop().expect("a newcomer");
         place.set_open(true);
-        (shared, queue, attachment, place, source)
+        (shared, queue, attachment, place, *source)
     }
 
     fn bytes(stanza: &OutStanza) -> Bytes {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mucfocus_core::address::domain::to_ascii;
 use rustls::pki_types::CertificateDer;
-use tokio::io::{AsyncRead, AsyncWrite, BufStream};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, BufWriter};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_xmpp::xmlstream::{PendingFeaturesRecv, StreamHeader, Timeouts, XmppStream, initiate_stream};
@@ -28,12 +28,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) const LOGIN: Duration = Duration::from_secs(20);
 /// How long one address may take, when there are others.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// Octets that are buffered per direction: stanzas have some 400, and there are thousands of streams.
+/// Octets that are buffered per direction during the login; afterwards nothing is.
 const READ_BUFFER: usize = 4096;
 const WRITE_BUFFER: usize = 2048;
 
-/// A stream that is logged in, after the features that follow login.
-pub(super) type LoggedIn = BufStream<Socket>;
+/// What a login reads and writes.
+pub(super) type Buffered = BufReader<BufWriter<Socket>>;
 
 /// What logins share.
 pub(super) struct Connector {
@@ -54,7 +54,7 @@ impl Connector {
     }
 
     /// A stream to the server of `account`, as safe as it will be, where we are not logged in; and what the server offers.
-    pub(super) async fn reach(&self, account: &Account) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
+    pub(super) async fn reach(&self, account: &Account) -> Result<(StreamFeatures, XmppStream<Buffered>), StreamEnd> {
         let domain = account.jid.domain().as_str();
         let socket = self.encrypted(account).await?;
         // Who it is about to be matters to what is offered (XEP-0484 §4.1), and nobody else hears it (RFC 6120 §4.7.1).
@@ -125,11 +125,14 @@ async fn connect_address(address: SocketAddr, tls: Tls) -> Result<TcpStream, Str
 }
 
 /// Opens a stream with this header, up to that of the server.
-pub(super) async fn open<Io>(io: Io, header: StreamHeader<'_>) -> Result<PendingFeaturesRecv<BufStream<Io>>, StreamEnd>
+pub(super) async fn open<Io>(
+    io: Io,
+    header: StreamHeader<'_>,
+) -> Result<PendingFeaturesRecv<BufReader<BufWriter<Io>>>, StreamEnd>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let io = BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, io);
+    let io = BufReader::with_capacity(READ_BUFFER, BufWriter::with_capacity(WRITE_BUFFER, io));
     let timeouts = Timeouts { read_timeout: LOGIN, response_timeout: LOGIN };
     initiate_stream(io, "jabber:client", header, timeouts).await.map_err(failed("no stream"))
 }

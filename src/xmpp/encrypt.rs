@@ -88,7 +88,7 @@ async fn starttls(tcp: QuickAck, domain: &str) -> Result<QuickAck, StreamEnd> {
         Some(Err(error)) => return Err(unreachable(format!("STARTTLS: {error}"))),
         Some(Ok(_)) | None => return Err(unreachable("the server offers STARTTLS and refuses it")),
     }
-    Ok(stream.into_inner().into_inner())
+    Ok(stream.into_inner().into_inner().into_inner())
 }
 
 /// The certificate is the domain's, whatever host DNS led to (RFC 6120 §13.7.1.2.1).

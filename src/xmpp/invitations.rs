@@ -60,22 +60,22 @@ pub type Follow = Box<dyn Fn(Invited) + Send + Sync>;
 /// The invitations of one stream.
 pub(super) struct Invitations {
     pace: Pace,
-    answers: mpsc::Sender<OutStanza>,
-    to_send: mpsc::Receiver<OutStanza>,
+    /// From the first one on: few streams have one.
+    answers: Option<(mpsc::Sender<OutStanza>, mpsc::Receiver<OutStanza>)>,
     open: Arc<()>,
 }
 
 impl Invitations {
     pub(super) fn new() -> Self {
-        let (answers, to_send) = mpsc::channel(ANSWERS);
-        Self { pace: Pace::new(Some(RATE)), answers, to_send, open: Arc::new(()) }
+        Self { pace: Pace::new(Some(RATE)), answers: None, open: Arc::new(()) }
     }
 
     /// What a stray message to `account` invites it to, if it does, and if it is not one of too many.
-    pub(super) fn read(&self, account: &Account, raw: &[u8]) -> Option<Invited> {
+    pub(super) fn read(&mut self, account: &Account, raw: &[u8]) -> Option<Invited> {
         let invitation = read(raw)?;
         self.pace.take("", clock::now()).ok()?;
-        let reply = Reply { answers: self.answers.clone(), _open: Arc::clone(&self.open) };
+        let (answers, _) = self.answers.get_or_insert_with(|| mpsc::channel(ANSWERS));
+        let reply = Reply { answers: answers.clone(), _open: Arc::clone(&self.open) };
         Some(Invited { account: account.clone(), invitation, reply })
     }
 
@@ -86,7 +86,10 @@ impl Invitations {
 
     /// The next answer. Cancel-safe.
     pub(super) async fn answer(&mut self) -> Option<OutStanza> {
-        self.to_send.recv().await
+        match &mut self.answers {
+            Some((_, to_send)) => to_send.recv().await,
+            None => std::future::pending().await,
+        }
     }
 }
 

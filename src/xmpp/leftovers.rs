@@ -117,7 +117,7 @@ impl Pool {
         let login = timeout(left, log_in(self, &leftover.account, &wish, Lane::Returning, &progress));
         let connection = login.await.unwrap_or_else(|_| Err(unreachable("its server was away for too long")))?;
         let resource = leftover.kept.jid.resource().as_str().to_owned();
-        let mut link = Link::new(connection.io, Machine::new(resource, Duration::ZERO));
+        let mut link = Link::new(connection.wire, Machine::new(resource, Duration::ZERO));
         link.handle(Input::Start { resumable: false });
         loop {
             while let Some(output) = link.poll_output() {

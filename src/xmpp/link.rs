@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -11,20 +10,19 @@ use bytes::{Buf, Bytes, BytesMut};
 use mucfocus_core::env::{Env, IdSource};
 use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::xmpp_stream::machine::{Input, Machine, Output};
-use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::attachment::{Outgoing, QUEUE_BYTES};
-use super::connect::LoggedIn;
+use super::wire::Wire;
 
 /// Octets that are gathered for one write; what does not fit waits in the queue, where it is counted.
 const BATCH: usize = 16 * 1024;
 /// What the buffer keeps when it is empty.
-const KEPT: usize = 8 * 1024;
+const KEPT: usize = 2 * 1024;
 
 /// The only reader and writer of a socket.
 pub(super) struct Link {
-    io: Option<LoggedIn>,
+    wire: Option<Wire>,
     machine: Machine,
     out: Outbox,
     /// The shares of stanzas that are not off our hands, the oldest first.
@@ -33,21 +31,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(io: LoggedIn, machine: Machine) -> Self {
+    pub(super) fn new(wire: Wire, machine: Machine) -> Self {
         let epoch = tokio::time::Instant::now();
-        Self { io: Some(io), machine, out: Outbox::default(), budgets: VecDeque::new(), epoch }
+        Self { wire: Some(wire), machine, out: Outbox::default(), budgets: VecDeque::new(), epoch }
     }
 
     /// Closes the connection without a word; what was not written is forgotten.
     pub(super) fn disconnect(&mut self) {
-        self.io = None;
+        self.wire = None;
         self.out = Outbox::default();
     }
 
     /// Goes on with another connection.
-    pub(super) fn connect(&mut self, io: LoggedIn) {
+    pub(super) fn connect(&mut self, wire: Wire) {
         self.disconnect();
-        self.io = Some(io);
+        self.wire = Some(wire);
     }
 
     /// What the server has to be asked for to go on with the stream on another connection.
@@ -112,8 +110,8 @@ impl Link {
     /// Writes what there is and, if `reads`, hands what came to the machine. Ready when either got on; an error once the connection
     /// is gone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<io::Result<()>> {
-        let Some(io) = &mut self.io else { return Poll::Pending };
-        let wrote = match self.out.poll_write(io, cx) {
+        let Some(wire) = &mut self.wire else { return Poll::Pending };
+        let wrote = match self.out.poll_write(wire, cx) {
             Poll::Ready(result) => {
                 let (wrote, settled) = result?;
                 self.budgets.drain(..settled.min(self.budgets.len()));
@@ -122,29 +120,26 @@ impl Link {
             Poll::Pending => false,
         };
         if reads {
-            match Pin::new(&mut *io).poll_fill_buf(cx)? {
-                Poll::Ready([]) => {
-                    let error = io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the server");
-                    return Poll::Ready(Err(error));
+            let (machine, out, epoch) = (&mut self.machine, &self.out, self.epoch);
+            let read = wire.poll_read_with(cx, |bytes| {
+                if bytes.is_empty() {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the server"));
                 }
-                Poll::Ready(bytes) => {
-                    let read = bytes.len();
-                    self.machine.let_answer(self.out.bytes.len() < QUEUE_BYTES);
-                    handle(&mut self.machine, self.epoch, Input::Received(bytes));
-                    Pin::new(io).consume(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Pending => {}
+                machine.let_answer(out.bytes.len() < QUEUE_BYTES);
+                handle(machine, epoch, Input::Received(bytes));
+                Ok(())
+            })?;
+            if read.is_ready() {
+                return read;
             }
         }
         if wrote { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Writes what is left and closes the connection.
-    pub(super) async fn shutdown(mut self) -> io::Result<()> {
-        let Some(io) = &mut self.io else { return Ok(()) };
-        io.write_all(&self.out.bytes).await?;
-        io.shutdown().await
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        wire.shutdown(&self.out.bytes).await
     }
 }
 
@@ -190,10 +185,10 @@ impl Outbox {
 
     /// Writes until nothing is left or the socket is full, then flushes. Ready with whether anything was done, and how many stanzas
     /// are off our hands.
-    fn poll_write(&mut self, io: &mut LoggedIn, cx: &mut Context<'_>) -> Poll<io::Result<(bool, usize)>> {
+    fn poll_write(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<io::Result<(bool, usize)>> {
         let (mut wrote, mut settled) = (false, 0);
         while !self.bytes.is_empty() {
-            match Pin::new(&mut *io).poll_write(cx, &self.bytes)? {
+            match wire.poll_write(cx, &self.bytes)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(count) => {
                     settled += self.written(count);
@@ -203,7 +198,7 @@ impl Outbox {
             }
         }
         if self.unflushed {
-            match Pin::new(io).poll_flush(cx)? {
+            match wire.poll_flush(cx)? {
                 Poll::Ready(()) => {
                     self.unflushed = false;
                     wrote = true;

@@ -11,12 +11,13 @@ use tokio_xmpp::xmlstream::XmppStream;
 use xmpp_parsers::stream_features::StreamFeatures;
 
 use super::authenticate::{advice, authenticate, credentials, mechanisms};
-use super::connect::{Connector, LOGIN, LoggedIn, failed, header, unreachable};
+use super::connect::{Buffered, Connector, LOGIN, failed, header, unreachable};
 use super::sasl2::exchange::{Exchange, Failure};
 use super::sasl2::servers::{Servers, Standing};
 use super::sasl2::token::Tokens;
 use super::sasl2::{self, Offer, Plan};
 use super::settings::{Account, Login};
+use super::wire::Wire;
 use crate::hub::mail::StreamEnd;
 
 /// How long SASL2 may take, so that there is time for the classic way.
@@ -34,7 +35,7 @@ pub(super) struct Wish {
 
 /// Where a stream is logged in, and what its server offers.
 pub(super) struct Connection {
-    pub(super) io: LoggedIn,
+    pub(super) wire: Wire,
     /// Whether the server offers to resume streams (XEP-0198 §2).
     pub(super) resumable: bool,
     pub(super) bound: Bound,
@@ -86,7 +87,7 @@ impl Connector {
     pub(super) async fn log_in_classically(
         &self,
         account: &Account,
-    ) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
+    ) -> Result<(StreamFeatures, XmppStream<Buffered>), StreamEnd> {
         in_time(async {
             let (features, stream) = self.reach(account).await?;
             classic(features, stream, account).await
@@ -128,7 +129,7 @@ impl Connector {
     async fn take(
         &self,
         plan: Plan<'_>,
-        stream: XmppStream<LoggedIn>,
+        stream: XmppStream<Buffered>,
         account: &Account,
         standing: Standing,
     ) -> Result<Result<Connection, Detour>, StreamEnd> {
@@ -150,7 +151,7 @@ impl Connector {
                     (None, Some(jid)) => Bound::As(jid),
                     (None, None) => Bound::No,
                 };
-                return Ok(Ok(Connection { io, resumable: logged_in.resumable, bound }));
+                return Ok(Ok(Connection { wire: io.into(), resumable: logged_in.resumable, bound }));
             }
             Err(Failure::Token(why)) => {
                 tracing::debug!(account = %key, reason = why, "a token is not taken any more; with the password");
@@ -217,19 +218,19 @@ fn of_this_account(logged_in: sasl2::LoggedIn, account: &Account) -> Result<sasl
 
 async fn on_the_stream(
     features: StreamFeatures,
-    stream: XmppStream<LoggedIn>,
+    stream: XmppStream<Buffered>,
     account: &Account,
 ) -> Result<Connection, StreamEnd> {
     let (features, stream) = classic(features, stream, account).await?;
     let resumable = features.stream_management.is_some();
-    Ok(Connection { io: stream.into_inner(), resumable, bound: Bound::No })
+    Ok(Connection { wire: stream.into_inner().into(), resumable, bound: Bound::No })
 }
 
 async fn classic(
     features: StreamFeatures,
-    stream: XmppStream<LoggedIn>,
+    stream: XmppStream<Buffered>,
     account: &Account,
-) -> Result<(StreamFeatures, XmppStream<LoggedIn>), StreamEnd> {
+) -> Result<(StreamFeatures, XmppStream<Buffered>), StreamEnd> {
     let stream = authenticate(stream, features.sasl_mechanisms, account).await?;
     let header = header(account.jid.domain().as_str());
     let stream = stream.send_header(header).await.map_err(failed("the stream broke after login"))?;

@@ -27,3 +27,4 @@ pub mod settings;
 mod socket;
 mod stream;
 mod turn;
+mod wire;

@@ -47,7 +47,7 @@ pub(super) async fn open(
     };
     let likely = bound.clone().or_else(|| account.jid.with_resource_str(&resource).ok());
     let kept = likely.filter(|_| connection.resumable).and_then(|jid| keep(pool, account, jid));
-    let mut link = Link::new(connection.io, Machine::new(resource, pool.settings.reflection));
+    let mut link = Link::new(connection.wire, Machine::new(resource, pool.settings.reflection));
     let resumable = kept.is_some();
     link.handle(match bound {
         Some(jid) => Input::StartBound { jid, resumable },

@@ -186,10 +186,10 @@ impl Pool {
             shared.hurry();
         }
         let running = Running::new(Arc::clone(self));
-        let task = stream::run(Arc::clone(self), account.clone(), Arc::clone(&shared), queue);
+        let (pool, account, ours) = (Arc::clone(self), account.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
-            task.await;
-            drop(running);
+            let _running = running;
+            stream::run(pool, account, ours, queue).await;
         });
         shared
     }

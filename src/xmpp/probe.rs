@@ -15,7 +15,7 @@ use xmpp_parsers::disco::{DiscoInfoQuery, DiscoInfoResult, DiscoItemsQuery, Disc
 use xmpp_parsers::iq::Iq;
 use xmpp_parsers::stanza_error::StanzaError;
 
-use super::connect::{Connector, LoggedIn};
+use super::connect::{Buffered, Connector};
 use super::settings::{Account, Tls};
 use crate::hub::mail::StreamEnd;
 
@@ -31,7 +31,7 @@ pub struct Prober {
 
 /// A login.
 pub struct Probe {
-    stream: XmppStream<LoggedIn>,
+    stream: XmppStream<Buffered>,
     jid: FullJid,
     offers: Offers,
     asked: u32,

@@ -93,7 +93,7 @@ impl Rooms {
         let mut rooms = Vec::new();
         for (place, source) in self.shared.take_new() {
             rooms.push(place.room.clone());
-            self.members.insert(place.room.clone(), Member { place, source: Arc::new(source), is_ready: false });
+            self.members.insert(place.room.clone(), Member { place, source: Arc::new(*source), is_ready: false });
         }
         if let Some(bound) = bound {
             self.ready(bound);

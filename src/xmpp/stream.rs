@@ -43,7 +43,8 @@ static LINES: Sparing = Sparing::new(5);
 pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) {
     let rooms = Rooms::new(Arc::clone(&pool), account.key.clone(), Arc::clone(&shared));
     let phase = pool.phase();
-    let (link, kept) = match open(&pool, &account, &shared, phase.clone()).await {
+    // A login takes 25 KiB.
+    let (link, kept) = match Box::pin(open(&pool, &account, &shared, phase.clone())).await {
         Ok(logged_in) => logged_in,
         Err(why) => {
             match &why {
@@ -60,7 +61,8 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
             return rooms.end(why);
         }
     };
-    let task = Task {
+    // In boxes, what lives long and what is done once: a task is as large as the largest moment of its life, for all of it.
+    let task = Box::new(Task {
         account,
         shared,
         rooms,
@@ -75,7 +77,7 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
         reconnection: None,
         invitations: Invitations::new(),
         closing: Closing::No,
-    };
+    });
     task.run().await;
 }
 
@@ -115,7 +117,7 @@ enum Closing {
 }
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let why = self.serve().await;
         match &why {
             StreamEnd::Lost(reason) if self.closing != Closing::No => {
@@ -239,7 +241,7 @@ impl Task {
     fn reconnected(&mut self, result: Result<Connection, StreamEnd>) {
         match result {
             Ok(connection) => {
-                self.link.connect(connection.io);
+                self.link.connect(connection.wire);
                 let resumable = connection.resumable;
                 self.link.handle(match connection.bound {
                     Bound::No => Input::Reconnected { resumable },

@@ -97,10 +97,10 @@ impl RoomTask {
             unfinished: self.shared.unfinished.part(),
             log: LegLog::new(dial, &account.jid),
             ladder: self.shared.ladder.hold(&dial.call_id),
-            calling,
+            calling: calling.map(Box::new),
             account,
         };
-        self.legs.insert(leg, handles);
+        self.legs.insert(leg, Box::new(handles));
     }
 
     /// Hands a call to who makes it. When nobody takes it, the source says so as it is dropped.
@@ -109,7 +109,7 @@ impl RoomTask {
         let vanished = CallMail::Ended(CallEnd::Failed("nobody makes this call: too many are being made".into()));
         let (source_id, source) = self.address.source(Mail::Call(vanished));
         self.speakers.introduce(source_id, Speaker::Call(leg));
-        let Calling { callee, room, call_id, referred_by, subject, commands } = calling;
+        let Calling { callee, room, call_id, referred_by, subject, commands } = *calling;
         let placed = Placed { callee, room, leg, call_id, offer, subject, referred_by, commands, source };
         if let Some(calls) = &self.shared.calls {
             let _ = calls.try_send(placed);
