@@ -1,10 +1,14 @@
 //! What SIP and MSRP have in common below their protocols.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 /// After this time without a sign of life the system gives a connection up, with the error "timed out". A client that lost its
@@ -30,6 +34,26 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
     Ok(())
+}
+
+/// Octets that are read at a time.
+const READ: usize = 16 * 1024;
+
+/// Reads once, through a buffer on the stack: thousands of connections wait most of the time, and none keeps a buffer for that. Ready
+/// with what `take` makes of what came, which is nothing at the end.
+///
+/// # Errors
+///
+/// The connection is broken.
+pub fn poll_read_with<T>(
+    io: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]) -> T,
+) -> Poll<io::Result<T>> {
+    let mut octets = [const { MaybeUninit::uninit() }; READ];
+    let mut octets = ReadBuf::uninit(&mut octets);
+    ready!(Pin::new(io).poll_read(cx, &mut octets))?;
+    Poll::Ready(Ok(take(octets.filled())))
 }
 
 /// What limits per source count as one: an IPv4 address, also where a socket for both families shows it as an IPv6 one, or the

@@ -201,7 +201,7 @@ pub async fn connect(target: Target, session: String, source: Source, may_share:
 
 /// Makes a connection, which others may share from then on.
 async fn dial(target: Target, first: Joining, context: Context) {
-    let reached = match timeout(CONNECT_TIME, reach(&target, &context)).await {
+    let reached = match timeout(CONNECT_TIME, Box::pin(reach(&target, &context))).await {
         Ok(Ok(reached)) => reached,
         Ok(Err(error)) => return fail(first.source, format!("cannot connect to the client: {error}")),
         Err(_) => return fail(first.source, "cannot connect to the client: no answer".to_owned()),
@@ -212,8 +212,9 @@ async fn dial(target: Target, first: Joining, context: Context) {
     let sharing = Sharing { more, otherwise: Box::new(otherwise) };
     let sessions = Arc::clone(&context.sessions);
     match reached {
-        Reached::Plain(stream) => serve_shared(stream, context, first, sharing).await,
-        Reached::Secure(secure) => serve_shared(*secure, context, first, sharing).await,
+        // In boxes, so that a plain connection does not take the room of a secure one.
+        Reached::Plain(stream) => Box::pin(serve_shared(stream, context, first, sharing)).await,
+        Reached::Secure(secure) => Box::pin(serve_shared(*secure, context, first, sharing)).await,
     }
     sessions.dialled().ended(&target);
 }

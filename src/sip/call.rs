@@ -20,12 +20,13 @@ use tokio::time::Instant;
 use super::contact::OurEnd;
 use super::dialog::bad_contact;
 use super::dispatch::{self, Place, Refused, capabilities, check_require, offer, respond};
+use super::flow::{Flow, FlowUse};
 use super::head::long_name;
 use super::invite::{Invite, Pending, finish};
 use super::port::CallCommand;
 use super::reply;
 use super::setup::{Ongoing, PendingPlace};
-use super::shared::{CallHandle, Flow, FlowUse, Shared};
+use super::shared::{CallHandle, Shared};
 use super::usage::Usage;
 use super::within;
 use crate::hub::mail::{CallEnd, CallMail, Mail};
@@ -103,7 +104,7 @@ impl Call {
     ) {
         let connection = tx.connection.clone();
         let invite = Invite::run(tx, handle.events.clone());
-        let call = Self {
+        let call = Box::new(Self {
             _ongoing: Some(ongoing),
             _flow: place.flow.clone().map(FlowUse::new),
             shared,
@@ -122,7 +123,7 @@ impl Call {
             wanted_bye: None,
             repeating: None,
             keeping: refresh::Keeping::default(),
-        };
+        });
         tokio::spawn(call.run());
     }
 
@@ -137,7 +138,7 @@ impl Call {
         bye: Option<(u16, String)>,
     ) {
         let answer = sdp_of(&ok);
-        let mut call = Self {
+        let mut call = Box::new(Self {
             _ongoing: None,
             _flow: place.flow.clone().map(FlowUse::new),
             caller: dialog.owner.aor.to_string(),
@@ -156,7 +157,7 @@ impl Call {
             wanted_bye: None,
             repeating: None,
             keeping: refresh::Keeping::begun_by(&ok, offer),
-        };
+        });
         tokio::spawn(async move {
             match bye {
                 Some((cause, text)) => call.leave(cause, &text, CallEnd::ByUs),
@@ -170,16 +171,17 @@ impl Call {
         });
     }
 
-    async fn run(mut self) {
+    /// In a box, as is what it does now and then: a task is as large as the largest moment of its life, for all of it.
+    async fn run(mut self: Box<Self>) {
         let mut room_listens = true;
         let end = loop {
             let ended = tokio::select! {
                 // What the caller has said already counts before what the room says: a CANCEL before a 200.
                 biased;
-                Some(event) = self.events.recv() => self.on_event(event).await,
+                Some(event) = self.events.recv() => Box::pin(self.on_event(event)).await,
                 () = closed(self.place.flow.as_deref()), if self.is_ringing() => self.on_flow_closed(),
                 command = self.commands.recv(), if room_listens => match command {
-                    Some(command) => self.on_command(command).await,
+                    Some(command) => Box::pin(self.on_command(command)).await,
                     None => {
                         room_listens = false;
                         self.on_room_gone().await

@@ -2,14 +2,15 @@
 //!
 //! Owns where a message begins and ends. What it says is for the door.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -17,10 +18,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::framing::{Broken, Framer, Unit};
 use super::gate::{MAX_BODY, MAX_HEAD};
+use crate::sockets::poll_read_with;
 use crate::ws::Protocol;
 
-/// Octets per read.
-const READ: usize = 8 * 1024;
 /// What a handshake of TLS begins with: the type of its first record (RFC 8446 §5.1). SIP begins with a letter or an empty line.
 const HANDSHAKE: u8 = 22;
 
@@ -82,8 +82,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> Inlet for Octets<R> {
 
     async fn more(&mut self) -> io::Result<bool> {
         let buffer = self.framer.buffer();
-        buffer.reserve(READ);
-        let read = match self.reader.read_buf(buffer).await {
+        let keep = |octets: &[u8], buffer: &mut BytesMut| {
+            buffer.extend_from_slice(octets);
+            octets.len()
+        };
+        let read = match poll_fn(|cx| poll_read_with(&mut self.reader, cx, |octets| keep(octets, buffer))).await {
             // Many peers close without the goodbye of TLS. SIP knows itself where a message ends.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             read => read?,

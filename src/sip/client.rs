@@ -14,10 +14,11 @@ use super::ack::Acks;
 use super::contact::OurEnd;
 use super::dialog::Hop;
 use super::dispatch::Place;
+use super::flow::Flow;
 use super::locate::{Target, targets};
 use super::outgoing::for_the_wire;
 use super::settings::Transport;
-use super::shared::{Flow, Shared, local_towards};
+use super::shared::{Shared, local_towards};
 use super::stream;
 use super::usage::SharedDialog;
 

@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::client::Way;
 use super::dispatch::respond;
+use super::flow::FlowUse;
 use super::invite::finish;
 use super::notify;
 use super::port::{Outcome, Reason, ReferAnswer, SubscriptionState};
-use super::shared::{FlowUse, Shared};
+use super::shared::Shared;
 use super::subscription::{self, Refresh, answered};
 use super::usage::Usage;
 
@@ -56,7 +57,7 @@ pub(super) struct Following {
     shared: Arc<Shared>,
     usage: Usage,
     event: String,
-    refreshes: mpsc::Receiver<Refresh>,
+    refreshes: mpsc::Receiver<Box<Refresh>>,
     /// None while a NOTIFY is on it.
     way: Option<Way>,
     in_flight: Option<JoinHandle<(Way, Outcome)>>,
@@ -83,7 +84,7 @@ impl Following {
         usage: Usage,
         way: Way,
         event: String,
-        refreshes: mpsc::Receiver<Refresh>,
+        refreshes: mpsc::Receiver<Box<Refresh>>,
         flow: Option<FlowUse>,
     ) -> Self {
         let now = Instant::now();
@@ -116,7 +117,7 @@ impl Following {
             let goes_on = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => false,
-                Some(refresh) = self.refreshes.recv() => { self.on_refresh(refresh).await; true }
+                Some(refresh) = self.refreshes.recv() => { Box::pin(self.on_refresh(*refresh)).await; true }
                 outcome = answered(&mut self.in_flight) => self.on_outcome(outcome),
                 answer = answers.recv(), if is_waiting => { self.on_answer(answer); true }
                 () = sleep_until(next) => { self.on_time(); true }
@@ -129,8 +130,9 @@ impl Following {
             call_id = %self.usage.id().call_id, user = %self.usage.owner.aor, code = self.latest.code, "referral ended"
         );
         self.refreshes.close();
-        while let Ok(Refresh { tx, place, .. }) = self.refreshes.try_recv() {
-            respond(&self.shared, *tx, &place, None, subscription::ended()).await;
+        while let Ok(refresh) = self.refreshes.try_recv() {
+            let Refresh { tx, place, .. } = *refresh;
+            Box::pin(respond(&self.shared, tx, &place, None, subscription::ended())).await;
         }
     }
 
@@ -216,7 +218,7 @@ impl Following {
     /// Zero ends it, which takes back nothing (RF-15).
     async fn on_refresh(&mut self, Refresh { tx, place, expires, .. }: Refresh) {
         if self.is_over || self.latest.is_last {
-            return respond(&self.shared, *tx, &place, None, subscription::ended()).await;
+            return respond(&self.shared, tx, &place, None, subscription::ended()).await;
         }
         let expires = expires.min(LIFE);
         self.usage.refresh_target(&tx.original);
@@ -225,7 +227,7 @@ impl Following {
             way.follow(place.clone(), tx.connection.clone());
         }
         self.flow = place.flow.clone().map(FlowUse::new);
-        finish(&self.shared, *tx, response).await;
+        finish(&self.shared, tx, response).await;
         self.ends = Instant::now() + Duration::from_secs(expires.into());
         self.is_over = expires == 0;
         self.due = Some(self.latest.clone());

@@ -11,11 +11,11 @@ use rsipstack::transport::{SipConnection, TransportEvent};
 
 use super::dialog::cseq;
 use super::dispatch::{far_end, offer};
+use super::flow::flow_key;
 use super::head::parameter;
 use super::reply::field;
 use super::rungs;
 use super::shared::{DialogId, Shared};
-use super::stream::flow_key;
 use crate::observe::ladder::Way;
 
 /// How long a stream may take to accept one answer that the stack gives on its own.

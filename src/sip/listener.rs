@@ -19,8 +19,9 @@ use tokio_tungstenite::WebSocketStream;
 
 use super::carrier::{Inlet, LONGEST_FRAME, Octets, Outlet, WEB, Writer, web};
 use super::door::Door;
+use super::flow::Flow;
 use super::settings::Transport;
-use super::shared::{Flow, Shared};
+use super::shared::Shared;
 use super::stream::Connection;
 use crate::observe::sparing::Sparing;
 use crate::tls::{HandshakeFault, Met};
@@ -284,9 +285,9 @@ impl Serve {
             Transport::Ws | Transport::Wss => IDLE_WEB,
             _ => IDLE_STRANGER,
         };
-        let flow = Flow::new(transport, local, names);
-        let (connection, queues) = Connection::open(flow, peer, door, shared).await?;
-        connection.serve((inlet, outlet), queues, idle, held).await;
+        let (flow, queue) = Flow::new(transport, local, names, &shared.shutdown);
+        let connection = Connection::open(flow, peer, door, shared).await?;
+        connection.serve((inlet, outlet), queue, idle, held).await;
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod digest;
 mod dispatch;
 mod door;
 mod event;
+mod flow;
 mod following;
 pub mod framing;
 pub mod gate;
@@ -51,6 +52,7 @@ mod sources;
 pub mod stateless;
 mod stranger;
 mod stream;
+mod streams;
 mod subscription;
 #[cfg(test)]
 mod torture;
@@ -76,6 +78,7 @@ use self::door::Door;
 use self::port::{Focus, Placed};
 use self::settings::{Listen, Outbound, Settings, Transport};
 use self::shared::Shared;
+use self::streams::{Streams, deliver_all};
 use crate::observe::ladder::Ladder;
 
 /// `Server` and `User-Agent`.
@@ -332,8 +335,11 @@ async fn serve(shared: &Arc<Shared>, door: Arc<Door>, sockets: Sockets) -> Resul
         .with_transport_inspector(Box::new(guards::Guard(Arc::clone(shared))))
         .build();
     let _ = shared.endpoint.set(Arc::downgrade(&endpoint.inner));
+    let (streams, outgoing) = Streams::open(&endpoint.inner.transport_layer).await.map_err(stack)?;
+    let _ = shared.streams.set(streams);
     let incoming = endpoint.incoming_transactions().map_err(stack)?;
     let mut tasks = vec![tokio::spawn(dispatch_all(Arc::clone(shared), incoming))];
+    tasks.push(tokio::spawn(deliver_all(Arc::clone(shared), outgoing)));
     tasks.push(tokio::spawn(async move { endpoint.serve().await }));
     let places = listener::Places::default();
     for (listener, transport) in sockets.streams {

@@ -1,7 +1,6 @@
 //! What the parts of the SIP driver share: settings, the focus, live calls, open streams, and counts that fence the queues of
 //! the stack, which have no bound of their own.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -19,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::ack::Refusals;
 use super::call::Event;
 use super::current::Current;
+use super::flow::Flow;
 use super::port::Focus;
 use super::settings::{Listen, Settings, Transport};
 use super::setup::Setups;
 use super::shares::Shares;
 use super::sources::Sources;
+use super::streams::Streams;
 use super::usage::SharedDialog;
 use super::{GateObserver, Timers, notify};
 use crate::config::live::Live;
@@ -74,40 +75,6 @@ impl CallHandle {
     }
 }
 
-/// A stream connection.
-#[derive(Debug)]
-pub(super) struct Flow {
-    pub(super) transport: Transport,
-    /// Our end of it.
-    pub(super) local: SocketAddr,
-    /// What the peer may be called: his certificate proves it.
-    pub(super) names: Vec<String>,
-    /// Cancelled when nothing can be said over it any more.
-    pub(super) closed: CancellationToken,
-    /// Requests that wait for their final response, by branch and CSeq.
-    in_flight: Mutex<HashSet<String>>,
-    answered: Notify,
-    /// Calls and subscriptions that came over it and may still have something to say.
-    calls: AtomicUsize,
-}
-
-/// Keeps a stream open for a call or a subscription.
-#[derive(Debug)]
-pub(super) struct FlowUse(Arc<Flow>);
-
-impl FlowUse {
-    pub(super) fn new(flow: Arc<Flow>) -> Self {
-        flow.calls.fetch_add(1, Ordering::AcqRel);
-        Self(flow)
-    }
-}
-
-impl Drop for FlowUse {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// Everything that the parts share.
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -133,6 +100,8 @@ pub(super) struct Shared {
     pub(super) current: Live<Current>,
     refusals: Arc<Semaphore>,
     pub(super) endpoint: OnceLock<Weak<EndpointInner>>,
+    /// What leads from stream connections to the stack and back.
+    pub(super) streams: OnceLock<Streams>,
     pub(super) shutdown: CancellationToken,
     queued: AtomicUsize,
     taken: Notify,
@@ -166,6 +135,7 @@ impl Shared {
             refused: Arc::default(),
             refusals: Arc::new(Semaphore::new(UNACKNOWLEDGED_REFUSALS)),
             endpoint: OnceLock::new(),
+            streams: OnceLock::new(),
             shutdown: CancellationToken::new(),
             queued: AtomicUsize::new(0),
             taken: Notify::new(),
@@ -252,65 +222,6 @@ impl std::fmt::Debug for Shared {
             .field("settings", &self.settings)
             .field("calls", &self.calls.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Flow {
-    pub(super) fn new(transport: Transport, local: SocketAddr, names: Vec<String>) -> Self {
-        Self {
-            transport,
-            local,
-            names,
-            closed: CancellationToken::new(),
-            in_flight: Mutex::default(),
-            answered: Notify::new(),
-            calls: AtomicUsize::new(0),
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a request in; false when it is in flight already, which on a stream is no retransmission but a mistake.
-    /// Waits while `limit` requests are in flight. Cancel-safe.
-    pub(super) async fn begin(&self, request: String, limit: usize) -> bool {
-        loop {
-            let answered = self.answered.notified();
-            {
-                let mut in_flight = self.lock();
-                if in_flight.contains(&request) {
-                    return false;
-                }
-                if in_flight.len() < limit {
-                    return in_flight.insert(request);
-                }
-            }
-            answered.await;
-        }
-    }
-
-    /// Whether a call or a subscription depends on the stream.
-    pub(super) fn is_used(&self) -> bool {
-        self.calls.load(Ordering::Acquire) > 0
-    }
-
-    /// Waits until no request is in flight.
-    pub(super) async fn answered(&self) {
-        loop {
-            let answered = self.answered.notified();
-            if self.lock().is_empty() {
-                return;
-            }
-            answered.await;
-        }
-    }
-
-    /// Counts a request out.
-    pub(super) fn end(&self, request: &str) {
-        if self.lock().remove(request) {
-            self.answered.notify_waiters();
-        }
     }
 }
 

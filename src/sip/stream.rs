@@ -1,35 +1,29 @@
 //! Stream connections: TCP, TLS and WebSocket alike, once their handshakes are over.
 //!
 //! A connection is a reader and a writer. The reader stops while [`IN_FLIGHT`] requests of it wait for their answer or while
-//! the writer's queue is full; the writer gives up on a peer that does not read.
+//! the peer does not read what we say; the writer gives up on him in the end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::SipMessage;
-use rsipstack::transport::channel::ChannelConnection;
-use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use rsipstack::transport::{SipAddr, SipConnection};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::carrier::{Inlet, Octets, Outlet, TLS_ON_PLAIN_PORT, Writer};
 use super::door::{Admission, Door, Speaker};
+use super::flow::{Flow, flow_key};
 use super::framing::Unit;
-use super::head::{parameter, split_outside_quotes};
 use super::listener::Held;
 use super::locate::Target;
-use super::outgoing;
 use super::patience::{MESSAGE_TIMEOUT, Patience};
 use super::settings::Transport;
-use super::shared::{Flow, Shared};
+use super::shared::Shared;
 
 /// Requests of one connection that may wait for their final response.
 pub(super) const IN_FLIGHT: usize = 32;
-/// Messages that wait for the writer.
-const OUT_QUEUE: usize = 64;
 /// How long a peer may take to read what we send.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer whom we dialled may be silent: as long as our one request there may take to be answered (RFC 3261 §17.1.2.2), for
@@ -58,24 +52,27 @@ async fn dial(shared: &Arc<Shared>, to: Target, name: &str) -> std::io::Result<(
     let _ = crate::sockets::prepare(&stream); // without it everything works, slower
     let local = stream.local_addr()?;
     let door = Arc::new(Door::new(Arc::clone(shared)));
-    let open = |names| Connection::open(Flow::new(transport, local, names), address, door, Arc::clone(shared));
+    let open = async |names| {
+        let (flow, queue) = Flow::new(transport, local, names, &shared.shutdown);
+        Connection::open(flow, address, door, Arc::clone(shared)).await.map(|connection| (connection, queue))
+    };
     let (connection, task) = match transport {
         Transport::Tcp => {
-            let (connection, queues) = open(Vec::new()).await?;
+            let (connection, queue) = open(Vec::new()).await?;
             let known = (connection.handle.clone(), Arc::clone(&connection.flow));
             let (reader, writer) = stream.into_split();
             let halves = (Octets::new(reader), Writer(writer));
-            (known, tokio::spawn(connection.serve(halves, queues, IDLE_DIALLED, (None, None))))
+            (known, tokio::spawn(connection.serve(halves, queue, IDLE_DIALLED, (None, None))))
         }
         Transport::Tls => {
             let tls = shared.settings.tls.as_ref();
             let tls = tls.ok_or_else(|| std::io::Error::other("this node has no certificate: see [tls]"))?;
             let met = Box::pin(tls.meet(stream, name)).await?;
-            let (connection, queues) = open(met.names).await?;
+            let (connection, queue) = open(met.names).await?;
             let known = (connection.handle.clone(), Arc::clone(&connection.flow));
             let (reader, writer) = tokio::io::split(met.stream);
             let halves = (Octets::new(reader), Writer(writer));
-            (known, tokio::spawn(connection.serve(halves, queues, IDLE_DIALLED, (None, None))))
+            (known, tokio::spawn(connection.serve(halves, queue, IDLE_DIALLED, (None, None))))
         }
         // Nobody listens for these but us (RFC 7118 §3).
         Transport::Udp | Transport::Ws | Transport::Wss => return Err(std::io::ErrorKind::Unsupported.into()),
@@ -92,18 +89,6 @@ pub(super) struct Connection {
     flow: Arc<Flow>,
     handle: SipConnection,
     address: SipAddr,
-    to_stack: mpsc::UnboundedSender<TransportEvent>,
-    /// What we answer without the stack.
-    direct: mpsc::Sender<Vec<u8>>,
-    /// The stack's end of the writer's queue, to see whether it is full.
-    outgoing: mpsc::Sender<TransportEvent>,
-    token: CancellationToken,
-}
-
-/// What the writer takes its messages from.
-pub(super) struct Queues {
-    outgoing: mpsc::Receiver<TransportEvent>,
-    direct: mpsc::Receiver<Vec<u8>>,
 }
 
 /// Why a connection is not read any further.
@@ -116,46 +101,32 @@ enum End {
 }
 
 impl Connection {
-    /// Makes the connection known to the stack.
+    /// Makes the connection known to everybody.
     pub(super) async fn open(
         flow: Flow,
         peer: SocketAddr,
         door: Arc<Door>,
         shared: Arc<Shared>,
-    ) -> std::io::Result<(Self, Queues)> {
-        let (to_stack, from_reader) = mpsc::unbounded_channel();
-        let (out, outgoing) = mpsc::channel(OUT_QUEUE);
-        let (direct, direct_queue) = mpsc::channel(OUT_QUEUE);
-        let token = shared.shutdown.child_token();
+    ) -> std::io::Result<Self> {
         let address = SipAddr { r#type: Some(flow.transport.of_stack()), addr: peer.into() };
-        let channel = ChannelConnection::create_connection_bounded(
-            from_reader,
-            out.clone(),
-            address.clone(),
-            Some(token.clone()),
-        )
-        .await
-        .map_err(std::io::Error::other)?;
-        let handle = SipConnection::Channel(channel);
+        let streams = shared.streams.get().ok_or_else(|| std::io::Error::other("the SIP stack is down"))?;
+        let handle = streams.connection(address.clone(), flow.broken.clone()).await.map_err(std::io::Error::other)?;
         let flow = Arc::new(flow);
-        let endpoint = shared.endpoint().ok_or_else(|| std::io::Error::other("the SIP stack is down"))?;
         shared.flows.insert((flow.transport, peer), Arc::clone(&flow));
-        endpoint.transport_layer.add_connection(handle.clone());
-        let connection = Self { peer, door, shared, flow, handle, address, to_stack, direct, outgoing: out, token };
-        Ok((connection, Queues { outgoing, direct: direct_queue }))
+        Ok(Self { peer, door, shared, flow, handle, address })
     }
 
     /// Reads and writes until one side is done.
     pub(super) async fn serve(
         self,
         (inlet, outlet): (impl Inlet, impl Outlet),
-        queues: Queues,
+        queue: mpsc::Receiver<Vec<u8>>,
         idle: Duration,
         _held: Held,
     ) {
-        let writer = tokio::spawn(write(outlet, queues, Arc::clone(&self.flow), self.token.clone()));
+        let writer = tokio::spawn(write(outlet, queue, Arc::clone(&self.flow)));
         let why = tokio::select! {
-            () = self.token.cancelled() => End::Broken,
+            () = self.flow.broken.cancelled() => End::Broken,
             why = self.read(inlet, idle) => why,
         };
         tracing::debug!(peer = %self.peer, transport = %self.flow.transport, ?why, "SIP connection ends");
@@ -164,14 +135,8 @@ impl Connection {
         }
         self.shared.flows.remove_if(&(self.flow.transport, self.peer), |_, flow| Arc::ptr_eq(flow, &self.flow));
         self.flow.closed.cancel();
-        // The writer ends when nobody has anything to say any more, after what was said.
-        let Self { direct, token, shared, handle, .. } = self;
-        drop(direct);
         let _ = timeout(WRITE_TIMEOUT, writer).await;
-        if let Some(endpoint) = shared.endpoint() {
-            endpoint.transport_layer.remove_connection(&handle);
-        }
-        token.cancel();
+        self.flow.broken.cancel();
     }
 
     async fn read(&self, mut inlet: impl Inlet, idle: Duration) -> End {
@@ -190,7 +155,7 @@ impl Connection {
                     Ok(None) => break,
                     Err(broken) => {
                         let answer = self.door.refuse_stream(broken.violation, &broken.head, self.speaker());
-                        self.say(answer).await;
+                        self.say(answer);
                         return End::Done;
                     }
                 }
@@ -218,12 +183,12 @@ impl Connection {
 
     /// Handles one unit; false when the stream cannot be read any further.
     async fn take(&self, unit: Unit) -> bool {
-        // A peer that does not read gets nothing done.
-        if self.outgoing.reserve().await.is_err() {
-            return false;
-        }
+        self.flow.is_read().await;
         let message = match unit {
-            Unit::Ping => return self.direct.send(b"\r\n".to_vec()).await.is_ok(),
+            Unit::Ping => {
+                self.flow.say(b"\r\n".to_vec());
+                return true;
+            }
             Unit::Message(message) => message,
         };
         match self.door.admit(self.speaker(), &message) {
@@ -236,11 +201,11 @@ impl Connection {
                     }
                 }
                 self.shared.enqueue().await;
-                let event = TransportEvent::Incoming(*message, self.handle.clone(), self.address.clone());
-                self.to_stack.send(event).is_ok()
+                let (handle, address) = (self.handle.clone(), self.address.clone());
+                self.shared.streams.get().is_some_and(|streams| streams.heard(*message, handle, address))
             }
             Admission::Answer { octets, closes } => {
-                self.say(octets).await;
+                self.say(octets);
                 !closes
             }
             Admission::Nothing => true,
@@ -248,49 +213,35 @@ impl Connection {
         }
     }
 
-    async fn say(&self, octets: Vec<u8>) {
+    fn say(&self, octets: Vec<u8>) {
         if !octets.is_empty() {
-            let _ = self.direct.send(octets).await;
+            self.flow.say(octets);
         }
     }
 }
 
-/// Writes what the stack and the door have to say, until the door's queue is closed and empty.
-async fn write(mut outlet: impl Outlet, queues: Queues, flow: Arc<Flow>, token: CancellationToken) {
-    let Queues { mut outgoing, mut direct } = queues;
+/// Writes what there is to say, until the connection is closed.
+async fn write(mut outlet: impl Outlet, mut queue: mpsc::Receiver<Vec<u8>>, flow: Arc<Flow>) {
+    let mut is_closed = false;
     loop {
         let octets = tokio::select! {
             biased;
-            () = token.cancelled() => break,
-            Some(event) = outgoing.recv() => {
-                let TransportEvent::Incoming(message, ..) = event else { continue };
-                note_answer(&flow, &message);
-                outgoing::for_the_wire(&message.to_bytes()).into_owned()
-            }
-            octets = direct.recv() => match octets {
+            () = flow.broken.cancelled() => break,
+            octets = queue.recv() => match octets {
                 Some(octets) => octets,
                 None => break,
             },
+            () = flow.closed.cancelled(), if !is_closed => {
+                queue.close();
+                is_closed = true;
+                continue;
+            }
         };
         if !matches!(timeout(WRITE_TIMEOUT, outlet.write(octets)).await, Ok(Ok(()))) {
             break;
         }
+        flow.wrote();
     }
     let _ = timeout(WRITE_TIMEOUT, outlet.close()).await;
-    token.cancel();
-}
-
-fn note_answer(flow: &Flow, message: &SipMessage) {
-    let SipMessage::Response(response) = message else { return };
-    if response.status_code.code() < 200 {
-        return;
-    }
-    let value = |name: &str| response.headers.iter().find(|h| h.name() == name).map(rsipstack::sip::Header::value);
-    flow.end(&flow_key(value("Via"), value("CSeq")));
-}
-
-/// Names a request of one connection: branch and CSeq.
-pub(super) fn flow_key(via: Option<&str>, cseq: Option<&str>) -> String {
-    let top = via.and_then(|via| split_outside_quotes(via, ',').first().copied()).unwrap_or_default();
-    format!("{} {}", parameter(top, "branch").unwrap_or(top), cseq.unwrap_or_default())
+    flow.broken.cancel();
 }

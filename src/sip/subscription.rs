@@ -16,13 +16,14 @@ use super::contact::OurEnd;
 use super::dialog::Dialog;
 use super::dispatch::{Place, Refused, check_ready_for_more, respond};
 use super::event::{self, Wish};
+use super::flow::FlowUse;
 use super::gate::{ALLOW, ALLOW_EVENTS};
 use super::invite::finish;
 use super::notify;
 use super::port::{Caller, NOTIFICATIONS, Notification, Outcome, Reason, Subscribe, SubscriptionState};
 use super::reply;
 use super::setup::{Ongoing, Origin};
-use super::shared::{FlowUse, RETRY_AFTER, Shared};
+use super::shared::{RETRY_AFTER, Shared};
 use super::usage::{NoUsage, SharedDialog, Usage};
 use crate::hub::mail::{Mail, SubscriptionMail};
 use crate::hub::mailbox::Source;
@@ -34,7 +35,7 @@ const MAIL_WEIGHT: usize = 256;
 
 /// A SUBSCRIBE that refreshes or ends a subscription, and passed every check.
 pub(super) struct Refresh {
-    pub(super) tx: Box<Transaction>,
+    pub(super) tx: Transaction,
     pub(super) place: Place,
     /// In seconds; 0 ends it.
     pub(super) expires: u32,
@@ -46,7 +47,7 @@ pub(super) struct Refresh {
 struct Beginning {
     usage: Usage,
     wish: Wish,
-    refreshes: mpsc::Receiver<Refresh>,
+    refreshes: mpsc::Receiver<Box<Refresh>>,
     ongoing: Option<Ongoing>,
 }
 
@@ -68,14 +69,14 @@ pub(super) async fn subscribe_within(shared: Arc<Shared>, tx: Transaction, place
             return begin(shared, tx, place, beginning).await;
         }
         Ok(Joined::There(there, expires, interval)) => {
-            match there.try_send(Refresh { tx: Box::new(tx), place: place.clone(), expires, interval }) {
+            match there.try_send(Box::new(Refresh { tx, place: place.clone(), expires, interval })) {
                 Ok(()) => return,
-                Err(mpsc::error::TrySendError::Full(Refresh { tx, .. })) => {
+                Err(mpsc::error::TrySendError::Full(refresh)) => {
                     let refused = Refused::new(503, "subscription_busy", "too many refreshes at a time");
-                    return respond(&shared, *tx, &place, Some(&name), refused.retry_after(RETRY_AFTER)).await;
+                    return respond(&shared, refresh.tx, &place, Some(&name), refused.retry_after(RETRY_AFTER)).await;
                 }
-                Err(mpsc::error::TrySendError::Closed(Refresh { tx, .. })) => {
-                    return respond(&shared, *tx, &place, Some(&name), ended()).await;
+                Err(mpsc::error::TrySendError::Closed(refresh)) => {
+                    return respond(&shared, refresh.tx, &place, Some(&name), ended()).await;
                 }
             }
         }
@@ -103,7 +104,7 @@ fn prepare(shared: &Arc<Shared>, request: &Request, caller: Caller, room: SipUri
 enum Joined {
     New(Beginning),
     /// Where its refreshes go, for how long it is wanted, and how far apart its notifications.
-    There(mpsc::Sender<Refresh>, u32, Option<Duration>),
+    There(mpsc::Sender<Box<Refresh>>, u32, Option<Duration>),
 }
 
 fn join(shared: &Arc<Shared>, request: &Request, dialog: &Arc<SharedDialog>) -> Result<Joined, Refused> {
@@ -151,7 +152,7 @@ async fn begin(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Be
     // Before the first NOTIFY, which peers need not understand earlier.
     let response = ok(&shared, &usage, &tx.original, &place, wish.expires);
     finish(&shared, tx, response).await;
-    let subscription = Subscription {
+    let subscription = Box::new(Subscription {
         flow: place.flow.clone().map(FlowUse::new),
         way: Some(Way::back(place, connection)),
         moved: None,
@@ -164,7 +165,7 @@ async fn begin(shared: Arc<Shared>, tx: Transaction, place: Place, beginning: Be
         in_flight: None,
         is_last: false,
         _ongoing: ongoing,
-    };
+    });
     // On its own, for it may live long and need not keep what led to it.
     tokio::spawn(subscription.run());
 }
@@ -193,7 +194,7 @@ struct Subscription {
     /// Where the last refresh came from, until the way is back.
     moved: Option<(Place, Option<SipConnection>)>,
     event: String,
-    refreshes: mpsc::Receiver<Refresh>,
+    refreshes: mpsc::Receiver<Box<Refresh>>,
     notifications: mpsc::Receiver<Notification>,
     source: Source,
     in_flight: Option<JoinHandle<(Way, Outcome)>>,
@@ -204,13 +205,14 @@ struct Subscription {
 }
 
 impl Subscription {
-    async fn run(mut self) {
+    /// In a box, as is what it does now and then: a task is as large as the largest moment of its life, for all of it.
+    async fn run(mut self: Box<Self>) {
         loop {
             let goes_on = tokio::select! {
                 biased;
                 () = self.shared.shutdown.cancelled() => false,
-                Some(refresh) = self.refreshes.recv() => self.on_refresh(refresh).await,
-                outcome = answered(&mut self.in_flight) => self.on_answer(outcome).await,
+                Some(refresh) = self.refreshes.recv() => Box::pin(self.on_refresh(*refresh)).await,
+                outcome = answered(&mut self.in_flight) => Box::pin(self.on_answer(outcome)).await,
                 notification = self.notifications.recv(), if self.in_flight.is_none() => {
                     self.notify(notification.unwrap_or_else(room_gone));
                     true
@@ -227,24 +229,24 @@ impl Subscription {
         while let Ok(refresh) = self.refreshes.try_recv() {
             late.push(refresh);
         }
-        let Self { shared, usage, source, .. } = self;
+        let Self { shared, usage, source, .. } = *self;
         drop(usage);
         source.finish(Mail::Subscription(SubscriptionMail::Ended));
-        for Refresh { tx, place, .. } in late {
-            respond(&shared, *tx, &place, None, ended()).await;
+        for refresh in late {
+            Box::pin(respond(&shared, refresh.tx, &refresh.place, None, ended())).await;
         }
     }
 
     async fn on_refresh(&mut self, Refresh { tx, place, expires, interval }: Refresh) -> bool {
         if self.is_last {
-            respond(&self.shared, *tx, &place, Some(&self.usage.owner.aor.to_string()), ended()).await;
+            respond(&self.shared, tx, &place, Some(&self.usage.owner.aor.to_string()), ended()).await;
             return true;
         }
         self.usage.refresh_target(&tx.original);
         let response = ok(&self.shared, &self.usage, &tx.original, &place, expires);
         self.flow = place.flow.clone().map(FlowUse::new);
         self.moved = Some((place, tx.connection.clone()));
-        finish(&self.shared, *tx, response).await;
+        finish(&self.shared, tx, response).await;
         self.tell(SubscriptionMail::Refreshed { expires, interval }).await;
         true
     }

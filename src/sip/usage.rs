@@ -15,9 +15,10 @@ use super::caller;
 use super::contact::{OurEnd, user_of};
 use super::dialog::{Dialog, Hop};
 use super::dispatch::Place;
+use super::flow::FlowUse;
 use super::port::{Caller, LegId};
 use super::reply;
-use super::shared::{DialogId, FlowUse, Shared};
+use super::shared::{DialogId, Shared};
 use super::subscription::{REFRESHES, Refresh};
 
 /// Usages of one dialog besides its call; people have one or two.
@@ -43,7 +44,7 @@ struct State {
     /// All usages; a dialog without any has ended.
     usages: usize,
     leg: Option<LegId>,
-    subscriptions: Vec<(Option<String>, mpsc::Sender<Refresh>)>,
+    subscriptions: Vec<(Option<String>, mpsc::Sender<Box<Refresh>>)>,
     /// REFERs that came so far.
     referrals: u32,
     followed: Vec<Followed>,
@@ -62,7 +63,7 @@ struct Followed {
     /// Its CSeq number.
     number: u32,
     is_first: bool,
-    refreshes: mpsc::Sender<Refresh>,
+    refreshes: mpsc::Sender<Box<Refresh>>,
 }
 
 /// What a usage is.
@@ -87,7 +88,7 @@ pub(super) enum NoUsage {
     /// [`USAGES`].
     Full,
     /// There is a subscription of that `id`, which this is a refresh of.
-    Exists(mpsc::Sender<Refresh>),
+    Exists(mpsc::Sender<Box<Refresh>>),
 }
 
 impl SharedDialog {
@@ -180,7 +181,7 @@ impl SharedDialog {
     }
 
     /// A referral's subscription goes on; what comes for it is received (RFC 3515 §2.4.6).
-    pub(super) fn follow_referral(&self, number: u32, is_first: bool) -> mpsc::Receiver<Refresh> {
+    pub(super) fn follow_referral(&self, number: u32, is_first: bool) -> mpsc::Receiver<Box<Refresh>> {
         let (refreshes, receiver) = mpsc::channel(REFRESHES);
         let mut state = self.lock();
         state.followed.retain(|followed| !followed.refreshes.is_closed());
@@ -189,7 +190,7 @@ impl SharedDialog {
     }
 
     /// The referral whose subscription has this `id`; without one, the first.
-    pub(super) fn followed_referral(&self, id: Option<&str>) -> Option<mpsc::Sender<Refresh>> {
+    pub(super) fn followed_referral(&self, id: Option<&str>) -> Option<mpsc::Sender<Box<Refresh>>> {
         let state = self.lock();
         let mut alive = state.followed.iter().filter(|followed| !followed.refreshes.is_closed());
         let found = match id {
@@ -229,7 +230,7 @@ impl Usage {
         owner: Caller,
         room: SipUri,
         request: &Request,
-        (id, refreshes): (Option<String>, mpsc::Sender<Refresh>),
+        (id, refreshes): (Option<String>, mpsc::Sender<Box<Refresh>>),
     ) -> Self {
         let usage = Self::open(shared, dialog, owner, room, request, Kind::Subscription(id.clone()));
         usage.dialog.lock().subscriptions.push((id, refreshes));
@@ -293,7 +294,7 @@ impl Usage {
     pub(super) fn subscription_within(
         shared: &Arc<Shared>,
         dialog: &Arc<SharedDialog>,
-        (id, refreshes): (Option<String>, mpsc::Sender<Refresh>),
+        (id, refreshes): (Option<String>, mpsc::Sender<Box<Refresh>>),
     ) -> Result<Self, NoUsage> {
         let mut state = dialog.lock();
         if let Some((_, there)) = state.subscriptions.iter().find(|(other, _)| *other == id) {
