@@ -87,8 +87,9 @@ impl Connector {
         let service = service(server.tls);
         let mut last = unreachable(format!("DNS says that {domain} has no service {service} (SRV target \".\")"));
         let tried = timeout(CONNECT, async {
-            for (host, port) in &targets {
-                match connect_to(host, *port, server.tls).await {
+            for (n, (host, port)) in targets.iter().enumerate() {
+                let is_last = n + 1 == targets.len();
+                match connect_to(host, *port, server.tls, is_last).await {
                     Ok(tcp) => return Some(tcp),
                     Err(end) => last = end,
                 }
@@ -103,13 +104,15 @@ impl Connector {
     }
 }
 
-async fn connect_to(host: &str, port: u16, tls: Tls) -> Result<TcpStream, StreamEnd> {
+async fn connect_to(host: &str, port: u16, tls: Tls, is_last: bool) -> Result<TcpStream, StreamEnd> {
     let mut last = unreachable(format!("{host} has no address"));
-    for address in lookup_host((host, port)).await.map_err(failed(host))? {
-        match timeout(ATTEMPT, connect_address(address, tls)).await {
+    let mut addresses = lookup_host((host, port)).await.map_err(failed(host))?.peekable();
+    while let Some(address) = addresses.next() {
+        let patience = if is_last && addresses.peek().is_none() { CONNECT } else { ATTEMPT };
+        match timeout(patience, connect_address(address, tls)).await {
             Ok(Ok(tcp)) => return Ok(tcp),
             Ok(Err(end)) => last = end,
-            Err(_) => last = unreachable(format!("{address}: no answer within 4 s")),
+            Err(_) => last = unreachable(format!("{address}: no answer within {} s", patience.as_secs())),
         }
     }
     Err(last)

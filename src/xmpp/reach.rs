@@ -2,13 +2,14 @@
 //!
 //! The first login that does not get through says so for all: from then on one of them tries, again and again, and the others
 //! wait for what comes of it. So a server that is away costs one attempt now and then, whoever waits for it, and the log says
-//! once that it is away and once that it is back. Owns no connection.
+//! once that it is away and once that it is back. One that has let in somebody meanwhile is not away but crowded: it is tried
+//! again. Owns no connection.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::rate::{Lane, Turns};
@@ -21,6 +22,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long who calls waits to hear whether a server that was away still is. An attempt may take longer, where nothing comes back.
 const NEWS: Duration = Duration::from_secs(3);
+/// Logins that are under way at one server. Of more connections at a time a server forgets some before it takes them, and whoever
+/// is forgotten hears nothing for a second, or for three, or for seven.
+const UNDER_WAY: usize = 64;
 /// How long it is remembered of a server that it is away, when nobody asks for it any more.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
@@ -29,6 +33,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 pub(super) struct Reach {
     server: String,
     turns: Option<Turns>,
+    places: Semaphore,
+    /// When it let somebody in the last time.
+    heard_at: Mutex<Option<Instant>>,
     /// While it is away.
     outage: watch::Sender<Option<Outage>>,
     /// Who holds the one permit tries; tokio hands it on in the order of asking.
@@ -81,6 +88,8 @@ impl Reach {
         Self {
             server,
             turns,
+            places: Semaphore::new(UNDER_WAY),
+            heard_at: Mutex::default(),
             outage: watch::Sender::new(None),
             attempt: Semaphore::new(1),
             is_wanted: Notify::new(),
@@ -108,8 +117,11 @@ impl Reach {
             let has_arrived = result.is_ok() || progress.has_arrived.load(Ordering::Relaxed);
             match result {
                 Err(StreamEnd::Unreachable(why)) if !has_arrived => {
-                    self.is_away(begun, StreamEnd::Unreachable(why.clone()));
-                    if lane == Lane::New {
+                    let is_crowded = self.was_heard_since(begun);
+                    if !is_crowded {
+                        self.is_away(begun, StreamEnd::Unreachable(why.clone()));
+                    }
+                    if lane == Lane::New && !is_crowded {
                         return Err(StreamEnd::Unreachable(why));
                     }
                     progress.has_begun.store(false, Ordering::Relaxed);
@@ -130,7 +142,7 @@ impl Reach {
     }
 
     /// Waits until it may be tried: with a turn where the server is there, else as the only one.
-    async fn may_try(&self, lane: Lane) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, StreamEnd> {
+    async fn may_try(&self, lane: Lane) -> Result<SemaphorePermit<'_>, StreamEnd> {
         let mut outage = self.outage.subscribe();
         loop {
             let now = outage.borrow_and_update().clone();
@@ -138,7 +150,11 @@ impl Reach {
                 tokio::select! {
                     biased;
                     _ = outage.wait_for(Option::is_some) => continue,
-                    () = self.turn(lane) => return Ok(None),
+                    // Closed it never is.
+                    Ok(place) = async {
+                        self.turn(lane).await;
+                        self.places.acquire().await
+                    } => return Ok(place),
                 }
             };
             if lane == Lane::New {
@@ -160,8 +176,7 @@ impl Reach {
                     let last = self.outage.borrow().as_ref().map(|outage| outage.why.clone());
                     return Err(last.unwrap_or(now.why));
                 },
-                // Closed it never is.
-                Ok(permit) = self.only_one() => return Ok(Some(permit)),
+                Ok(permit) = self.only_one() => return Ok(permit),
             }
         }
     }
@@ -173,7 +188,7 @@ impl Reach {
     }
 
     /// Waits until nobody else tries, and until it is time to.
-    async fn only_one(&self) -> Result<tokio::sync::SemaphorePermit<'_>, tokio::sync::AcquireError> {
+    async fn only_one(&self) -> Result<SemaphorePermit<'_>, tokio::sync::AcquireError> {
         let permit = self.attempt.acquire().await?;
         let outage = self.outage.borrow().clone();
         if let Some(outage) = outage {
@@ -209,8 +224,14 @@ impl Reach {
         });
     }
 
+    /// Whether the server has let in somebody since.
+    fn was_heard_since(&self, begun: Instant) -> bool {
+        self.heard_at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|heard_at| heard_at > begun)
+    }
+
     /// An attempt that began at `begun` got through. What was there before the last that did not says nothing.
     fn is_back(&self, begun: Instant) {
+        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.outage.send_if_modified(|outage| {
             if outage.as_ref().is_some_and(|outage| begun < outage.failed_at) {
                 return false;
@@ -277,6 +298,41 @@ mod tests {
         let begun = Instant::now();
         reach.log_in(lane, &Progress::default(), || server.answer()).await?;
         Ok(begun.elapsed())
+    }
+
+    /// What failed once: of four hundred callers at once the server forgot one, and the others were told that it was away.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_lets_others_in_is_tried_again_and_is_not_away() {
+        let (reach, server) = reach(None);
+        *server.patience.lock().unwrap() = Duration::from_secs(10);
+        let forgotten = tokio::spawn(logs_in(Arc::clone(&reach), Arc::clone(&server), Lane::New));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.is_there.store(true, Ordering::Relaxed);
+        logs_in(Arc::clone(&reach), Arc::clone(&server), Lane::New).await.unwrap();
+        assert_eq!(forgotten.await.unwrap().unwrap(), Duration::from_secs(10));
+        assert_eq!(server.attempts.load(Ordering::Relaxed), 3);
+        assert_eq!(reach.metrics.xmpp_servers_away.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_logins_are_under_way_at_a_time_than_a_server_can_hear() {
+        let (reach, _) = reach(None);
+        let (under_way, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let logins = (0..400).map(|_| {
+            let (reach, under_way, most) = (Arc::clone(&reach), Arc::clone(&under_way), Arc::clone(&most));
+            async move {
+                let attempt = || async {
+                    most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    under_way.fetch_sub(1, Ordering::Relaxed);
+                    Ok(())
+                };
+                reach.log_in(Lane::New, &Progress::default(), attempt).await
+            }
+        });
+        let logins = logins.collect::<JoinSet<_>>().join_all().await;
+        assert!(logins.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::Relaxed), 64);
     }
 
     fn herd(reach: &Arc<Reach>, server: &Arc<Server>, count: usize) -> JoinSet<Result<Duration, StreamEnd>> {
