@@ -1,5 +1,7 @@
 //! An XMPP server and a mucfocus as a measurement wants them.
 
+use std::time::Duration;
+
 use super::worker::Worker;
 use crate::Mucfocus;
 use crate::certificate::Certificate;
@@ -76,6 +78,21 @@ impl Stage {
     /// The same of the XMPP server.
     pub(super) fn theirs(&self) -> f64 {
         processor(self.server.id()).as_micros() as f64
+    }
+
+    /// Waits until nobody is busy with what was before.
+    pub(super) fn rest(&self) {
+        const LOOK: Duration = Duration::from_millis(500);
+        const BUSY: f64 = 25_000.0; // of these 500 ms
+        let spent = || self.ours() + self.theirs();
+        let mut before = spent();
+        for _ in 0..240 {
+            std::thread::sleep(LOOK);
+            let now = spent();
+            if now - std::mem::replace(&mut before, now) < BUSY {
+                return;
+            }
+        }
     }
 
     /// Resident memory of mucfocus in KiB.

@@ -54,6 +54,7 @@ pub(super) fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
 
 fn as_raw_clients(stage: &Stage, round: usize, crowd: usize) -> Entry {
     let mut raw = stage.raws();
+    stage.rest();
     let before = (raw.processor(), stage.theirs());
     let time = raw.number(format!("join {} {} {crowd}", stage.muc(&format!("joinraw{round}")), round * crowd));
     let entry = Entry { time, cpu: (raw.processor() - before.0) / 1e6, server: (stage.theirs() - before.1) / 1e6 };
@@ -63,6 +64,7 @@ fn as_raw_clients(stage: &Stage, round: usize, crowd: usize) -> Entry {
 
 fn as_legs(stage: &Stage, round: usize, crowd: usize) -> Entry {
     let mut sip = stage.legs();
+    stage.rest(); // those who left before are still being told of
     let before = (stage.ours(), stage.theirs());
     let time = sip.number(format!("join join{round} {} {crowd} deaf", round * crowd));
     let entry = Entry { time, cpu: (stage.ours() - before.0) / 1e6, server: (stage.theirs() - before.1) / 1e6 };
