@@ -110,11 +110,11 @@ fn configuration(directory: &Path, options: &Options, ports: Ports) -> String {
     } else {
         listener(ports.plain, "starttls: false")
     };
-    let (sessions, shaper) = if options.stock_limits {
-        // As /etc/ejabberd/ejabberd.yml has them.
-        ("max_user_sessions: 10, c2s_shaper: normal", "normal: {rate: 3000, burst_size: 20000}")
+    let (sessions, shaper, occupants) = if options.stock_limits {
+        // As /etc/ejabberd/ejabberd.yml has them, and ejabberd itself.
+        ("max_user_sessions: 10, c2s_shaper: normal", "normal: {rate: 3000, burst_size: 20000}", 200)
     } else {
-        ("max_user_sessions: 1000, c2s_shaper: none", "")
+        ("max_user_sessions: 1000, c2s_shaper: none", "", 10_000)
     };
     let smacks = if options.smacks { "  mod_stream_mgmt: {resend_on_timeout: false}" } else { "" };
     let rooms = indented(&options.ejabberd_rooms, "      ");
@@ -154,7 +154,9 @@ modules:
     history_size: {history}
     min_message_interval: 0
     min_presence_interval: 0
+    max_users: {occupants}
     default_room_options:
+      max_users: {occupants}
       mam: {archive}
 {rooms}"#,
         history = if options.archive { 0 } else { 20 },
