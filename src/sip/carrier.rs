@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -82,11 +82,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> Inlet for Octets<R> {
 
     async fn more(&mut self) -> io::Result<bool> {
         let buffer = self.framer.buffer();
-        let keep = |octets: &[u8], buffer: &mut BytesMut| {
+        let mut take = |octets: &[u8]| {
             buffer.extend_from_slice(octets);
             octets.len()
         };
-        let read = match poll_fn(|cx| poll_read_with(&mut self.reader, cx, |octets| keep(octets, buffer))).await {
+        let read = match poll_fn(|cx| poll_read_with(&mut self.reader, cx, &mut take)).await {
             // Many peers close without the goodbye of TLS. SIP knows itself where a message ends.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             read => read?,

@@ -153,3 +153,41 @@ pub(super) fn flow_key(via: Option<&str>, cseq: Option<&str>) -> String {
     let top = via.and_then(|via| split_outside_quotes(via, ',').first().copied()).unwrap_or_default();
     format!("{} {}", parameter(top, "branch").unwrap_or(top), cseq.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn flow() -> (Flow, mpsc::Receiver<Vec<u8>>) {
+        let local = SocketAddr::from(([127, 0, 0, 1], 5060));
+        Flow::new(Transport::Tcp, local, Vec::new(), &CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_read_gets_nothing_done_until_he_has_read() {
+        let (flow, mut queue) = flow();
+        for _ in 0..UNREAD {
+            assert!(flow.is_read().now_or_never().is_some());
+            flow.say(b"NOTIFY".to_vec());
+        }
+        let mut is_read = Box::pin(flow.is_read());
+        assert!(is_read.as_mut().now_or_never().is_none());
+        assert_eq!(queue.recv().await.as_deref(), Some(&b"NOTIFY"[..]));
+        flow.wrote();
+        assert!(is_read.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_never_reads_is_given_up_and_costs_no_more_than_his_queue() {
+        let (flow, mut queue) = flow();
+        for _ in 0..LONGEST_QUEUE {
+            flow.say(Vec::new());
+        }
+        assert!(!flow.broken.is_cancelled());
+        flow.say(Vec::new());
+        assert!(flow.broken.is_cancelled());
+        assert_eq!(std::iter::from_fn(|| queue.try_recv().ok()).count(), LONGEST_QUEUE);
+    }
+}
