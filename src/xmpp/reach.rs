@@ -2,7 +2,7 @@
 //!
 //! The first login that does not get through says so for all: from then on one of them tries, again and again, and the others
 //! wait for what comes of it. So a server that is away costs one attempt now and then, whoever waits for it, and the log says
-//! once that it is away and once that it is back. One that has let in somebody meanwhile is not away but crowded: it is tried
+//! once that it is away and once that it is back. One that has answered somebody meanwhile is not away but crowded: it is tried
 //! again. Owns no connection.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ pub(super) struct Reach {
     server: String,
     turns: Option<Turns>,
     places: Semaphore,
-    /// When it let somebody in the last time.
+    /// When it answered somebody the last time, who may have been refused.
     heard_at: Mutex<Option<Instant>>,
     /// While it is away.
     outage: watch::Sender<Option<Outage>>,
@@ -224,7 +224,7 @@ impl Reach {
         });
     }
 
-    /// Whether the server has let in somebody since.
+    /// Whether the server has answered somebody since.
     fn was_heard_since(&self, begun: Instant) -> bool {
         self.heard_at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|heard_at| heard_at > begun)
     }

@@ -43,7 +43,8 @@ static LINES: Sparing = Sparing::new(5);
 pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) {
     let rooms = Rooms::new(Arc::clone(&pool), account.key.clone(), Arc::clone(&shared));
     let phase = pool.phase();
-    // A login takes 25 KiB.
+    // In boxes, what is done once and what lives long: a task is as large as the largest moment of its life, for all of it, and a
+    // login takes 25 KiB.
     let (link, kept) = match Box::pin(open(&pool, &account, &shared, phase.clone())).await {
         Ok(logged_in) => logged_in,
         Err(why) => {
@@ -61,7 +62,6 @@ pub(super) async fn run(pool: Arc<Pool>, account: Account, shared: Arc<Shared>, 
             return rooms.end(why);
         }
     };
-    // In boxes, what lives long and what is done once: a task is as large as the largest moment of its life, for all of it.
     let task = Box::new(Task {
         account,
         shared,

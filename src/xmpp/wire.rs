@@ -12,6 +12,7 @@ use super::connect::Buffered;
 use super::socket::Socket;
 use crate::sockets::poll_read_with;
 
+/// The socket of a stream from the end of the login on.
 pub(super) struct Wire {
     socket: Socket,
     /// What came behind the login and was read with it.
