@@ -93,6 +93,7 @@ impl Stage {
                 return;
             }
         }
+        panic!("somebody is still busy after two minutes");
     }
 
     /// Resident memory of mucfocus in KiB.
