@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::transmitter::{Heard, Mute, RESPONSE_TIME};
 use mucfocus_core::wire::msrp::decode::{BadFrame, Violation};
@@ -161,6 +162,10 @@ impl Reader {
         loop {
             self.release_held().await;
             while !self.is_paused() {
+                if self.take_answer(&mut input).await {
+                    tokio::task::coop::consume_budget().await;
+                    continue;
+                }
                 match input.next(&self.context.limits) {
                     Ok(Some(came)) => {
                         if let Err(closed) = self.route(came).await {
@@ -277,6 +282,21 @@ impl Reader {
         Ok(())
     }
 
+    /// Takes the answer that comes next, if it is like the one before.
+    async fn take_answer(&mut self, input: &mut Input) -> bool {
+        let Some(accepted) = input.accepted() else { return false };
+        let Some(session) = self.sessions.answered_by(&accepted) else { return false };
+        let (share, outcome) = (session.share, self.outbox.accepted(session.share, accepted.transaction));
+        if let Some(outcome) = outcome
+            && session.hand_over(SessionMail::Concluded(outcome)).await.is_err()
+        {
+            self.sessions.retain(|session| session.share != share);
+        }
+        let len = accepted.len();
+        input.buffer.advance(len);
+        true
+    }
+
     async fn route_frame(&mut self, frame: Box<Frame>) {
         let id = frame.head.to_path.endpoint().session_id().unwrap_or_default().to_owned();
         if !self.is_bound(&id) {
@@ -291,9 +311,13 @@ impl Reader {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match self.outbox.hear(session.share, &frame) {
             Heard::Request => {}
-            Heard::Answer(None) => return,
-            Heard::Answer(Some(outcome)) => {
-                if session.hand_over(SessionMail::Concluded(outcome)).await.is_err() {
+            Heard::Answer(outcome) => {
+                if matches!(frame.head.start, Start::Response { .. }) {
+                    session.note_answer(&frame.head);
+                }
+                if let Some(outcome) = outcome
+                    && session.hand_over(SessionMail::Concluded(outcome)).await.is_err()
+                {
                     self.sessions.remove(&id);
                 }
                 return;
@@ -362,7 +386,7 @@ impl Reader {
     async fn bind(&mut self, id: &str, source: Source) {
         let credit = Arc::new(Credit::new(Arc::clone(&self.returned)));
         let link = SessionLink::new(Arc::clone(&self.outbox), Arc::clone(&credit));
-        let session = Session { source, share: link.share(), credit, held: Default::default(), held_octets: 0 };
+        let session = Session::new(source, link.share(), credit);
         if session.hand_over(SessionMail::Bound(link)).await.is_ok() {
             self.sessions.insert(id, session);
         }

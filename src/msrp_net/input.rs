@@ -3,6 +3,7 @@
 
 use bytes::BytesMut;
 use mucfocus_core::msrp::limits::Limits;
+use mucfocus_core::wire::msrp::accepted::Accepted;
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 use mucfocus_core::wire::msrp::decode::{BadFrame, Violation};
 use mucfocus_core::wire::msrp::frame::Frame;
@@ -25,6 +26,12 @@ pub(super) enum Came {
 }
 
 impl Input {
+    /// The answer that what was read begins with, if it is of the kind that nearly all are, and has come whole.
+    pub(super) fn accepted(&self) -> Option<Accepted<'_>> {
+        let is_between = self.collector.as_ref().is_none_or(|collector| collector.is_between_messages());
+        if is_between { Accepted::read(&self.buffer) } else { None }
+    }
+
     /// The next frame in what was read.
     pub(super) fn next(&mut self, limits: &Limits) -> Result<Option<Came>, Violation> {
         if self.collector.is_none() && self.buffer.is_empty() {

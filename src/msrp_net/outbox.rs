@@ -100,6 +100,14 @@ impl Outbox {
     pub(super) fn hear(&self, share: Share, frame: &Frame) -> Heard {
         self.lock().hear(clock::now(), share, frame)
     }
+    /// The peer has answered a request of this session with 200.
+    pub(super) fn accepted(&self, share: Share, transaction: &str) -> Option<Outcome> {
+        let mut transmitter = self.lock();
+        let now = clock::now();
+        transmitter.heard(now);
+        transmitter.answered(now, share, transaction, 200)
+    }
+
 
     /// When [`Outbox::handle_timeout`] has something to do.
     pub(super) fn next_timeout(&self) -> Option<Instant> {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mucfocus_core::time::Instant;
-use mucfocus_core::wire::msrp::frame::Frame;
+use mucfocus_core::wire::msrp::accepted::Accepted;
+use mucfocus_core::wire::msrp::frame::{Frame, Head, Path};
 
 use super::credit::Credit;
 use super::outbox::{Outbox, Share};
@@ -23,6 +24,8 @@ pub(super) struct Session {
     /// Frames that wait for credit or for answers to be written, and what is behind them.
     pub(super) held: VecDeque<Held>,
     pub(super) held_octets: usize,
+    /// The To-Path and From-Path of the last answer: all of its answers have the same.
+    answers: Option<Box<(Path, Path)>>,
 }
 
 /// A frame that waits to be handed over.
@@ -43,6 +46,12 @@ impl Sessions {
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Session> {
         let at = self.at(id).ok()?;
         self.0.get_mut(at).map(|(_, session)| session)
+    }
+
+    /// Who is answered by this, if its paths are known.
+    pub(super) fn answered_by(&self, accepted: &Accepted<'_>) -> Option<&Session> {
+        self.iter()
+            .find(|session| session.answers.as_ref().is_some_and(|known| accepted.is_between(&known.0, &known.1)))
     }
 
     pub(super) fn of_share(&self, share: Share) -> Option<&Session> {
@@ -89,6 +98,15 @@ impl Sessions {
 }
 
 impl Session {
+    pub(super) fn new(source: Source, share: Share, credit: Arc<Credit>) -> Self {
+        Self { source, share, credit, held: VecDeque::new(), held_octets: 0, answers: None }
+    }
+
+    /// Notes by what paths it is answered.
+    pub(super) fn note_answer(&mut self, head: &Head) {
+        self.answers = Some(Box::new((head.to_path.clone(), head.from_path.clone())));
+    }
+
     /// Whether the room can be handed this frame. Takes credit for a message.
     pub(super) fn may_take(&self, frame: &Frame, outbox: &Outbox) -> bool {
         outbox.takes_requests(self.share) && (!frame.ends_a_send() || self.credit.take(frame.body.len()))

@@ -3,6 +3,7 @@
 //! Owns the grammar and its limits. Never looks at what a body means, knows no session, and keeps no message longer than
 //! it takes to hand it over.
 
+pub mod accepted;
 pub mod collect;
 pub mod decode;
 pub mod encode;
