@@ -44,6 +44,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use super::labels::{Direction, Login};
 use super::labels::{ENDS, UNDELIVERED, ended, msrp_status, notified, sip_method, sip_status, undelivered};
+use super::messages::Messages;
 pub use super::stanzas::Fate;
 use super::stanzas::Stanzas;
 use mucfocus_core::conference::Outcome as Notified;
@@ -177,10 +178,6 @@ struct Method {
     method: &'static str,
 }
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Way {
-    direction: &'static str,
-}
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
 }
@@ -189,11 +186,6 @@ struct LoginOutcome {
     login: &'static str,
     #[prometheus(flatten)]
     outcome: Outcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Sharing {
-    way: &'static str,
 }
 
 /// All metrics of this process. Shared by `Arc`.
@@ -218,8 +210,7 @@ pub struct Metrics {
     calls_answered: Family<Rule, Counter>,
     calls_refused: Family<Code, Counter>,
     calls_ended: Family<Reason, Counter>,
-    messages: Family<Way, Counter>,
-    messages_rendered: Family<Sharing, Counter>,
+    messages: Messages,
     messages_refused: Family<Code, Counter>,
     messages_not_delivered: Family<Reason, Counter>,
     nicknames_refused: Family<Code, Counter>,
@@ -253,8 +244,10 @@ impl Metrics {
             calls_answered: register(&mut r, "mucfocus_calls_answered_total"),
             calls_refused: register(&mut r, "mucfocus_calls_refused_total"),
             calls_ended: register(&mut r, "mucfocus_calls_ended_total"),
-            messages: register(&mut r, "mucfocus_messages_total"),
-            messages_rendered: register(&mut r, "mucfocus_messages_rendered_total"),
+            messages: Messages::new(
+                &register(&mut r, "mucfocus_messages_total"),
+                &register(&mut r, "mucfocus_messages_rendered_total"),
+            ),
             messages_refused: register(&mut r, "mucfocus_messages_refused_total"),
             messages_not_delivered: register(&mut r, "mucfocus_messages_not_delivered_total"),
             nicknames_refused: register(&mut r, "mucfocus_nicknames_refused_total"),
@@ -305,12 +298,6 @@ impl Metrics {
         for reason in UNDELIVERED {
             drop(self.messages_not_delivered.get_or_create(&Reason { reason }));
         }
-        for direction in [Direction::SipToXmpp, Direction::XmppToSip].map(Direction::label) {
-            drop(self.messages.get_or_create(&Way { direction }));
-        }
-        for way in ["made", "shared"] {
-            drop(self.messages_rendered.get_or_create(&Sharing { way }));
-        }
         for outcome in [Notified::Delivered, Notified::Refused, Notified::TooLarge, Notified::Failed].map(notified) {
             drop(self.notifications.get_or_create(&Outcome { outcome }));
         }
@@ -345,16 +332,12 @@ impl Metrics {
 
     /// A public message was delivered.
     pub fn message(&self, direction: Direction) {
-        self.messages.get_or_create(&Way { direction: direction.label() }).inc();
+        self.messages.delivered(direction);
     }
 
     /// So often a public message was rendered, and so often one was there already.
     pub fn messages_rendered(&self, renderings: Renderings) {
-        for (way, count) in [("made", renderings.made), ("shared", renderings.shared)] {
-            if count > 0 {
-                self.messages_rendered.get_or_create(&Sharing { way }).inc_by(count);
-            }
-        }
+        self.messages.rendered(renderings);
     }
 
     /// A message of a SIP user was refused with this MSRP status.

@@ -4,6 +4,7 @@ pub mod http;
 mod labels;
 pub mod ladder;
 pub mod log;
+mod messages;
 pub mod metrics;
 pub mod sparing;
 mod stanzas;
