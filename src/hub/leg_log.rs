@@ -2,6 +2,7 @@
 //! of a leg that ended badly. Never a session-id, a credential or the text of a message.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use jid::BareJid;
@@ -34,7 +35,24 @@ pub(super) struct LegLog {
     /// Lines that the client can cause as often as it likes.
     sparing: Sparing,
     began: Instant,
-    last: VecDeque<(Instant, Trace)>,
+    last: VecDeque<Noted>,
+}
+
+/// An event, and how often it happened in a row.
+struct Noted {
+    /// The last time.
+    at: Instant,
+    trace: Trace,
+    times: u64,
+}
+
+impl fmt::Display for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.times {
+            1 => write!(f, "{}", self.trace),
+            times => write!(f, "{} ({times} times)", self.trace),
+        }
+    }
 }
 
 impl LegLog {
@@ -67,8 +85,8 @@ impl LegLog {
     }
 
     /// What happened last, the latest last, and how long ago.
-    pub(super) fn events(&self, now: Instant) -> impl Iterator<Item = (Duration, &Trace)> {
-        self.last.iter().map(move |(at, trace)| (now.since(*at), trace))
+    pub(super) fn events(&self, now: Instant) -> impl Iterator<Item = (Duration, impl fmt::Display)> {
+        self.last.iter().map(move |noted| (now.since(noted.at), noted))
     }
 
     pub(super) fn record(&mut self, trace: &Trace, metrics: &Metrics) {
@@ -79,10 +97,17 @@ impl LegLog {
         {
             self.dump();
         }
-        if self.last.len() >= KEPT {
-            self.last.pop_front();
+        let at = clock::now();
+        match self.last.back_mut() {
+            // In a busy room, messages would leave nothing else to be seen.
+            Some(last) if last.trace == *trace => (last.at, last.times) = (at, last.times.saturating_add(1)),
+            _ => {
+                if self.last.len() >= KEPT {
+                    self.last.pop_front();
+                }
+                self.last.push_back(Noted { at, trace: trace.clone(), times: 1 });
+            }
         }
-        self.last.push_back((clock::now(), trace.clone()));
     }
 
     fn write(&self, trace: &Trace) {
@@ -188,9 +213,9 @@ impl LegLog {
 
     fn dump(&self) {
         let now = clock::now();
-        for (at, trace) in &self.last {
-            let ago = now.since(*at);
-            tracing::info!(call_id = %self.call_id, ?ago, event = %trace, "before that");
+        for noted in &self.last {
+            let ago = now.since(noted.at);
+            tracing::info!(call_id = %self.call_id, ?ago, event = %noted, "before that");
         }
     }
 }
@@ -248,6 +273,20 @@ mod tests {
             limits: Limits::default(),
             policy: Policy::default(),
         }
+    }
+
+    #[test]
+    fn what_happens_a_thousand_times_in_a_row_leaves_what_was_before_it_to_be_seen() {
+        let (metrics, account) = (Metrics::new(), BareJid::new("romeo@example.net").unwrap());
+        let mut log = LegLog::new(&dial(), &account);
+        log.record(&Trace::Connected, &metrics);
+        for _ in 0..1000 {
+            log.record(&Trace::MessageDelivered, &metrics);
+        }
+        log.record(&Trace::MessagePublished, &metrics);
+        let events: Vec<String> = log.events(clock::now()).map(|(_, event)| event.to_string()).collect();
+        assert_eq!(events, ["MSRP connected", "message delivered (1000 times)", "message published"]);
+        assert!(metrics.exposition().contains("mucfocus_messages_total{direction=\"xmpp_to_sip\"} 1000\n"));
     }
 
     #[test]
