@@ -76,6 +76,14 @@ impl Short {
         self.len = self.len.saturating_add(1);
     }
 
+    fn extend(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(space) = self.bytes.get_mut(self.len..end) {
+            space.copy_from_slice(bytes);
+        }
+        self.len = end;
+    }
+
     /// `None` if it did not fit.
     fn get(&self) -> Option<&[u8]> {
         self.bytes.get(..self.len)
@@ -144,7 +152,8 @@ impl Tokenizer {
     pub(super) fn advance(&mut self, input: &[u8]) -> Result<(usize, Option<Ended>), Violation> {
         let mut at = 0;
         while let Some((&byte, rest)) = input.get(at..).and_then(<[u8]>::split_first) {
-            if let Some(run) = self.plain_run(byte, rest) {
+            if let Some(run) = self.plain_run(byte, rest).or_else(|| self.name_run(input.get(at..).unwrap_or_default()))
+            {
                 at += run;
                 continue;
             }
@@ -181,6 +190,33 @@ impl Tokenizer {
             _ => return None,
         };
         Some(found.unwrap_or(rest.len()) + 1)
+    }
+
+    /// Takes what comes next of the name at hand at once, with what [`Tokenizer::step`] would make of it byte by byte; `None` where
+    /// that has to look.
+    fn name_run(&mut self, input: &[u8]) -> Option<usize> {
+        let fits = MAX_NAME.saturating_sub(self.token);
+        let run = || input.iter().take(fits).take_while(|b| is_name(**b)).count();
+        let run = match self.state {
+            State::Name if self.beyond == 0 => {
+                let run = run();
+                self.names.extend_from_slice(input.get(..run)?);
+                *self.ends.last_mut()? = self.names.len();
+                run
+            }
+            State::AttributeName => {
+                let run = run();
+                self.attribute_name.extend(input.get(..run)?);
+                run
+            }
+            State::EndName if self.beyond == 0 => {
+                let left = self.expected_name().get(self.token..)?;
+                if input.starts_with(left) { left.len() } else { 0 }
+            }
+            _ => 0,
+        };
+        self.token += run;
+        (run > 0).then_some(run)
     }
 
     fn step(&mut self, byte: u8, at: usize) -> Result<Option<Ended>, Violation> {
