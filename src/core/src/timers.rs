@@ -20,8 +20,11 @@ impl<K: Ord + Copy> Timers<K> {
 
     /// Starts the timer `key`, or moves it, to be due at `at`.
     pub fn set(&mut self, key: K, at: Instant) {
-        self.clear(key);
-        self.running.insert(key, at);
+        match self.running.insert(key, at) {
+            Some(before) if before == at => return,
+            Some(before) => self.due.remove(&(before, key)),
+            None => false,
+        };
         self.due.insert((at, key));
     }
 
