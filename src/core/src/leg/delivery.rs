@@ -10,7 +10,6 @@ use super::{Delivery, Event, Leg, State};
 use crate::env::Env;
 use crate::msrp::content::Content;
 use crate::wire::cpim::{Cpim, without_tracking};
-use crate::wire::media_type::MediaType;
 
 /// Into how many messages one is split at most. A client that takes less than this of a long text is spared it: it would get
 /// the same headers hundreds of times, and fill its queue with them.
@@ -29,7 +28,7 @@ impl Leg {
             Peer::Silent(_) => return Delivery::NoConnection,
             Peer::Known(offer) => offer,
         };
-        let kind = MediaType::parse(content.kind()).ok().filter(|media| offer.accepts_wrapped(media));
+        let kind = content.media().filter(|media| offer.accepts_wrapped(media));
         let Some(kind) = kind else { return Delivery::TypeRefused };
         let limit = offer.max_size().map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX));
         if content.body().len() <= limit {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::transmitter::Octets;
 use crate::env::Env;
+use crate::wire::media_type::MediaType;
 use crate::wire::msrp::encode::{self, EncodeError};
 
 /// The largest body that goes in one piece. Above it a chunk must be interruptible (RFC 4975 §5.1, §7.1.1).
@@ -38,6 +39,8 @@ pub struct Label {
     /// The message of which this is a part, where it had to be split.
     part_of: Option<Arc<Self>>,
     kind: String,
+    /// The same, taken apart, where it is one: everybody whom it is sent to has to be asked whether he takes it.
+    media: Option<MediaType>,
 }
 
 impl Label {
@@ -87,7 +90,12 @@ impl Content {
         Ok(Self {
             has_hyphens: encode::has_hyphens(&body),
             range: alloc::format!("Byte-Range: 1-{end}/{total}\r\n"),
-            label: Arc::new(Label { message_id: message_id.into(), part_of: None, kind: kind.into() }),
+            label: Arc::new(Label {
+                message_id: message_id.into(),
+                part_of: None,
+                kind: kind.into(),
+                media: MediaType::parse(kind).ok(),
+            }),
             is_trifle: false,
             body,
             before,
@@ -112,8 +120,8 @@ impl Content {
     #[must_use]
     pub fn part(&self, env: &mut Env<'_>, cpim: Bytes) -> Option<Arc<Self>> {
         let content = Self::new(&env.token(), "message/cpim", self.kind(), cpim).ok()?;
-        let (message_id, kind) = (content.message_id().into(), self.kind().into());
-        let label = Arc::new(Label { message_id, part_of: Some(Arc::clone(&self.label)), kind });
+        let (message_id, kind, media) = (content.message_id().into(), self.kind().into(), self.media().cloned());
+        let label = Arc::new(Label { message_id, part_of: Some(Arc::clone(&self.label)), kind, media });
         Some(Arc::new(Self { label, ..content }))
     }
 
@@ -127,6 +135,12 @@ impl Content {
     #[must_use]
     pub fn kind(&self) -> &str {
         self.label.kind()
+    }
+
+    /// The same, taken apart, where it is a media type.
+    #[must_use]
+    pub fn media(&self) -> Option<&MediaType> {
+        self.label.media.as_ref()
     }
 
     /// What is left to be known of it.
