@@ -119,7 +119,7 @@ impl Full {
                 Some(known) => Input::Again(member, known),
                 None => {
                     self.parsed += 1;
-                    Input::Stanza(member, raw, stanza.clone())
+                    Input::Stanza(member, raw, Box::new(stanza.clone()))
                 }
             };
             self.room.handle(&mut env, input);

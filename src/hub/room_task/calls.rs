@@ -25,7 +25,7 @@ impl RoomTask {
         self.speakers.introduce(from, Speaker::Call(leg));
         let key = account.key.clone();
         self.equip(leg, (account, hold), &dial, commands, None);
-        self.input(Input::Dial { leg, account: key, nickname, dial });
+        self.input(Input::Dial { leg, account: key, nickname, dial: Box::new(dial) });
         if self.draining {
             self.input(Input::Drain);
         }
@@ -39,7 +39,7 @@ impl RoomTask {
         if let (Some(call), Action::Call(outgoing)) = (call, &referral.action) {
             self.prepare_call(call, outgoing);
         }
-        self.input(Input::Refer { id, referral });
+        self.input(Input::Refer { id, referral: Box::new(referral) });
         if self.draining {
             self.input(Input::Drain);
         }

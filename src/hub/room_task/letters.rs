@@ -37,7 +37,7 @@ impl RoomTask {
         let NewSubscription { subscription, watch, notifications, place } = new;
         self.speakers.introduce(from, Speaker::Subscription(subscription));
         self.watchers.subscribed(subscription, notifications, place);
-        self.input(Input::Subscribe { subscription, watch });
+        self.input(Input::Subscribe { subscription, watch: Box::new(watch) });
         if self.draining {
             self.input(Input::Drain);
         }
@@ -75,10 +75,10 @@ impl RoomTask {
                 if let Some(handles) = self.legs.get(&leg) {
                     self.room.grant(leg, handles.unfinished.spare());
                 }
-                Input::Frame { leg, frame: *frame, arrived, turn }
+                Input::Frame { leg, frame, arrived, turn }
             }
             SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
-            SessionMail::Bad(bad) => Input::BadFrame(leg, *bad),
+            SessionMail::Bad(bad) => Input::BadFrame(leg, bad),
             SessionMail::Lost { why, ago } => {
                 self.note(leg, Side::Msrp, Way::In, || "(connection lost)".into());
                 self.speakers.dismiss(speaker);
@@ -127,7 +127,7 @@ impl RoomTask {
         match decode::decode(&framed.bytes) {
             Ok(stanza) => {
                 self.shared.metrics.xmpp_stanza(framed.name(), Fate::Parsed);
-                Some(Input::Stanza(member, framed, stanza))
+                Some(Input::Stanza(member, framed, Box::new(stanza)))
             }
             Err(error) => {
                 self.shared.metrics.xmpp_stanza_skipped("undecodable");

@@ -307,7 +307,7 @@ impl Leg {
         act: impl FnOnce(&mut Session, &mut Env<'_>, &mut Vec<session::Event>),
     ) {
         let State::Answered(answered) = &mut self.state else { return };
-        let mut events = Vec::new();
+        let mut events = Vec::with_capacity(1); // nearly always it is one
         act(&mut answered.session, env, &mut events);
         for event in events {
             let event = match event {

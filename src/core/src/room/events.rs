@@ -9,6 +9,9 @@ use crate::leg::{self, Leg, LegId};
 use crate::muc::{self, Membership};
 use crate::translate::notices;
 
+/// Events that there is room for from one time to the next.
+const KEPT: usize = 8;
+
 impl Room {
     /// Lets a leg do something, and carries out what it wants.
     pub(super) fn with_leg(
@@ -18,9 +21,9 @@ impl Room {
         act: impl FnOnce(&mut Leg, &mut Env<'_>, &mut Vec<leg::Event>),
     ) {
         let Some(participant) = self.legs.get_mut(&id) else { return };
-        let mut events = Vec::new();
+        let mut events = core::mem::take(&mut self.leg_events);
         act(&mut participant.leg, env, &mut events);
-        for event in events {
+        for event in events.drain(..) {
             match event {
                 leg::Event::Call(command) => self.out.push_back(Output::Call(id, command)),
                 leg::Event::Invite(offer) => self.out.push_back(Output::Invite(id, offer)),
@@ -48,6 +51,8 @@ impl Room {
                 }
             }
         }
+        events.shrink_to(KEPT);
+        self.leg_events = events;
         self.rearm_leg(id);
     }
 
@@ -59,10 +64,10 @@ impl Room {
         act: impl FnOnce(&mut Membership<Said>, &mut Env<'_>, &mut Vec<muc::Event<Said>>),
     ) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let mut events = Vec::new();
+        let mut events = core::mem::take(&mut self.member_events);
         act(&mut member.membership, env, &mut events);
         self.attend(id);
-        for event in events {
+        for event in events.drain(..) {
             match event {
                 muc::Event::Send(stanza) => self.out.push_back(Output::Stanza(id, stanza)),
                 muc::Event::Entered { again } => self.entered(env, id, again),
@@ -88,6 +93,8 @@ impl Room {
                 muc::Event::Declined(decline) => self.declined(env, id, &decline),
             }
         }
+        events.shrink_to(KEPT);
+        self.member_events = events;
         self.rearm_member(id);
     }
 

@@ -74,7 +74,7 @@ pub enum Input {
         /// A nickname made from what is known of him.
         nickname: String,
         /// The call.
-        dial: Dial,
+        dial: Box<Dial>,
     },
     /// Who is called is told of it, or thinks it over: a provisional response to an INVITE of ours.
     Ringing {
@@ -102,14 +102,14 @@ pub enum Input {
         /// The leg.
         leg: LegId,
         /// The frame.
-        frame: Frame,
+        frame: Box<Frame>,
         /// When it came in, which may be a while ago: its sender counts the time until the answer from there.
         arrived: Instant,
         /// When its sender may speak again (`limits.messages_per_user`); `None` is now.
         turn: Option<Instant>,
     },
     /// A frame for the leg's session that could not be read.
-    BadFrame(LegId, BadFrame),
+    BadFrame(LegId, Box<BadFrame>),
     /// The connection of the leg's session is gone, or could not be made.
     SessionLost {
         /// The leg.
@@ -130,7 +130,7 @@ pub enum Input {
     /// The membership's stream is up under this JID.
     StreamReady(MembershipId, FullJid),
     /// A stanza from the room or one of its occupants, as it came and what it says.
-    Stanza(MembershipId, Framed, Stanza),
+    Stanza(MembershipId, Framed, Box<Stanza>),
     /// Another copy of a message, found by [`Room::recall`](super::Room::recall) a moment ago.
     Again(MembershipId, Known),
     /// A stanza that the room put out is larger than servers take.
@@ -160,7 +160,7 @@ pub enum Input {
         /// A name that was never used before.
         subscription: SubscriptionId,
         /// Who.
-        watch: Watch,
+        watch: Box<Watch>,
     },
     /// A subscription was refreshed.
     Refreshed {
@@ -180,7 +180,7 @@ pub enum Input {
         /// A name that was never used before.
         id: ReferralId,
         /// Who, and what.
-        referral: Referral,
+        referral: Box<Referral>,
     },
     /// An XMPP user invites a SIP user, who is called.
     Invited {

@@ -52,8 +52,8 @@ use crate::address::sip_uri::SipUri;
 use crate::composing::{Typing, Typists};
 use crate::conference::{Conference, SubscriptionId};
 use crate::env::Env;
-use crate::leg::{Leg, LegId, Ticket};
-use crate::muc::Membership;
+use crate::leg::{self, Leg, LegId, Ticket};
+use crate::muc::{self, Membership};
 use crate::roster::{How, Joined, Observer, Roster};
 use crate::stanza::{Affiliation, Role};
 use crate::time::{Instant, WallClock};
@@ -260,6 +260,9 @@ pub struct Room {
     /// Of the frame in hand; set only while it is being handled.
     arrival: Option<Arrival>,
     out: VecDeque<Output>,
+    /// Where legs and memberships put what they want while it is not carried out; empty in between, and kept for the next.
+    leg_events: Vec<leg::Event>,
+    member_events: Vec<muc::Event<Said>>,
 }
 
 impl Room {
@@ -291,13 +294,15 @@ impl Room {
             timers: Timers::new(),
             arrival: None,
             out: VecDeque::new(),
+            leg_events: Vec::new(),
+            member_events: Vec::new(),
         }
     }
 
     /// Takes an input. [`Room::poll`] has to be drained afterwards.
     pub fn handle(&mut self, env: &mut Env<'_>, input: Input) {
         match input {
-            Input::Dial { leg, account, nickname, dial } => self.dialled(env, leg, account, nickname, dial),
+            Input::Dial { leg, account, nickname, dial } => self.dialled(env, leg, account, nickname, *dial),
             Input::Cancelled(leg) => self.cancelled(env, leg),
             Input::Ringing { leg, code, phrase } => self.rings(leg, code, phrase),
             Input::Confirmed(leg) => self.answered(env, leg, |leg, _, out| leg.confirmed(out)),
@@ -306,7 +311,7 @@ impl Room {
             Input::CallEnded(leg, end) => self.call_ended(env, leg, end),
             Input::Bound(leg) => self.session_bound(env, leg),
             Input::Frame { leg, frame, arrived, turn } => {
-                self.heard_from_leg(env, leg, frame, Arrival { at: arrived, turn });
+                self.heard_from_leg(env, leg, *frame, Arrival { at: arrived, turn });
             }
             Input::BadFrame(leg, bad) => self.with_leg(env, leg, |leg, env, out| {
                 leg.with_session(env, out, |session, _, events| session.receive_bad(&bad, events));
@@ -318,7 +323,7 @@ impl Room {
                 self.end_leg(env, leg, EndCause::TooSlow, "The client does not read its MSRP connection");
             }
             Input::StreamReady(member, _) => self.stream_ready(env, member),
-            Input::Stanza(member, raw, stanza) => self.stanza(env, member, raw, stanza),
+            Input::Stanza(member, raw, stanza) => self.stanza(env, member, raw, *stanza),
             Input::Again(member, known) => self.heard_again(env, member, &known),
             Input::Unsendable { membership, id } => {
                 self.with_member(env, membership, |m, _, out| m.unsendable(&id, out));
@@ -327,13 +332,13 @@ impl Room {
             Input::StreamResumed(member) => self.stream_resumed(env, member),
             Input::StreamReset { membership, why, unhandled } => self.stream_reset(env, membership, why, &unhandled),
             Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
-            Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, watch),
+            Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, *watch),
             Input::Refreshed { subscription, expires, interval } => {
                 self.refreshed(env, subscription, expires, interval)
             }
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
-            Input::Refer { id, referral } => self.referred(env, id, referral),
+            Input::Refer { id, referral } => self.referred(env, id, *referral),
             Input::Invited { id, outgoing } => self.invited(env, id, outgoing),
             Input::Reconfigured { rules, timeouts } => {
                 (self.settings.rules, self.settings.timeouts) = (rules, timeouts);

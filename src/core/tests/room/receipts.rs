@@ -463,7 +463,7 @@ fn a_message_with_a_delay_is_shown_and_nothing_is_told_of_it() {
         if kind == MessageKind::Groupchat {
             story.muc().said.push(("JuliC".into(), text.clone()));
         }
-        story.world().post(Source::Streams, Mail::Stanza(account.clone(), Stanza::Message(message)));
+        story.world().post(Source::Streams, Mail::Stanza(account.clone(), Box::new(Stanza::Message(message))));
         story.settles();
         let asked = tracking(&romeo, &text);
         assert!(!asked.asks.anything(), "{asked:?}");

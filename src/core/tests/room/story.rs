@@ -59,7 +59,7 @@ impl Story {
     pub fn settles(&self) {
         let mut world = self.world();
         for (account, stanza) in std::mem::take(&mut world.muc.outbox) {
-            world.post(Source::Streams, Mail::Stanza(account, stanza));
+            world.post(Source::Streams, Mail::Stanza(account, Box::new(stanza)));
         }
         world.settle();
     }
@@ -266,7 +266,7 @@ impl SipUser {
             expires: Duration::from_secs(seconds),
             interval: None,
         };
-        world.post(Source::Watcher(id), Mail::Input(Input::Subscribe { subscription: id, watch }));
+        world.post(Source::Watcher(id), Mail::Input(Input::Subscribe { subscription: id, watch: Box::new(watch) }));
         drop(world);
         self.story.settles();
         Subscriber { story: self.story.clone(), id }
@@ -327,7 +327,7 @@ impl SipUser {
         let caller = SipUri::parse(&world.callers[&self.leg].uri()).unwrap();
         let room = world.rules.find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap();
         let referral = Referral { caller, leg: None, room, action, reason: reason.map(Into::into) };
-        world.post(Source::Call(self.leg), Mail::Input(Input::Refer { id, referral }));
+        world.post(Source::Call(self.leg), Mail::Input(Input::Refer { id, referral: Box::new(referral) }));
         drop(world);
         self.story.settles();
         id

@@ -65,7 +65,7 @@ pub enum Mail {
     /// Octets for the session of a leg.
     Octets(LegId, String),
     /// A stanza for whichever membership the account has when it arrives, as on a stream.
-    Stanza(BareJid, Stanza),
+    Stanza(BareJid, Box<Stanza>),
     /// The stream of this membership is there, if the membership still is.
     Ready(MembershipId),
 }
@@ -193,7 +193,7 @@ impl World {
         let (account, nickname) = (caller.account.clone(), caller.name.clone());
         self.post(
             Source::Call(leg),
-            Mail::Input(Input::Dial { leg, account: AccountKey::named(&account), nickname, dial }),
+            Mail::Input(Input::Dial { leg, account: AccountKey::named(&account), nickname, dial: Box::new(dial) }),
         );
     }
 
@@ -235,11 +235,11 @@ impl World {
             Some(Mail::Stanza(account, _)) if self.muc.stalls.as_ref() == Some(&account) => {}
             Some(Mail::Stanza(account, stanza)) => {
                 if let Some((incoming, _)) = self.suspended.get_mut(&account) {
-                    return incoming.push_back(stanza);
+                    return incoming.push_back(*stanza);
                 }
                 let member = self.streams.iter().rfind(|(_, a)| **a == account).map(|(member, _)| *member);
                 if let Some(member) = member {
-                    self.feed_stanza(member, &account, stanza);
+                    self.feed_stanza(member, &account, *stanza);
                 }
             }
             Some(Mail::Ready(member)) => {
@@ -263,7 +263,7 @@ impl World {
             Some(known) => self.feed(Input::Again(member, known)),
             None => {
                 self.parsed += 1;
-                self.feed(Input::Stanza(member, framed, stanza));
+                self.feed(Input::Stanza(member, framed, Box::new(stanza)));
             }
         }
     }

@@ -70,7 +70,7 @@ impl Stage {
     fn collects(&self) {
         let mut world = self.story.world();
         for (account, stanza) in std::mem::take(&mut world.muc.outbox) {
-            world.post(Source::Streams, Mail::Stanza(account, stanza));
+            world.post(Source::Streams, Mail::Stanza(account, Box::new(stanza)));
         }
     }
 

@@ -37,9 +37,9 @@ impl World {
                 }
                 self.callers.get_mut(&leg).unwrap().taken += usize::from(frame.ends_a_send());
                 let arrived = Instant::ZERO + (self.now - Instant::ZERO).saturating_sub(self.queued_for);
-                self.feed(Input::Frame { leg, frame, arrived, turn });
+                self.feed(Input::Frame { leg, frame: Box::new(frame), arrived, turn });
             }
-            Incoming::Bad(bad) => self.feed(Input::BadFrame(leg, bad)),
+            Incoming::Bad(bad) => self.feed(Input::BadFrame(leg, Box::new(bad))),
         }
     }
 

@@ -27,7 +27,7 @@ impl World {
             self.write(leg);
         }
         for (account, stanza) in std::mem::take(&mut self.muc.outbox) {
-            self.post(Source::Streams, Mail::Stanza(account, stanza));
+            self.post(Source::Streams, Mail::Stanza(account, Box::new(stanza)));
         }
         self.check();
     }

@@ -35,7 +35,7 @@ impl World {
         self.is_heard_at_last(&account);
         self.feed(Input::StreamResumed(member));
         let mail = self.mail.entry(Source::Streams).or_default();
-        incoming.into_iter().rev().for_each(|stanza| mail.push_front(Mail::Stanza(account.clone(), stanza)));
+        incoming.into_iter().rev().for_each(|stanza| mail.push_front(Mail::Stanza(account.clone(), Box::new(stanza))));
     }
 
     /// What we had to say without a connection arrives.
