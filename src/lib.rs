@@ -19,6 +19,7 @@
 //! `docs/` says what is met of which requirement (`conformance.md`), what an error is called on each side (`errors.md`,
 //! [`mucfocus_core::translate::errors`]) and what is counted (`metrics.md`, [`observe::metrics`]).
 
+pub mod bell;
 pub mod cli;
 pub mod config;
 pub mod control;

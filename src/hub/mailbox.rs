@@ -8,9 +8,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::mail::Mail;
+use crate::bell::Bell;
 
 /// Inputs that a mailbox holds.
 pub const CAPACITY: usize = 1024;
@@ -60,7 +61,7 @@ impl End {
 
 struct Shared {
     weight: Arc<Semaphore>,
-    ended: Notify,
+    ended: Bell,
     /// Ends that were not read yet.
     ends: Mutex<Vec<End>>,
     /// Whether there are any, so that nobody locks an empty list.
@@ -99,7 +100,7 @@ impl Mailbox {
         let (tx, rx) = mpsc::channel(CAPACITY);
         let shared = Shared {
             weight: Arc::new(Semaphore::new(WEIGHT)),
-            ended: Notify::new(),
+            ended: Bell::new(),
             ends: Mutex::default(),
             has_ends: AtomicBool::new(false),
             sources: AtomicUsize::new(0),
@@ -123,8 +124,8 @@ impl Mailbox {
             let shared = Arc::clone(&self.address.shared);
             tokio::select! {
                 biased;
-                Some(Queued { from, mail, .. }) = self.inputs.recv() => return Letter { from, mail },
-                () = shared.ended.notified() => {}
+                Some(Queued { from, mail, .. }) = inputs.recv() => return Letter { from, mail },
+                () = address.shared.ended.rung() => {}
             }
         }
     }
@@ -237,7 +238,7 @@ impl Drop for Source {
             ends.push(End { from: self.id, places: Arc::clone(&self.places), last });
             self.shared.has_ends.store(true, Ordering::Release);
         }
-        self.shared.ended.notify_one();
+        self.shared.ended.ring();
     }
 }
 

@@ -10,7 +10,6 @@ use mucfocus_core::msrp::transmitter::{Heard, Mute, RESPONSE_TIME};
 use mucfocus_core::wire::msrp::decode::{BadFrame, Violation};
 use mucfocus_core::wire::msrp::encode;
 use mucfocus_core::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start};
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::credit::Credit;
@@ -21,6 +20,7 @@ use super::outbox::Outbox;
 use super::sessions::{Held, Session, Sessions};
 use super::table::{ClaimError, SessionTable};
 use super::transport::{Inlet, Outlet, Shown, Transport};
+use crate::bell::Bell;
 use crate::hub::clock;
 use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
@@ -107,7 +107,7 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
         outbox: Arc::clone(&outbox),
         sessions: Sessions::default(),
         sharing,
-        returned: Arc::new(Notify::new()),
+        returned: Arc::new(Bell::new()),
         needed: Instant::now(),
         heard: Instant::now(),
     };
@@ -147,7 +147,7 @@ struct Reader {
     sessions: Sessions,
     /// How others join, where we have made the connection.
     sharing: Option<Sharing>,
-    returned: Arc<Notify>,
+    returned: Arc<Bell>,
     /// When somebody needed the connection last.
     needed: Instant,
     /// When something came last.
@@ -157,7 +157,7 @@ struct Reader {
 impl Reader {
     async fn run(&mut self, mut inlet: impl Inlet) -> Closed {
         let mut input = Input::default();
-        let mut look = Instant::now() + ROUND;
+        let mut look = std::pin::pin!(sleep_until(Instant::now() + ROUND));
         let (returned, outbox) = (Arc::clone(&self.returned), Arc::clone(&self.outbox));
         loop {
             self.release_held().await;
@@ -190,11 +190,11 @@ impl Reader {
                     }
                     Err(error) => return error.into(),
                 },
-                () = returned.notified() => self.forget_ended(),
+                () = returned.rung() => self.forget_ended(),
                 Some(joining) = Sharing::next(&mut self.sharing) => self.join(joining).await,
                 () = outbox.drained() => {}
-                () = sleep_until(look) => match self.look_after().await {
-                    Ok(next) => look = next,
+                () = look.as_mut() => match self.look_after().await {
+                    Ok(next) => look.as_mut().reset(next),
                     Err(closed) => return closed,
                 },
             }

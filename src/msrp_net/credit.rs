@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use crate::bell::Bell;
 
 /// Messages that may be unanswered.
 pub const MESSAGES: usize = 8;
@@ -15,13 +15,13 @@ pub const OCTETS: usize = 64 * 1024;
 pub struct Credit {
     out: Mutex<VecDeque<usize>>,
     /// Wakes the connection.
-    returned: Arc<Notify>,
+    returned: Arc<Bell>,
 }
 
 impl Credit {
     /// Full credit, which wakes `returned` whenever some comes back.
     #[must_use]
-    pub const fn new(returned: Arc<Notify>) -> Self {
+    pub const fn new(returned: Arc<Bell>) -> Self {
         Self { out: Mutex::new(VecDeque::new()), returned }
     }
 
@@ -37,13 +37,13 @@ impl Credit {
 
     /// Wakes the connection for another reason: the session is over.
     pub(super) fn wake(&self) {
-        self.returned.notify_one();
+        self.returned.ring();
     }
 
     /// One message is done with: the oldest, which it nearly always is, since a room answers in order.
     pub fn give_back(&self) {
         self.out.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        self.returned.notify_one();
+        self.returned.ring();
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn nine_small_messages_are_one_too_many_and_a_large_one_goes_alone() {
-        let credit = Credit::new(Arc::new(Notify::new()));
+        let credit = Credit::new(Arc::new(Bell::new()));
         assert!((0..MESSAGES).all(|_| credit.take(10)));
         assert!(!credit.take(10), "the ninth waits");
         (0..MESSAGES).for_each(|_| credit.give_back());

@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::bell::Bell;
+use crate::hub::clock;
 use bytes::{Buf, Bytes};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::limits::Limits;
@@ -16,16 +18,13 @@ pub use mucfocus_core::msrp::transmitter::{Share, Stalled};
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::encode::WireFrame;
 use mucfocus_core::wire::msrp::frame::Frame;
-use tokio::sync::Notify;
-
-use crate::hub::clock;
 
 /// What one connection has still to write.
 #[derive(Debug)]
 pub struct Outbox {
     transmitter: Mutex<Transmitter>,
-    filled: Notify,
-    drained: Notify,
+    filled: Bell,
+    drained: Bell,
 }
 
 /// Octets under way to the socket.
@@ -38,7 +37,7 @@ impl Outbox {
     #[must_use]
     pub fn new(limits: Limits, whole_chunks: bool) -> Self {
         let transmitter = Transmitter::new(clock::now(), limits, whole_chunks);
-        Self { transmitter: Mutex::new(transmitter), filled: Notify::new(), drained: Notify::new() }
+        Self { transmitter: Mutex::new(transmitter), filled: Bell::new(), drained: Bell::new() }
     }
 
     /// A share for a new session.
@@ -49,13 +48,13 @@ impl Outbox {
     /// The session of this share is over. What it had put in is still written.
     pub(super) fn detach(&self, share: Share) {
         self.lock().detach(share);
-        self.filled.notify_one();
+        self.filled.ring();
     }
 
     /// What the session of this share had put in and what was not answered, in order; also after the connection has ended.
     pub(super) fn take_back(&self, share: Share) -> Vec<Arc<Content>> {
         let unsent = self.lock().take_back(share);
-        self.filled.notify_one(); // a message that has begun is aborted
+        self.filled.ring(); // a message that has begun is aborted
         unsent
     }
 
@@ -76,7 +75,7 @@ impl Outbox {
     /// [`Stalled`] when the share is full or the connection stands still.
     pub fn put(&self, share: Share, frame: WireFrame) -> Result<(), Stalled> {
         self.lock().put(clock::now(), share, frame)?;
-        self.filled.notify_one();
+        self.filled.ring();
         Ok(())
     }
 
@@ -87,7 +86,7 @@ impl Outbox {
     /// [`Stalled`] when the share is full or the connection stands still.
     pub fn post(&self, share: Share, post: Post) -> Result<(), Stalled> {
         self.lock().post(clock::now(), share, post)?;
-        self.filled.notify_one();
+        self.filled.ring();
         Ok(())
     }
 
@@ -100,6 +99,7 @@ impl Outbox {
     pub(super) fn hear(&self, share: Share, frame: &Frame) -> Heard {
         self.lock().hear(clock::now(), share, frame)
     }
+
     /// The peer has answered a request of this session with 200.
     pub(super) fn accepted(&self, share: Share, transaction: &str) -> Option<Outcome> {
         let mut transmitter = self.lock();
@@ -107,7 +107,6 @@ impl Outbox {
         transmitter.heard(now);
         transmitter.answered(now, share, transaction, 200)
     }
-
 
     /// When [`Outbox::handle_timeout`] has something to do.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -127,7 +126,7 @@ impl Outbox {
             if !octets.is_empty() {
                 return Batch { parts: octets.into_parts() };
             }
-            self.filled.notified().await;
+            self.filled.rung().await;
         }
     }
 
@@ -139,13 +138,13 @@ impl Outbox {
     /// The batch is on its way to the peer.
     pub(super) fn written(&self) {
         if self.lock().written(clock::now()) {
-            self.drained.notify_one();
+            self.drained.ring();
         }
     }
 
     /// Something was written that a request waited for. Cancel-safe.
     pub(super) async fn drained(&self) {
-        self.drained.notified().await;
+        self.drained.rung().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Transmitter> {

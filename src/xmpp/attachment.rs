@@ -11,8 +11,9 @@ use bytes::Bytes;
 use jid::{BareJid, FullJid};
 use mucfocus_core::xmpp_stream::framing::{Event, Framed, Framer};
 use mucfocus_core::xmpp_stream::interest::Interest;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
 
+use crate::bell::Bell;
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
 use crate::hub::mailbox::Source;
 
@@ -148,7 +149,7 @@ pub(super) struct Outgoing {
 /// What the task of a stream and its attachments have in common.
 pub(super) struct Shared {
     table: Mutex<Table>,
-    changed: Notify,
+    changed: Bell,
     /// Whether somebody who calls waits for the stream, or has.
     is_urgent: watch::Sender<bool>,
     queue: mpsc::Sender<Outgoing>,
@@ -182,7 +183,7 @@ impl Shared {
         (
             Arc::new(Self {
                 table: Mutex::default(),
-                changed: Notify::new(),
+                changed: Bell::new(),
                 is_urgent: watch::Sender::new(false),
                 queue,
                 budget,
@@ -202,7 +203,7 @@ impl Shared {
         let place = Arc::new(Place { room: room.clone(), state: Mutex::default() });
         table.rooms.insert(room, Wanted { place: Arc::clone(&place), source: Some(Box::new(source)) });
         drop(table);
-        self.changed.notify_one();
+        self.changed.ring();
         Ok(Attachment { place: Some((Arc::clone(self), place)) })
     }
 
@@ -213,7 +214,7 @@ impl Shared {
             let wanted = table.rooms.remove(&place.room);
             drop(table);
             drop(wanted); // a source says its last word on being dropped, which is nothing to do under the lock
-            self.changed.notify_one();
+            self.changed.ring();
         }
     }
 
@@ -242,7 +243,7 @@ impl Shared {
 
     /// Resolves when the table may have changed. Cancel-safe.
     pub(super) async fn changed(&self) {
-        self.changed.notified().await;
+        self.changed.rung().await;
     }
 
     /// The rooms that came since this was asked last.

@@ -25,6 +25,7 @@ use super::pool::{Phase, Pool};
 use super::rooms::Rooms;
 use super::settings::Account;
 use super::turn::Reconnection;
+use crate::bell::changed;
 use crate::hub::mail::StreamEnd;
 use crate::observe::metrics::Login as Outcome;
 use crate::observe::sparing::Sparing;
@@ -135,6 +136,7 @@ impl Task {
 
     async fn serve(&mut self) -> StreamEnd {
         let mut timer = std::pin::pin!(sleep_until(Instant::now() + FAR));
+        let mut phase = std::pin::pin!(changed(self.phase.clone()));
         self.update_rooms();
         loop {
             if let Some(fault) = self.settle() {
@@ -161,9 +163,12 @@ impl Task {
                     self.link.push_own(stanza);
                 },
                 result = reconnected(&mut self.reconnection) => self.reconnected(result),
-                Ok(()) = self.phase.changed() => if self.change_phase() == Phase::Aborting {
-                    return going_down();
-                },
+                receiver = phase.as_mut() => {
+                    phase.set(changed(receiver));
+                    if self.change_phase() == Phase::Aborting {
+                        return going_down();
+                    }
+                }
             }
         }
     }
