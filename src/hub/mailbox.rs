@@ -1,7 +1,7 @@
 //! The bounded mailbox of a room.
 //!
-//! It holds 1,024 inputs and 8 MiB in all, and at most 32 of one source: a source without a place waits, which stops its
-//! socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a place but an entry in the
+//! It holds 8 MiB in all, of which each input takes a 1,024th at least, and at most 32 inputs of one source: a source without a
+//! place waits, which stops its socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a place but an entry in the
 //! list of ends, read after all of that source's inputs, so it always fits and always comes last. Reading a letter looks at who
 //! has ended and not at everybody who writes: what a letter costs does not depend on how many legs the room has.
 
@@ -17,6 +17,8 @@ use crate::bell::Bell;
 pub const CAPACITY: usize = 1024;
 /// Octets that a mailbox holds, as weighed by its sources.
 pub const WEIGHT: usize = 8 * 1024 * 1024;
+/// What an input weighs at least: with it, [`CAPACITY`] inputs are [`WEIGHT`], and one budget bounds both.
+const MIN_WEIGHT: usize = WEIGHT / CAPACITY;
 /// Inputs that one source may have waiting.
 pub const PER_SOURCE: usize = 32;
 
@@ -37,6 +39,15 @@ pub struct Letter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the room is gone")]
 pub struct RoomGone;
+
+/// An input was not taken at once.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// There is no place for it: [`Source::send`] waits for one.
+    Full(Box<Mail>),
+    /// The room is gone.
+    Gone,
+}
 
 struct Queued {
     from: SourceId,
@@ -73,20 +84,20 @@ struct Shared {
 
 /// The receiving end, owned by the task of the room.
 pub struct Mailbox {
-    inputs: mpsc::Receiver<Queued>,
+    inputs: mpsc::UnboundedReceiver<Queued>,
     address: Address,
 }
 
 /// Where sources of a mailbox are made.
 #[derive(Clone)]
 pub struct Address {
-    inputs: mpsc::Sender<Queued>,
+    inputs: mpsc::UnboundedSender<Queued>,
     shared: Arc<Shared>,
 }
 
 /// The sending end of one driver task. Dropped without [`Source::finish`] it ends with what [`Address::source`] was given.
 pub struct Source {
-    inputs: mpsc::Sender<Queued>,
+    inputs: mpsc::UnboundedSender<Queued>,
     shared: Arc<Shared>,
     id: SourceId,
     places: Arc<Semaphore>,
@@ -97,7 +108,7 @@ impl Mailbox {
     /// An empty mailbox.
     #[must_use]
     pub fn new() -> Self {
-        let (tx, rx) = mpsc::channel(CAPACITY);
+        let (tx, rx) = mpsc::unbounded_channel(); // the weight bounds it
         let shared = Shared {
             weight: Arc::new(Semaphore::new(WEIGHT)),
             ended: Bell::new(),
@@ -121,7 +132,7 @@ impl Mailbox {
             if let Some(letter) = self.take_end() {
                 return letter;
             }
-            let shared = Arc::clone(&self.address.shared);
+            let Self { inputs, address } = self;
             tokio::select! {
                 biased;
                 Some(Queued { from, mail, .. }) = inputs.recv() => return Letter { from, mail },
@@ -205,24 +216,38 @@ impl Source {
     ///
     /// [`RoomGone`] when nobody will ever read it.
     pub async fn send(&self, mail: Mail, weight: usize) -> Result<(), RoomGone> {
-        let weight = u32::try_from(weight.min(WEIGHT)).unwrap_or(u32::MAX);
+        match self.try_send(mail, weight) {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Gone) => Err(RoomGone),
+            Err(NotTaken::Full(mail)) => self.send_later(mail, weight).await,
+        }
+    }
+
+    async fn send_later(&self, mail: Box<Mail>, weight: usize) -> Result<(), RoomGone> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| RoomGone)?;
-        let weight = Arc::clone(&self.shared.weight).acquire_many_owned(weight).await.map_err(|_| RoomGone)?;
-        let queued = Queued { from: self.id, mail, _place: place, _weight: weight };
-        self.inputs.send(queued).await.map_err(|_| RoomGone)
+        let budget = Arc::clone(&self.shared.weight);
+        let weight = budget.acquire_many_owned(weighed(weight)).await.map_err(|_| RoomGone)?;
+        self.queue(*mail, place, weight).map_err(|_| RoomGone)
     }
 
     /// Hands `mail` to the room at once or not at all.
     ///
     /// # Errors
     ///
-    /// [`RoomGone`] when there is no place, or nobody will ever read it.
-    pub fn try_send(&self, mail: Mail, weight: usize) -> Result<(), RoomGone> {
-        let weight = u32::try_from(weight.min(WEIGHT)).unwrap_or(u32::MAX);
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| RoomGone)?;
-        let weight = Arc::clone(&self.shared.weight).try_acquire_many_owned(weight).map_err(|_| RoomGone)?;
+    /// [`NotTaken`] when there is no place, or nobody will ever read it.
+    pub fn try_send(&self, mail: Mail, weight: usize) -> Result<(), NotTaken> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Err(NotTaken::Full(Box::new(mail)));
+        };
+        let Ok(weight) = Arc::clone(&self.shared.weight).try_acquire_many_owned(weighed(weight)) else {
+            return Err(NotTaken::Full(Box::new(mail)));
+        };
+        self.queue(mail, place, weight)
+    }
+
+    fn queue(&self, mail: Mail, place: OwnedSemaphorePermit, weight: OwnedSemaphorePermit) -> Result<(), NotTaken> {
         let queued = Queued { from: self.id, mail, _place: place, _weight: weight };
-        self.inputs.try_send(queued).map_err(|_| RoomGone)
+        self.inputs.send(queued).map_err(|_| NotTaken::Gone)
     }
 
     /// Says the last word of this source. It is read after everything that was sent before.
@@ -240,6 +265,11 @@ impl Drop for Source {
         }
         self.shared.ended.ring();
     }
+}
+
+/// What an input of so many octets takes of the budget.
+fn weighed(octets: usize) -> u32 {
+    u32::try_from(octets.clamp(MIN_WEIGHT, WEIGHT)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -290,7 +320,7 @@ mod tests {
         for _ in 0..PER_SOURCE {
             busy.send(Mail::Call(CallMail::Confirmed), 1).await.unwrap();
         }
-        assert_eq!(busy.try_send(Mail::Call(CallMail::Confirmed), 1), Err(RoomGone));
+        assert!(matches!(busy.try_send(Mail::Call(CallMail::Confirmed), 1), Err(NotTaken::Full(_))));
         let one_more = busy.send(Mail::Call(CallMail::Confirmed), 1);
         assert!(tokio::time::timeout(Duration::from_millis(1), one_more).await.is_err(), "it waits");
         other.send(Mail::Call(CallMail::Confirmed), 1).await.unwrap();
@@ -305,9 +335,20 @@ mod tests {
         let mut mailbox = Mailbox::new();
         let (_, source) = mailbox.address().source(gone());
         source.send(Mail::Call(CallMail::Confirmed), WEIGHT).await.unwrap();
-        assert_eq!(source.try_send(Mail::Call(CallMail::Confirmed), 1), Err(RoomGone));
+        assert!(matches!(source.try_send(Mail::Call(CallMail::Confirmed), 1), Err(NotTaken::Full(_))));
         mailbox.recv().await;
-        assert_eq!(source.try_send(Mail::Call(CallMail::Confirmed), 1), Ok(()));
+        assert!(source.try_send(Mail::Call(CallMail::Confirmed), 1).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_thousand_and_twenty_four_small_inputs_are_as_many_as_fit() {
+        let mailbox = Mailbox::new();
+        let sources: Vec<Source> = (0..=CAPACITY / PER_SOURCE).map(|_| mailbox.address().source(gone()).1).collect();
+        let (last, full) = sources.split_last().unwrap();
+        for source in full.iter().flat_map(|source| std::iter::repeat_n(source, PER_SOURCE)) {
+            source.send(Mail::Call(CallMail::Confirmed), 1).await.unwrap();
+        }
+        assert!(matches!(last.try_send(Mail::Call(CallMail::Confirmed), 1), Err(NotTaken::Full(_))));
     }
 
     #[tokio::test]

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jid::{BareJid, FullJid};
 use mucfocus_core::room::io::AccountKey;
 use mucfocus_core::xmpp_stream::framing::Framed;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use super::attachment::{Place, Shared};
 use super::pool::Pool;
 use crate::hub::mail::{Mail, StreamEnd, StreamMail};
-use crate::hub::mailbox::{RoomGone, Source};
+use crate::hub::mailbox::{NotTaken, RoomGone, Source};
 use crate::observe::metrics::Fate;
 
 /// How long one room may keep the others of its stream waiting.
@@ -173,14 +172,14 @@ impl Rooms {
                 return None;
             };
             let Some(source) = self.source_of(&place) else { continue };
-            let (mail, weight) = what.clone().mail();
-            match source.send(mail, weight).now_or_never() {
-                Some(Ok(())) => {}
-                Some(Err(RoomGone)) => return self.expel(&place, StreamEnd::Lost("the room is gone".to_owned())),
-                None => {
-                    let (source, (mail, weight)) = (Arc::clone(source), what.mail());
+            let (mail, weight) = what.mail();
+            match source.try_send(mail, weight) {
+                Ok(()) => {}
+                Err(NotTaken::Gone) => return self.expel(&place, StreamEnd::Lost("the room is gone".to_owned())),
+                Err(NotTaken::Full(mail)) => {
+                    let source = Arc::clone(source);
                     let outcome = Box::pin(async move {
-                        match timeout(PATIENCE, source.send(mail, weight)).await {
+                        match timeout(PATIENCE, source.send(*mail, weight)).await {
                             Ok(Ok(())) => Ok(()),
                             Ok(Err(RoomGone)) => Err(StreamEnd::Lost("the room is gone".to_owned())),
                             Err(_) => Err(StreamEnd::RoomTooSlow),
