@@ -9,7 +9,9 @@ mod operating;
 mod outputs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::leg::LegId;
@@ -18,6 +20,7 @@ use mucfocus_core::room::Room;
 use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::accounts::Hold;
 use super::clock::{self, RandomIds};
@@ -29,6 +32,7 @@ use super::mailbox::{Address, Letter, Mailbox};
 use super::speakers::{Speaker, Speakers};
 use super::unfinished::Part;
 use super::watchers::Watchers;
+use crate::bell::changed;
 use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::table::OpenSession;
 use crate::observe::ladder::Held;
@@ -38,6 +42,12 @@ use crate::xmpp::settings::Account;
 
 /// Inputs that a room takes in before it lets others run.
 const TURN: usize = 64;
+/// A room that is told something more often than that, or several things at a time, lets others run after each turn: those who
+/// have something for it say so meanwhile, and its next turn is for all of that. Where there is time between, it would only be
+/// polled once more for nothing.
+const BUSY: Duration = Duration::from_micros(50);
+/// Longer than any timer of a room.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs one room until it has nothing left to do.
 pub(super) struct RoomTask {
@@ -112,34 +122,48 @@ impl RoomTask {
 
     /// Runs until `retire` agrees that the room may go: it is asked whenever the room is deserted.
     pub(super) async fn run(mut self, retire: impl Fn(&Mailbox) -> bool) {
-        let mut drain = self.shared.drain.subscribe();
+        let mut drain = pin!(changed(self.shared.drain.subscribe()));
         let mut in_force = self.shared.in_force.subscribe();
         // Whatever changed since the room was made.
         in_force.mark_changed();
+        let mut in_force = pin!(changed(in_force));
+        let mut timer = pin!(sleep_until(Instant::now() + FAR));
+        let mut busy_until = Instant::now();
         loop {
-            let due = self.room.next_timeout().map(clock::to_tokio);
+            let due = self.room.next_timeout().map_or_else(|| Instant::now() + FAR, clock::to_tokio);
+            if timer.is_elapsed() || due < timer.deadline() {
+                timer.as_mut().reset(due); // later deadlines wait until it fires, which is cheaper
+            }
+            let mut is_busy = false;
             tokio::select! {
-                letter = self.mailbox.recv() => self.take_turn(letter),
-                () = sleep_until(due), if due.is_some() => self.timeout(),
-                _ = drain.changed(), if !self.draining => self.drain(),
-                _ = in_force.changed() => {
-                    let InForce { rules, timeouts } = in_force.borrow_and_update().clone();
+                letter = self.mailbox.recv() => is_busy = self.take_turn(letter) > 1,
+                () = timer.as_mut() => self.timeout(),
+                _ = drain.as_mut(), if !self.draining => self.drain(),
+                mut receiver = in_force.as_mut() => {
+                    let InForce { rules, timeouts } = receiver.borrow_and_update().clone();
+                    in_force.set(changed(receiver));
                     self.input(Input::Reconfigured { rules, timeouts });
                 }
             }
             if self.room.is_deserted() && self.legs.is_empty() && retire(&self.mailbox) {
                 return;
             }
-            tokio::task::yield_now().await;
+            let now = Instant::now();
+            if is_busy || now < busy_until {
+                tokio::task::yield_now().await;
+            }
+            busy_until = now + BUSY;
         }
     }
 
-    fn take_turn(&mut self, first: Letter) {
+    /// Opens a letter and those that wait behind it. Returns how many.
+    fn take_turn(&mut self, first: Letter) -> usize {
         self.open(first);
-        for _ in 1..TURN {
-            let Some(letter) = self.mailbox.try_recv() else { return };
+        for opened in 1..TURN {
+            let Some(letter) = self.mailbox.try_recv() else { return opened };
             self.open(letter);
         }
+        TURN
     }
 
     fn drain(&mut self) {
@@ -207,13 +231,5 @@ impl RoomTask {
         if let Some(input) = input {
             self.input(input);
         }
-    }
-}
-
-/// Sleeps until `at`; for ever when there is nothing to wait for.
-async fn sleep_until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
