@@ -122,6 +122,12 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             }
             out.raw("</error></message>");
         }
+        OutStanza::VoiceRequest { room, id } => {
+            out.raw("<message").attribute("to", room.as_str())?.attribute("id", id)?;
+            out.raw("><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>");
+            out.raw("<value>http://jabber.org/protocol/muc#request</value></field>");
+            out.raw("<field var='muc#role' type='list-single'><value>participant</value></field></x></message>");
+        }
         OutStanza::SetRole { room, id, nick, role, reason } => {
             out.raw("<iq type='set'").attribute("to", room.as_str())?.attribute("id", id)?;
             out.raw("><query xmlns='http://jabber.org/protocol/muc#admin'><item").attribute("nick", nick)?;

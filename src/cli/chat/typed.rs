@@ -7,12 +7,13 @@ use super::keyboard::MAX_LINE;
 /// Octets of the longest command. What is said to all may be longer.
 const MAX_COMMAND: usize = 16 * 1024;
 /// What `/help` says.
-pub(super) const HELP: [&str; 8] = [
+pub(super) const HELP: [&str; 9] = [
     "/nick NAME          take another nickname",
     "/msg NAME TEXT      say it to one alone; a name with blanks may stand in quotes",
     "/invite ADDRESS     invite sip:USER@HOST, xmpp:USER@HOST or USER@HOST",
     "/who                who is here",
     "/topic [TEXT]       show or change the topic",
+    "/voice              ask to speak, where you may only listen",
     "/leave              leave; so do /quit, Ctrl-C and Ctrl-D",
     "/help               this",
     "//…                 say what begins with a slash",
@@ -76,6 +77,8 @@ impl Typed {
         match (name.to_ascii_lowercase().as_str(), rest) {
             ("leave" | "quit", "") => Self::Leave,
             ("who", "") => Self::Who,
+            // The focus reads it.
+            ("voice", "") => Self::Say("/voice".to_owned()),
             ("help", _) => Self::Help,
             ("topic", "") => Self::ShowTopic,
             ("topic", topic) => Self::Topic(topic.to_owned()),
@@ -87,7 +90,7 @@ impl Typed {
                 Some(uri) => Self::Invite(uri),
                 None => Self::Wrong("write /invite sip:USER@HOST, xmpp:USER@HOST or USER@HOST".to_owned()),
             },
-            ("leave" | "quit" | "who", _) => Self::Wrong(format!("write /{name} alone")),
+            ("leave" | "quit" | "who" | "voice", _) => Self::Wrong(format!("write /{name} alone")),
             _ => {
                 Self::Wrong(format!("there is no /{name}; /help shows what there is, // says what begins with a slash"))
             }
@@ -135,6 +138,7 @@ mod tests {
         assert_eq!(Typed::parse("/nick Friar Laurence "), Typed::Nick("Friar Laurence".into()));
         assert_eq!(Typed::parse("/nick \"Friar L\""), Typed::Nick("Friar L".into()));
         assert_eq!(Typed::parse("/msg\tJuliet  my love"), Typed::Msg("Juliet  my love".into()));
+        assert_eq!(Typed::parse("/Voice"), Typed::Say("/voice".into()));
         assert_eq!(Typed::parse("/topic"), Typed::ShowTopic);
         assert_eq!(Typed::parse("/topic Balcony, at night"), Typed::Topic("Balcony, at night".into()));
         assert_eq!((Typed::parse("/who "), Typed::parse("/help me")), (Typed::Who, Typed::Help));

@@ -220,6 +220,7 @@ impl RoomTask {
                 | OutStanza::Private { id, .. }
                 | OutStanza::Subject { id, .. }
                 | OutStanza::Invite { id, .. }
+                | OutStanza::VoiceRequest { id, .. }
                 | OutStanza::SetRole { id, .. },
             ) => {
                 self.backlog.push_back(Input::Unsendable { membership: member, id: id.clone() });

@@ -264,6 +264,19 @@ fn what_xml_cannot_carry_is_refused() {
     assert_eq!(EncodeError::IllegalCharacter('\u{1B}').to_string(), "XML cannot carry U+001B: leave it out");
 }
 
+/// FT-09.
+#[test]
+fn a_request_to_speak_is_the_form_for_it() {
+    let request = OutStanza::VoiceRequest { room: "verona@muc.example.com".parse().unwrap(), id: "v".into() };
+    let text = String::from_utf8(encode(&request).unwrap().to_vec()).unwrap();
+    assert_eq!(
+        text,
+        "<message to='verona@muc.example.com' id='v'><x xmlns='jabber:x:data' type='submit'>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#request</value></field>\
+         <field var='muc#role' type='list-single'><value>participant</value></field></x></message>"
+    );
+}
+
 /// CF-08.
 #[test]
 fn a_removal_takes_the_role_away_and_may_say_why() {

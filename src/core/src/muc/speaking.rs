@@ -44,6 +44,8 @@ pub enum Errand {
         /// Why.
         reason: Option<String>,
     },
+    /// A request to be let speak, which is put to those who moderate the room.
+    Voice,
     /// The removal of an occupant, which is a moderator's to ask for.
     Removal {
         /// Who is removed.
@@ -160,6 +162,7 @@ impl<T: Clone> Membership<T> {
             Said::Errand(Errand::Invitation { to, reason }) => {
                 (OutStanza::Invite { room, id: id.clone(), to, reason }, false)
             }
+            Said::Errand(Errand::Voice) => (OutStanza::VoiceRequest { room, id: id.clone() }, false),
             Said::Errand(Errand::Removal { nick, reason }) => {
                 (OutStanza::SetRole { room, id: id.clone(), nick, role: Role::None, reason }, false)
             }

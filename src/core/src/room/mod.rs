@@ -24,6 +24,7 @@ pub mod removing;
 pub mod ring;
 mod talking;
 pub mod view;
+mod voice;
 mod watching;
 mod whispers;
 
@@ -141,6 +142,8 @@ enum Said {
     Message(LegId, Ticket),
     /// A private message, and its From and To.
     Private(LegId, Ticket, Bytes),
+    /// A request to be let speak.
+    Voice(LegId, Ticket),
     /// A nickname.
     Nickname(LegId, Ticket),
     /// An invitation.

@@ -10,12 +10,12 @@ use bytes::Bytes;
 pub(super) use self::recent::Recent;
 use self::recent::Seen;
 use super::io::{MembershipId, Trace};
-use super::{Arrival, Room, Said, Timer};
+use super::{Arrival, Room, Said, Timer, voice};
 use crate::env::Env;
 use crate::leg::{LegId, Ticket, Utterance};
 use crate::msrp::session::{Received, Verdict};
 use crate::muc::{Errand, Ids};
-use crate::stanza::{Message, StanzaError};
+use crate::stanza::{Condition, Message, StanzaError};
 use crate::switch::{self, Speaker, Wish};
 use crate::time::Instant;
 use crate::translate::{errors, phrases};
@@ -146,6 +146,9 @@ impl Room {
         let muc = self.settings.muc.clone();
         match wish {
             Wish::Nothing | Wish::Composing(_) | Wish::Notification { .. } => {}
+            Wish::Public { body, .. } if voice::is_asked_for(&body) => {
+                self.voice_wanted(env, (id, ticket), member, deadline);
+            }
             Wish::Public { body, request } => {
                 self.expect_fate(env, member, (id, ticket), request);
                 self.with_member(env, member, |m, env, out| {
@@ -187,6 +190,7 @@ impl Room {
 
     pub(super) fn concluded(&mut self, env: &mut Env<'_>, said: Said, result: Result<(), StanzaError>) {
         match said {
+            Said::Voice(id, ticket) => self.voice_concluded(env, (id, ticket), result),
             Said::Nickname(id, ticket) => self.nickname_concluded(env, (id, ticket), result),
             Said::Invitation(id) => self.invitation_concluded(id, result),
             Said::Removal(id) => self.removal_concluded(id, result),
@@ -238,7 +242,8 @@ impl Room {
                 self.tell_delivered(env, message);
             }
             Err((code, error)) => {
-                let comment = phrases::explain_message(error.condition);
+                let hint = self.may_not_speak(message.0).filter(|_| error.condition == Condition::Forbidden);
+                let comment = hint.unwrap_or(phrases::explain_message(error.condition));
                 let why = error.text.clone().unwrap_or_else(|| comment.into());
                 let verdict = Verdict::Refused { code, comment: comment.into() };
                 self.settle_all(env, message, &verdict, headers.as_ref(), &why);
@@ -262,7 +267,7 @@ impl Room {
             Said::Nickname(id, ticket) => self.nickname_overdue(env, id, ticket),
             Said::Invitation(id) => self.invitation_concluded(id, Ok(())),
             Said::Removal(id) => self.removal_overdue(id),
-            Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
+            Said::Voice(id, ticket) | Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
                 self.forget_fate((id, ticket));
                 self.settle_all(env, (id, ticket), &OVERDUE, None, "no reflection in time");
             }
@@ -290,7 +295,7 @@ impl Room {
         }
     }
 
-    fn settle(&mut self, env: &mut Env<'_>, message: (LegId, Ticket), verdict: Verdict, why: &str) {
+    pub(super) fn settle(&mut self, env: &mut Env<'_>, message: (LegId, Ticket), verdict: Verdict, why: &str) {
         self.settle_all(env, message, &verdict, None, why);
     }
 

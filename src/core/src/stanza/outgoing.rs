@@ -129,6 +129,13 @@ pub enum OutStanza {
         /// Why.
         error: StanzaError,
     },
+    /// Ask those who moderate a room to let one speak (XEP-0045 §7.13).
+    VoiceRequest {
+        /// The room.
+        room: BareJid,
+        /// Fresh, and ours alone.
+        id: String,
+    },
     /// Give an occupant another role; `none` removes him (XEP-0045 §8.2 … 8.4). Whether we may is the room's to say.
     SetRole {
         /// The room.

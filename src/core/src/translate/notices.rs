@@ -43,6 +43,11 @@ pub fn known_as(nickname: &str) -> String {
     format!("You are known here as {nickname}.")
 }
 
+/// The moderators know that somebody would like to speak (XEP-0045 §7.13).
+pub const VOICE_ASKED_FOR: &str = "The moderators have been asked to let you speak.";
+/// Somebody asks for what he has.
+pub const HAS_VOICE: &str = "You may speak here.";
+
 /// Somebody's role or affiliation is another now (XEP-0045 §8, §9); `None` where he can do what he could before.
 #[must_use]
 pub fn standing(before: (Role, Affiliation), now: (Role, Affiliation)) -> Option<String> {
@@ -54,7 +59,7 @@ pub fn standing(before: (Role, Affiliation), now: (Role, Affiliation)) -> Option
 
 const fn role(before: Role, now: Role) -> Option<&'static str> {
     match (before, now) {
-        (_, Role::Visitor) => Some("You may only listen now."),
+        (_, Role::Visitor) => Some("You may only listen now. Write /voice to ask to speak."),
         (_, Role::Moderator) => Some("You moderate this room now."),
         (Role::Visitor, Role::Participant) => Some("You may speak now."),
         (_, Role::Participant) => Some("You do not moderate this room any more."),

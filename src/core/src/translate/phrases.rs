@@ -50,6 +50,18 @@ pub const fn explain_message(condition: Condition) -> &'static str {
     }
 }
 
+/// The same, to somebody who may only listen.
+pub const MAY_ONLY_LISTEN: &str = "You may only listen in this room; write /voice to ask to speak";
+
+/// The same as [`explain`], as it means to somebody who asks to be let speak.
+#[must_use]
+pub const fn explain_voice(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Forbidden | Condition::NotAllowed => "The room takes no requests to speak",
+        other => explain(other),
+    }
+}
+
 /// The same as [`explain`], as it means to somebody who wants another nickname.
 #[must_use]
 pub const fn explain_nickname(condition: Condition) -> &'static str {

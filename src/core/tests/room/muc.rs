@@ -79,6 +79,9 @@ pub struct Muc {
     pub refuses_private: Option<StanzaError>,
     pub refuses_invitations: Option<StanzaError>,
     pub refuses_removals: Option<StanzaError>,
+    pub refuses_voice_requests: Option<StanzaError>,
+    /// Who asked to be let speak.
+    pub voice_requests: Vec<BareJid>,
     /// From whom, to whom, and what.
     pub whispered: Vec<(String, String, String)>,
     /// From whom, to whom, and what became of which message.
@@ -141,6 +144,8 @@ impl Muc {
             refuses_names: None,
             refuses_private: None,
             refuses_invitations: None,
+            refuses_voice_requests: None,
+            voice_requests: Vec::new(),
             refuses_removals: None,
             whispered: Vec::new(),
             receipts: Vec::new(),
@@ -248,6 +253,10 @@ impl Muc {
             OutStanza::Invite { id, to, .. } => match self.refuses_invitations.clone() {
                 Some(error) => self.bounces(account, id, error),
                 None => self.invited.push(to),
+            },
+            OutStanza::VoiceRequest { id, .. } => match self.refuses_voice_requests.clone() {
+                Some(error) => self.bounces(account, id, error),
+                None => self.voice_requests.push(account),
             },
             OutStanza::Archive { id, from, max, .. } => self.archive(account, id, &from, max),
             OutStanza::Ping { to, id } => self.pinged(account, &to, id),
