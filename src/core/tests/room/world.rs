@@ -292,7 +292,16 @@ impl World {
         self.muc.wall = self.wall();
     }
 
+    /// Prints what goes in and out where `TELL` is set.
+    fn tell(&self, way: &str, what: &dyn std::fmt::Debug) {
+        static TELLS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("TELL").is_some());
+        if *TELLS {
+            println!("{:>10.3} {way} {what:?}", Duration::from_micros(self.now.as_micros()).as_secs_f64());
+        }
+    }
+
     fn handle(&mut self, input: Input) {
+        self.tell("in ", &input);
         let wall = self.wall();
         let mut env = Env { now: self.now, wall, ids: &mut self.ids };
         self.room.handle(&mut env, input);

@@ -5,7 +5,8 @@
 //! hears the room in its order and nothing twice; private words reach their addressee alone; every call gets its answer and every
 //! occupant who has nobody left is gone; when it is quiet again the lists show who is there, and everybody hears what is said next.
 //!
-//! `SEEDS=1000` plays more of them, `SEEDS=1 SEED=17 SCENARIO='part of a name' WEATHER=Loss` one of them again.
+//! `SEEDS=1000` plays more of them, `SEEDS=1 SEED=17 SCENARIO='part of a name' WEATHER=Loss` one of them again; `TELL=1` prints
+//! what the room was told and what it said.
 
 mod breaks;
 mod coming_and_going;

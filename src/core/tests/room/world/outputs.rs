@@ -33,6 +33,7 @@ impl World {
     }
 
     pub(super) fn perform(&mut self, output: Output) {
+        self.tell("out", &output);
         match output {
             Output::Call(leg, command) => self.command(leg, command),
             Output::Invite(leg, offer) => self.caller(leg).invited = Some(String::from_utf8(offer.to_vec()).unwrap()),
