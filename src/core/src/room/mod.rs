@@ -241,6 +241,8 @@ pub struct Room {
     lag: Option<(Instant, MembershipId)>,
     /// When the roster was last what the room told its observer of everybody.
     named_at: Instant,
+    /// When it was last asked to, by who was inside.
+    asked_at: Instant,
     /// What was said lately.
     ring: Ring,
     /// Whether the MUC announces that it gives its messages ids of its own (XEP-0359 §5).
@@ -284,6 +286,7 @@ impl Room {
             doubt: None,
             lag: None,
             named_at: Instant::ZERO,
+            asked_at: Instant::ZERO,
             ring: Ring::default(),
             gives_ids: false,
             has_archive: false,

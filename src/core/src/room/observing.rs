@@ -29,6 +29,8 @@ const ALONE: Duration = Duration::from_secs(1800);
 const SHIFT_FOR_EACH: Duration = Duration::from_secs(1);
 /// How long a room may stop in the middle of naming everybody, or before, until somebody else asks.
 const ANSWER: Duration = Duration::from_secs(5);
+/// After how long somebody asks again who was not answered and has nobody to ask in his place.
+const IN_VAIN: Duration = Duration::from_secs(30);
 /// How long the observer may hear nothing of what another hears.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How much later than another stream the observer's may tell of somebody.
@@ -133,10 +135,14 @@ impl Room {
         if self.is_being_answered() {
             return self.timers.set(Timer::Observer, env.now + ANSWER);
         }
-        let is_due = !self.observer.is_gathering() && env.now >= self.named_at + ALONE;
+        let is_due = match self.observer.is_gathering() {
+            true => env.now >= self.asked_at + IN_VAIN,
+            false => env.now >= self.named_at + ALONE,
+        };
         let alone = self.observer.eyes().filter(|eyes| is_due && self.is_live(*eyes));
         match self.next_observer().or(alone) {
             Some(next) => self.take_over(env, next),
+            None if self.observer.is_gathering() => self.timers.set(Timer::Observer, env.now + IN_VAIN),
             None => self.timers.set(Timer::Observer, env.now + self.shift()),
         }
     }
@@ -223,6 +229,7 @@ impl Room {
     pub(super) fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
         let (before, join) = (self.observer.eyes(), env.token());
         self.observer.look_again(member, join.clone());
+        self.asked_at = env.now;
         self.lag = None;
         self.timers.clear(Timer::Lag);
         before.into_iter().for_each(|before| self.attend(before));

@@ -73,7 +73,8 @@ impl<M: Copy + Ord> Observer<M> {
     }
 
     /// Whether what `member` has just seen is the last of the answer to his join: his own presence. A change of role or an echo that
-    /// crosses the join is not; it does not bear the join's id. Where a room leaves ids out, one that changes nothing is.
+    /// crosses the join is not; it does not bear the join's id. Where a room leaves ids out, one that changes nothing is, and one of
+    /// him whom the list does not have: the observer before may have left before it saw him come back.
     #[must_use]
     pub fn is_answered(&self, member: M, seen: &Seen, roster: &Roster) -> bool {
         let Some(gathering) = self.gathered.as_ref().filter(|_| seen.is_us && self.eyes == Some(member)) else {
@@ -83,7 +84,8 @@ impl<M: Copy + Ord> Observer<M> {
         match (&seen.id, &seen.state, roster.get(&seen.nickname)) {
             (Some(id), ..) => id == join,
             (None, Some(state), Some(known)) => (state.role, state.affiliation) == (known.role, known.affiliation),
-            (None, ..) => false,
+            (None, Some(_), None) => true,
+            (None, None, _) => false,
         }
     }
 

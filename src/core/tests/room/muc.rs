@@ -69,6 +69,8 @@ pub struct Muc {
     /// What one account does not get: presence of this occupant.
     pub blocks: Option<(BareJid, String)>,
     pub freezes_at_joins: bool,
+    /// At the next question to its archive.
+    pub freezes_at_queries: bool,
     /// The nickname that it keeps for whoever asks.
     pub reserves: Option<String>,
     pub password: Option<String>,
@@ -137,6 +139,7 @@ impl Muc {
             stalls: None,
             blocks: None,
             freezes_at_joins: false,
+            freezes_at_queries: false,
             reserves: None,
             password: None,
             shows_jids: false,
@@ -171,9 +174,17 @@ impl Muc {
         }
     }
 
+    /// Goes on, and has heard nothing of what it was told while it stood still.
+    pub fn forgets_questions(&mut self) {
+        self.frozen = None;
+    }
+
     pub fn take(&mut self, account: BareJid, stanza: OutStanza) {
         self.log.push((account.clone(), stanza.clone()));
         if self.freezes_at_joins && matches!(stanza, OutStanza::Join { .. }) {
+            self.freezes();
+        }
+        if matches!(stanza, OutStanza::Archive { .. }) && std::mem::take(&mut self.freezes_at_queries) {
             self.freezes();
         }
         match &mut self.frozen {

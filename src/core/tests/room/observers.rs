@@ -141,3 +141,40 @@ fn where_one_of_us_is_nobody_asks_whether_the_room_exists() {
     late.is_answered();
     assert_eq!(asked(&story), before);
 }
+
+/// GC-PRES-03: the observer was put out after it had seen him go, and before it saw him come back. Ids tell whose answer is whose only
+/// where the room gives them back.
+#[test]
+fn who_takes_over_and_is_not_on_the_list_himself_is_answered_all_the_same() {
+    for gives_back_ids in [false, true] {
+        let (story, [romeo, tybalt, paris]) = three();
+        story.muc().gives_back_ids = gives_back_ids;
+        paris.hangs_up();
+        let list = tybalt.watches();
+        let account = romeo.account();
+        story.muc().present(&account, "Tybalt", PresenceKind::Unavailable, MucUser::default());
+        story.settles();
+        romeo.hangs_up();
+        story.seconds_pass(6);
+        list.shows(&["JuliC", "Tybalt"]);
+    }
+}
+
+#[test]
+fn who_asks_in_vain_and_has_nobody_to_ask_in_his_place_asks_again_after_a_while() {
+    let (story, [romeo, tybalt, paris]) = three();
+    paris.hangs_up();
+    story.seconds_pass(1);
+    let list = tybalt.watches();
+    romeo.hangs_up();
+    story.muc().freezes();
+    story.seconds_pass(1);
+    assert_eq!(joins(&story, &tybalt), 2, "he has asked");
+    // The room has lost that.
+    story.muc().forgets_questions();
+    story.seconds_pass(28);
+    assert_eq!(joins(&story, &tybalt), 2, "a room that is slow is not hurried");
+    story.seconds_pass(12);
+    assert_eq!(joins(&story, &tybalt), 3);
+    list.shows(&["JuliC", "Tybalt"]);
+}
