@@ -155,6 +155,10 @@ impl<T: Clone> Membership<T> {
             (catching.late, catching.late_octets) = (Vec::new(), 0);
             return;
         }
+        // What is live as well is told as that, in its place among the others: an archive may have lost what was before it.
+        if catching.live.iter().any(|live| is_copy(&live.message, &message, by_room)) {
+            return;
+        }
         let octets = message.body.as_ref().map_or(0, String::len);
         let count = catching.count + catching.late.len();
         if catching.overflowed || count >= MAX_MESSAGES || catching.octets + catching.late_octets + octets > MAX_OCTETS
@@ -184,6 +188,14 @@ impl<T: Clone> Membership<T> {
             Known::Overdue => {}
             Known::Foreign => out.push(Event::Spoken { message, earlier: Some(stamp) }),
         }
+    }
+
+    /// Whether what bears a time is something that was heard. Who had to ask more than once to be let back in has his history more
+    /// than once, and the last of it when he is long through with it.
+    pub(super) fn was_heard(&self, env: &Env<'_>, message: &Message) -> bool {
+        let Some(delay) = message.delay.filter(|_| self.has_reentered) else { return false };
+        let at = delay.stamp.unwrap_or(env.wall);
+        self.memory.find(message, self.by_room, at, (0, self.memory.noted())).is_some()
     }
 
     /// What came until now is told.
@@ -328,6 +340,15 @@ impl<T: Clone> Membership<T> {
             }
             self.say_what_waited(env, out);
         }
+    }
+}
+
+/// Whether an archive has this message as that one: by the room's id where both have one to be believed, else by who says what
+/// under which id.
+fn is_copy(live: &Message, archived: &Message, by_room: bool) -> bool {
+    match (&live.stanza_id, &archived.stanza_id) {
+        (Some(live), Some(archived)) if by_room => live == archived,
+        _ => live.id.is_some() && (&live.from, &live.id, &live.body) == (&archived.from, &archived.id, &archived.body),
     }
 }
 

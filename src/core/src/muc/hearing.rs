@@ -208,6 +208,7 @@ impl<T: Clone> Membership<T> {
         let has_text = message.body.as_ref().is_some_and(|body| !body.is_empty());
         match message.delay.filter(|_| is_history) {
             Some(delay) if has_text => self.history(env, message, delay.stamp, out),
+            None if has_text && self.was_heard(env, &message) => {}
             None if has_text && self.holds_back(env, (&message, is_ours), out) => {}
             _ => self.said_to_all(env, message, is_ours, out),
         }

@@ -329,3 +329,33 @@ fn nobody_is_told_what_becomes_of_what_was_said_meanwhile() {
     assert!(!asked, "nor is he asked");
     story.everybody_leaves();
 }
+
+/// He had to ask more than once to be let back in, and the first answer came when he had asked for the last time.
+#[test]
+fn history_that_comes_once_more_when_he_is_through_with_it_is_not_told_again() {
+    let (story, romeo) = with_a_history();
+    goes_away(&romeo);
+    story.in_the_room("JuliC", "meanwhile");
+    romeo.stream_is_reset();
+    romeo.says("mine");
+    story.in_the_room("JuliC", "after");
+    let account = romeo.account();
+    story.muc().tells_history(&account);
+    story.settles();
+    assert_eq!(reads(&romeo), ["before", "meanwhile", "after"]);
+    story.everybody_leaves();
+}
+
+#[test]
+fn what_an_archive_has_lost_is_heard_before_what_it_has_of_what_was_said_later() {
+    let (story, romeo) = with_an_archive();
+    goes_away(&romeo);
+    story.muc().freezes_at_queries = true;
+    romeo.stream_is_reset();
+    story.in_the_room("JuliC", "live 1");
+    story.muc().record.is_lost();
+    story.in_the_room("JuliC", "live 2");
+    story.muc_thaws();
+    assert_eq!(reads(&romeo), ["before", "live 1", "live 2"]);
+    story.everybody_leaves();
+}

@@ -131,6 +131,12 @@ impl Muc {
         self.history.iter().take(count).enumerate().map(told).collect()
     }
 
+    /// Tells somebody all of its history, who may have it already.
+    pub fn tells_history(&mut self, to: &BareJid) {
+        let history = self.record.history(None).into_iter();
+        self.outbox.extend(history.map(|message| (to.clone(), Stanza::Message(message))));
+    }
+
     pub(super) fn archive(&mut self, account: BareJid, id: String, from: &ArchiveFrom, max: u32) {
         let (page, answer) = self.record.page(&self.room, &id, from, usize::try_from(max).unwrap());
         self.outbox.extend(page.into_iter().map(|archived| (account.clone(), Stanza::Archived(archived))));
