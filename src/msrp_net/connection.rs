@@ -109,7 +109,7 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
         sharing,
         returned: Arc::new(Bell::new()),
         needed: Instant::now(),
-        heard: Instant::now(),
+        heard: clock::now(),
     };
     let patience = reader.context.limits.queue_patience;
     if let Some(Joining { session, source }) = first {
@@ -151,7 +151,7 @@ struct Reader {
     /// When somebody needed the connection last.
     needed: Instant,
     /// When something came last.
-    heard: Instant,
+    heard: mucfocus_core::time::Instant,
 }
 
 impl Reader {
@@ -184,10 +184,7 @@ impl Reader {
             tokio::select! {
                 result = inlet.read(&mut input.buffer), if !paused => match result {
                     Ok(0) => return Closed::ByPeer,
-                    Ok(_) => {
-                        self.heard = Instant::now();
-                        self.outbox.heard();
-                    }
+                    Ok(_) => self.heard = self.outbox.heard(),
                     Err(error) => return error.into(),
                 },
                 () = returned.rung() => self.forget_ended(),
@@ -251,11 +248,10 @@ impl Reader {
         }
         if self.is_paused() {
             // Nobody looks at what the peer says, so that it cannot be blamed for saying nothing.
-            self.heard = Instant::now();
-            self.outbox.heard();
+            self.heard = self.outbox.heard();
             return Ok(Instant::now() + ROUND);
         }
-        if self.context.limits.idle_time.is_some_and(|limit| self.heard.elapsed() >= limit) {
+        if self.context.limits.idle_time.is_some_and(|limit| clock::now().since(self.heard) >= limit) {
             return Err(Closed::Idle);
         }
         let mut outcomes = Vec::new();
@@ -286,7 +282,7 @@ impl Reader {
     async fn take_answer(&mut self, input: &mut Input) -> bool {
         let Some(accepted) = input.accepted() else { return false };
         let Some(session) = self.sessions.answered_by(&accepted) else { return false };
-        let (share, outcome) = (session.share, self.outbox.accepted(session.share, accepted.transaction));
+        let (share, outcome) = (session.share, self.outbox.accepted(self.heard, session.share, accepted.transaction));
         if let Some(outcome) = outcome
             && session.hand_over(SessionMail::Concluded(outcome)).await.is_err()
         {

@@ -90,9 +90,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Something came from the peer.
-    pub(super) fn heard(&self) {
-        self.lock().heard(clock::now());
+    /// Something came from the peer. Returns when.
+    pub(super) fn heard(&self) -> Instant {
+        let now = clock::now();
+        self.lock().heard(now);
+        now
     }
 
     /// Takes a frame of the peer, if it is an answer.
@@ -100,12 +102,9 @@ impl Outbox {
         self.lock().hear(clock::now(), share, frame)
     }
 
-    /// The peer has answered a request of this session with 200.
-    pub(super) fn accepted(&self, share: Share, transaction: &str) -> Option<Outcome> {
-        let mut transmitter = self.lock();
-        let now = clock::now();
-        transmitter.heard(now);
-        transmitter.answered(now, share, transaction, 200)
+    /// The peer has answered a request of this session with 200, at `now`.
+    pub(super) fn accepted(&self, now: Instant, share: Share, transaction: &str) -> Option<Outcome> {
+        self.lock().answered(now, share, transaction, 200)
     }
 
     /// When [`Outbox::handle_timeout`] has something to do.

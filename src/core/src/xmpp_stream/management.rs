@@ -15,6 +15,8 @@ use crate::time::Instant;
 
 /// The namespace.
 pub(super) const NS: &str = "urn:xmpp:sm:3";
+/// How the servers that we know ask how far we are: ejabberd after every stanza.
+const REQUEST: &str = "<r xmlns='urn:xmpp:sm:3'/>";
 /// So many stanzas after which the server is asked how far it is.
 const ASK_STANZAS: usize = 16;
 /// And so many octets.
@@ -53,6 +55,9 @@ pub(super) enum Nonza {
 impl Nonza {
     /// Reads an element that is not a stanza; `None` if it is of another namespace.
     pub(super) fn read(element: &Framed) -> Option<Self> {
+        if element.bytes == REQUEST {
+            return Some(Self::Request);
+        }
         let Some(Node::Start(tag)) = Walk::new(element.as_str()).next() else { return None };
         Self::of(&tag)
     }
