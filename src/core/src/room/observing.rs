@@ -228,7 +228,8 @@ impl Room {
 
     pub(super) fn take_over(&mut self, env: &mut Env<'_>, member: MembershipId) {
         let (before, join) = (self.observer.eyes(), env.token());
-        self.observer.look_again(member, join.clone());
+        let nickname = self.members.get(&member).and_then(|m| m.membership.nickname()).unwrap_or_default();
+        self.observer.look_again(member, (join.clone(), nickname.into()));
         self.asked_at = env.now;
         self.lag = None;
         self.timers.clear(Timer::Lag);

@@ -26,9 +26,9 @@ pub struct Observer<M> {
 /// The answer to a join, as far as it has come.
 #[derive(Debug, Default)]
 struct Gathering {
-    /// The id of the join, where whose view counts was inside before he asked. Then other presences of his own may come before the
-    /// one that ends the answer (status 110).
-    join: Option<String>,
+    /// The id of the join, where whose view counts was inside before he asked, and his nickname then. Other presences of his own may
+    /// come before the one that ends the answer (status 110).
+    join: Option<(String, String)>,
     people: BTreeMap<String, Occupant>,
     /// How many there were when it was looked last.
     counted: usize,
@@ -65,27 +65,30 @@ impl<M: Copy + Ord> Observer<M> {
         self.gathered = Some(Gathering::default());
     }
 
-    /// The same for a member who is inside and asks once more, by a join with the id `join`. Prosody tells only who comes in that
+    /// The same for a member who is inside and asks once more, by a `join` with this id under this nickname. Prosody tells only who comes in that
     /// the room shows real JIDs (status 100), so what is known of that stays.
-    pub fn look_again(&mut self, member: M, join: String) {
+    pub fn look_again(&mut self, member: M, join: (String, String)) {
         self.eyes = Some(member);
         self.gathered = Some(Gathering { join: Some(join), ..Gathering::default() });
     }
 
     /// Whether what `member` has just seen is the last of the answer to his join: his own presence. A change of role or an echo that
-    /// crosses the join is not; it does not bear the join's id. Where a room leaves ids out, one that changes nothing is, and one of
-    /// him whom the list does not have: the observer before may have left before it saw him come back.
+    /// crosses the join is not; it does not bear the join's id. Where a room leaves ids out, one under the name
+    /// that he asked with is, if it changes nothing or the list does not have him: the observer before may have left before it saw him
+    /// come back.
     #[must_use]
     pub fn is_answered(&self, member: M, seen: &Seen, roster: &Roster) -> bool {
         let Some(gathering) = self.gathered.as_ref().filter(|_| seen.is_us && self.eyes == Some(member)) else {
             return false;
         };
-        let Some(join) = &gathering.join else { return true };
-        match (&seen.id, &seen.state, roster.get(&seen.nickname)) {
-            (Some(id), ..) => id == join,
-            (None, Some(state), Some(known)) => (state.role, state.affiliation) == (known.role, known.affiliation),
-            (None, Some(_), None) => true,
-            (None, None, _) => false,
+        let Some((join, nickname)) = &gathering.join else { return true };
+        match (&seen.id, &seen.state) {
+            (Some(id), _) => id == join,
+            (None, Some(state)) if seen.nickname == *nickname => {
+                let known = roster.get(nickname);
+                known.is_none_or(|known| (state.role, state.affiliation) == (known.role, known.affiliation))
+            }
+            (None, _) => false,
         }
     }
 

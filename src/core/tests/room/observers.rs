@@ -178,3 +178,22 @@ fn who_asks_in_vain_and_has_nobody_to_ask_in_his_place_asks_again_after_a_while(
     assert_eq!(joins(&story, &tybalt), 3);
     list.shows(&["JuliC", "Tybalt"]);
 }
+
+#[test]
+fn who_is_given_another_name_while_he_asks_has_no_answer_yet() {
+    // GC-PRES-03
+    let (story, [romeo, tybalt, _paris]) = three();
+    let list = tybalt.watches();
+    romeo.hangs_up();
+    story.muc().freezes();
+    story.milliseconds_pass(500);
+    assert_eq!(joins(&story, &tybalt), 2, "he asks");
+    let account = tybalt.account();
+    story.muc().renames(&account, "Tybalt", "Third");
+    story.settles();
+    story.milliseconds_pass(4_000);
+    assert!(list.sees().list().contains("JuliC"), "half a list: {}", list.sees().last());
+    story.muc_thaws();
+    story.seconds_pass(6);
+    list.shows(&["JuliC", "Paris", "Tybalt"]);
+}
