@@ -2,14 +2,20 @@
 //!
 //! [`Bell`] is a bell for one listener. It remembers that it was rung until somebody listens, and costs an atomic or two where
 //! [`tokio::sync::Notify`] takes a lock for each of its many possible listeners to come, and another to go. [`changed`] comes and
-//! goes once for each change.
+//! goes once for each change, and a [`timer`] is moved only to be earlier.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Longer than any timer that is ever set.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Rung by anybody, heard by one.
 #[derive(Debug, Default)]
@@ -60,6 +66,20 @@ pub async fn changed<T>(mut receiver: watch::Receiver<T>) -> watch::Receiver<T> 
     }
 }
 
+/// A timer that is not set.
+pub fn timer() -> Sleep {
+    sleep(FAR)
+}
+
+/// Has `timer` fire at `deadline`, or earlier: one that is put off fires once in vain, which costs less than to move it each time. Who
+/// is woken by it looks what is due, and sets it again.
+pub fn set(timer: Pin<&mut Sleep>, deadline: Option<Instant>) {
+    let deadline = deadline.unwrap_or_else(|| Instant::now() + FAR);
+    if timer.is_elapsed() || deadline < timer.deadline() {
+        timer.reset(deadline);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -84,6 +104,22 @@ mod tests {
         assert!(bell.rung().now_or_never().is_none());
         bell.ring();
         bell.rung().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_put_off_fires_once_in_vain_and_then_in_time() {
+        let (began, seconds) = (Instant::now(), Duration::from_secs);
+        let mut timer = std::pin::pin!(timer());
+        set(timer.as_mut(), Some(began + seconds(20)));
+        set(timer.as_mut(), Some(began + seconds(10)));
+        set(timer.as_mut(), Some(began + seconds(30)));
+        timer.as_mut().await;
+        assert_eq!(began.elapsed().as_secs(), 10, "in vain");
+        set(timer.as_mut(), Some(began + seconds(30)));
+        timer.as_mut().await;
+        assert_eq!(began.elapsed().as_secs(), 30);
+        set(timer.as_mut(), None);
+        assert!(timer.deadline() > Instant::now() + FAR / 2, "there is nothing to wait for");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ use mucfocus_core::room::Room;
 use mucfocus_core::room::inviting::InvitationId;
 use mucfocus_core::room::io::{AccountKey, Input, MembershipId};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::accounts::Hold;
 use super::clock::{self, RandomIds};
@@ -32,7 +32,7 @@ use super::mailbox::{Address, Letter, Mailbox};
 use super::speakers::{Speaker, Speakers};
 use super::unfinished::Part;
 use super::watchers::Watchers;
-use crate::bell::changed;
+use crate::bell::{self, changed};
 use crate::msrp_net::link::SessionLink;
 use crate::msrp_net::table::OpenSession;
 use crate::observe::ladder::Held;
@@ -46,8 +46,6 @@ const TURN: usize = 64;
 /// have something for it say so meanwhile, and its next turn is for all of that. Where there is time between, it would only be
 /// polled once more for nothing.
 const BUSY: Duration = Duration::from_micros(50);
-/// Longer than any timer of a room.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs one room until it has nothing left to do.
 pub(super) struct RoomTask {
@@ -127,13 +125,10 @@ impl RoomTask {
         // Whatever changed since the room was made.
         in_force.mark_changed();
         let mut in_force = pin!(changed(in_force));
-        let mut timer = pin!(sleep_until(Instant::now() + FAR));
+        let mut timer = pin!(bell::timer());
         let mut busy_until = Instant::now();
         loop {
-            let due = self.room.next_timeout().map_or_else(|| Instant::now() + FAR, clock::to_tokio);
-            if timer.is_elapsed() || due < timer.deadline() {
-                timer.as_mut().reset(due); // later deadlines wait until it fires, which is cheaper
-            }
+            bell::set(timer.as_mut(), self.room.next_timeout().map(clock::to_tokio));
             let mut is_busy = false;
             tokio::select! {
                 letter = self.mailbox.recv() => is_busy = self.take_turn(letter) > 1,

@@ -13,7 +13,7 @@ use jid::FullJid;
 use mucfocus_core::stanza::OutStanza;
 use mucfocus_core::xmpp_stream::machine::{Ignored, Input, Output, StreamFault};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
 use super::encode::encode;
@@ -25,7 +25,7 @@ use super::pool::{Phase, Pool};
 use super::rooms::Rooms;
 use super::settings::Account;
 use super::turn::Reconnection;
-use crate::bell::changed;
+use crate::bell::{self, changed};
 use crate::hub::mail::StreamEnd;
 use crate::observe::metrics::Login as Outcome;
 use crate::observe::sparing::Sparing;
@@ -34,8 +34,6 @@ use crate::observe::sparing::Sparing;
 const LAST_BYTES: Duration = Duration::from_secs(1);
 /// How often a stream that nobody needs looks whether a phone still rings for an invitation that came by it.
 const RINGING: Duration = Duration::from_secs(5);
-/// Longer than any timer that is ever set.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What becomes of streams.
 static LINES: Sparing = Sparing::new(5);
@@ -135,7 +133,7 @@ impl Task {
     }
 
     async fn serve(&mut self) -> StreamEnd {
-        let mut timer = std::pin::pin!(sleep_until(Instant::now() + FAR));
+        let mut timer = std::pin::pin!(bell::timer());
         let mut phase = std::pin::pin!(changed(self.phase.clone()));
         self.update_rooms();
         loop {
@@ -144,10 +142,7 @@ impl Task {
                 self.rooms.hand_out_the_rest().await;
                 return end_of(fault);
             }
-            let deadline = self.deadline();
-            if timer.is_elapsed() || deadline < timer.deadline() {
-                timer.as_mut().reset(deadline); // later deadlines wait until it fires, which is cheaper
-            }
+            bell::set(timer.as_mut(), self.deadline());
             let (reads, writes) = (!self.rooms.is_waiting(), self.link.has_room());
             tokio::select! {
                 moved = poll_fn(|cx| self.link.poll(cx, reads)) => if let Err(error) = moved {
@@ -368,9 +363,9 @@ impl Task {
         }
     }
 
-    fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Option<Instant> {
         let deadlines = [self.link.next_timeout(), self.idle_until];
-        deadlines.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + FAR)
+        deadlines.into_iter().flatten().min()
     }
 
     fn time_out(&mut self) {
