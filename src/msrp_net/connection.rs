@@ -288,8 +288,8 @@ impl Reader {
         {
             self.sessions.retain(|session| session.share != share);
         }
-        let len = accepted.len();
-        input.buffer.advance(len);
+        let octets = accepted.octets;
+        input.buffer.advance(octets);
         true
     }
 

@@ -102,8 +102,11 @@ impl Session {
         Self { source, share, credit, held: VecDeque::new(), held_octets: 0, answers: None }
     }
 
-    /// Notes by what paths it is answered.
+    /// Notes by what paths it is answered, where that is news.
     pub(super) fn note_answer(&mut self, head: &Head) {
+        if self.answers.as_ref().is_some_and(|known| (&known.0, &known.1) == (&head.to_path, &head.from_path)) {
+            return;
+        }
         self.answers = Some(Box::new((head.to_path.clone(), head.from_path.clone())));
     }
 

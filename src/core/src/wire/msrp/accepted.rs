@@ -17,7 +17,8 @@ pub struct Accepted<'a> {
     pub transaction: &'a str,
     to_path: &'a [u8],
     from_path: &'a [u8],
-    len: usize,
+    /// How long it is.
+    pub octets: usize,
 }
 
 impl<'a> Accepted<'a> {
@@ -36,25 +37,13 @@ impl<'a> Accepted<'a> {
         let rest = rest.strip_prefix(b"$\r\n")?;
         TransactionId::from_octets(transaction)?;
         let transaction = core::str::from_utf8(transaction).ok()?;
-        Some(Self { transaction, to_path, from_path, len: octets.len().checked_sub(rest.len())? })
+        Some(Self { transaction, to_path, from_path, octets: octets.len().checked_sub(rest.len())? })
     }
 
     /// Whether it came by these paths. Only then is it certain that they are paths at all.
     #[must_use]
     pub fn is_between(&self, to_path: &Path, from_path: &Path) -> bool {
         is_written(to_path, self.to_path) && is_written(from_path, self.from_path)
-    }
-
-    /// Octets that it takes.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// It never is.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
     }
 }
 
@@ -109,7 +98,7 @@ mod tests {
         assert_eq!(frame.head.transaction.as_str(), accepted.transaction);
         assert_eq!((&frame.head.to_path, &frame.head.from_path), (&to, &from));
         assert_eq!((frame.ending, frame.body.len()), (Ending::Flag(Continuation::Complete), 0));
-        assert_eq!(len, accepted.len());
+        assert_eq!(len, accepted.octets);
         true
     }
 
