@@ -1,9 +1,10 @@
 //! The bounded mailbox of a room.
 //!
 //! It holds 8 MiB in all, of which each input takes a 1,024th at least, and at most 32 inputs of one source: a source without a
-//! place waits, which stops its socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a place but an entry in the
-//! list of ends, read after all of that source's inputs, so it always fits and always comes last. Reading a letter looks at who
-//! has ended and not at everybody who writes: what a letter costs does not depend on how many legs the room has.
+//! place waits, which stops its socket and nobody else's. Only drivers wait here. The end of a source is not an input that needs a
+//! place but an entry in the list of ends, read after all of that source's inputs, so it always fits and always comes last. Reading
+//! a letter looks at who has ended and not at everybody who writes: what a letter costs does not depend on how many legs the room
+//! has.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

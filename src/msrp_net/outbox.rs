@@ -7,8 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::bell::Bell;
-use crate::hub::clock;
 use bytes::{Buf, Bytes};
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::limits::Limits;
@@ -18,6 +16,9 @@ pub use mucfocus_core::msrp::transmitter::{Share, Stalled};
 use mucfocus_core::time::Instant;
 use mucfocus_core::wire::msrp::encode::WireFrame;
 use mucfocus_core::wire::msrp::frame::Frame;
+
+use crate::bell::Bell;
+use crate::hub::clock;
 
 /// What one connection has still to write.
 #[derive(Debug)]

@@ -65,8 +65,8 @@ impl<M: Copy + Ord> Observer<M> {
         self.gathered = Some(Gathering::default());
     }
 
-    /// The same for a member who is inside and asks once more, by a `join` with this id under this nickname. Prosody tells only who comes in that
-    /// the room shows real JIDs (status 100), so what is known of that stays.
+    /// The same for a member who is inside and asks once more, by a `join` with this id under this nickname. Prosody tells only who
+    /// comes in that the room shows real JIDs (status 100), so what is known of that stays.
     pub fn look_again(&mut self, member: M, join: (String, String)) {
         self.eyes = Some(member);
         self.gathered = Some(Gathering { join: Some(join), ..Gathering::default() });

@@ -293,7 +293,6 @@ impl World {
     }
 
     /// Prints what goes in and out where `TELL` is set.
-    /// Prints what goes in and out where `TELL` is set.
     #[expect(clippy::print_stdout, reason = "for who plays a scenario again, and captured with the test")]
     fn tell(&self, way: &str, what: &dyn std::fmt::Debug) {
         static TELLS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("TELL").is_some());
