@@ -156,7 +156,8 @@ impl Reception {
         let key = user.aor_key();
         self.check_ban(&account, &room.muc, user)?;
         self.joins.take(&key, clock::now()).map_err(|wait| too_fast("calls", wait))?;
-        let hold = self.hold(&settings, &account, user)?;
+        // One that takes the place of another is over the limit for a moment.
+        let hold = self.hold(&settings, &account, user, usize::from(dial.replaces))?;
         let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
@@ -271,7 +272,7 @@ impl Reception {
             return Err(Refusal::new(403, "He may not enter this room"));
         }
         self.check_ban(account, &room.muc, &callee)?;
-        let hold = self.hold(settings, account, &callee)?;
+        let hold = self.hold(settings, account, &callee, 0)?;
         let leg = LegId(self.number());
         let nickname = nickname::temporary(None, callee.user_decoded().as_deref(), &room.nickname, leg.0);
         let dial = LegDial {
@@ -303,8 +304,9 @@ impl Reception {
         Ok(())
     }
 
-    fn hold(&self, settings: &Settings, account: &Account, user: &SipUri) -> Result<Hold, Refusal> {
-        let (rate, legs) = (settings.messages_per_user, settings.legs_per_user);
+    /// A leg of his, `more` over what one user may have.
+    fn hold(&self, settings: &Settings, account: &Account, user: &SipUri, more: usize) -> Result<Hold, Refusal> {
+        let (rate, legs) = (settings.messages_per_user, settings.legs_per_user.map(|legs| legs.saturating_add(more)));
         let hold = self.accounts.hold(&account.key, user.aor_key(), rate, legs);
         hold.map_err(|error| Refusal::new(error.sip_code(), error.to_string()))
     }

@@ -30,6 +30,7 @@ pub(super) const fn ended(cause: EndCause) -> &'static str {
         EndCause::Cancelled | EndCause::ByCaller => "by_caller",
         EndCause::ByRoom => "by_room",
         EndCause::ByOperator => "by_operator",
+        EndCause::Replaced => "replaced",
         EndCause::Declined => "declined",
         EndCause::NoAck => "no_ack",
         EndCause::Expired => "session_timer",
@@ -42,10 +43,11 @@ pub(super) const fn ended(cause: EndCause) -> &'static str {
 }
 
 /// All that [`ended`] says.
-pub(super) const ENDS: [&str; 11] = [
+pub(super) const ENDS: [&str; 12] = [
     ended(EndCause::ByCaller),
     ended(EndCause::ByRoom),
     ended(EndCause::ByOperator),
+    ended(EndCause::Replaced),
     ended(EndCause::Declined),
     ended(EndCause::NoAck),
     ended(EndCause::Expired),

@@ -46,6 +46,8 @@ pub(super) enum Event {
     Acknowledged(u32),
     /// The transaction of that INVITE is over.
     Over(u32),
+    /// Another call of his has taken its place (RFC 3891).
+    Replaced,
     /// Our BYE was answered, or never will be.
     ByeDone,
     /// So was our refresh of the session; without an answer when there will be none.
@@ -69,6 +71,8 @@ pub(super) struct Call {
     connection: Option<SipConnection>,
     dialog: Usage,
     handle: CallHandle,
+    /// The call that this one takes the place of, until it has its ACK.
+    replaces: Option<CallHandle>,
     events: mpsc::Receiver<Event>,
     commands: mpsc::Receiver<CallCommand>,
     source: Source,
@@ -79,7 +83,7 @@ pub(super) struct Call {
     /// Until when the ACK has to come.
     ack_deadline: Option<Instant>,
     /// What ends the call as soon as the ACK has come (RFC 3261 §15: not before).
-    wanted_bye: Option<(u16, String)>,
+    wanted_bye: Option<(u16, String, CallEnd)>,
     /// The INVITE whose 2xx has no ACK yet, and is repeated.
     repeating: Option<Invite>,
     keeping: refresh::Keeping,
@@ -97,8 +101,7 @@ impl Call {
         place: Place,
         caller: String,
         dialog: Usage,
-        handle: CallHandle,
-        events: mpsc::Receiver<Event>,
+        (handle, events, replaces): (CallHandle, mpsc::Receiver<Event>, Option<CallHandle>),
         commands: mpsc::Receiver<CallCommand>,
         source: Source,
     ) {
@@ -113,6 +116,7 @@ impl Call {
             connection,
             dialog,
             handle,
+            replaces,
             events,
             commands,
             source,
@@ -147,6 +151,7 @@ impl Call {
             connection: Some(connection),
             dialog,
             handle,
+            replaces: None,
             events,
             commands,
             source,
@@ -158,6 +163,7 @@ impl Call {
             repeating: None,
             keeping: refresh::Keeping::begun_by(&ok, offer),
         });
+        call.handle.is_talking.store(true, Ordering::Release);
         tokio::spawn(async move {
             match bye {
                 Some((cause, text)) => call.leave(cause, &text, CallEnd::ByUs),
@@ -250,6 +256,7 @@ impl Call {
     /// Notes that a 2xx goes out, and sends it: in this order, for the ACK may be quick.
     fn accept(&mut self, invite: Invite, response: Response) {
         self.handle.take_acknowledgement();
+        self.handle.is_talking.store(true, Ordering::Release);
         self.handle.unacknowledged.store(invite.number, Ordering::Release);
         self.ack_deadline = Some(self.ack_time());
         invite.finish(response, &self.shared);
@@ -265,6 +272,7 @@ impl Call {
             Event::Acknowledged(number) => self.on_acknowledged(number).await,
             Event::Over(number) if self.repeats(number) => self.on_no_ack(),
             Event::Over(_) => None,
+            Event::Replaced => self.on_replaced(),
             Event::ByeDone => match std::mem::replace(&mut self.phase, Phase::Talking) {
                 Phase::Leaving(end) => Some(end),
                 _ => Some(CallEnd::ByUs),
@@ -288,8 +296,9 @@ impl Call {
             0 => self.tell(CallMail::Confirmed, 0).await,
             weight => self.tell(CallMail::Answered { answer }, weight).await,
         }
-        let (cause, text) = self.wanted_bye.take()?;
-        self.on_bye_wanted(cause, text)
+        self.take_its_place();
+        let (cause, text, end) = self.wanted_bye.take()?;
+        self.hang_up(cause, text, end)
     }
 
     /// Takes note of an ACK that came before what is handled now but takes the longer way through its transaction.

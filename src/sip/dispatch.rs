@@ -22,6 +22,7 @@ use super::head::uri_text;
 use super::invite::finish;
 use super::port::{COMMANDS, Caller, Dial, Readiness, Refusal};
 use super::referral::refer;
+use super::replaces::{self, replaced};
 use super::reply::{self, About, field, fields};
 use super::settings::{Transport, Untrusted};
 use super::setup::{NoSetup, Ongoing, Origin, PendingPlace};
@@ -175,6 +176,7 @@ fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
     })?;
     check_require(request)?;
     check_method(request.method)?;
+    replaces::check(request)?;
     check_security(request, &uri)?;
     let room = room_uri(shared, &uri)
         .filter(|room| shared.focus.maps(room))
@@ -191,7 +193,9 @@ fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
 pub(super) fn check_require(request: &Request) -> Result<(), Refused> {
     let is_supported = |option: &str| {
         SUPPORTED.iter().any(|supported| supported.eq_ignore_ascii_case(option))
-            && (request.method == Method::Refer || matches!(&*option.to_ascii_lowercase(), "tdialog" | "timer"))
+            && (request.method == Method::Refer
+                || matches!(&*option.to_ascii_lowercase(), "tdialog" | "timer")
+                || (request.method == Method::Invite && option.eq_ignore_ascii_case("replaces")))
     };
     let unsupported: Vec<_> = fields(request, "require")
         .flat_map(|v| v.split(','))
@@ -341,7 +345,9 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
     };
     let (is_fresh, room) = (made.is_some(), made.unwrap_or(room));
     let (commands, from_room) = mpsc::channel(COMMANDS);
-    let (setup, dialog) = match prepare(&shared, &tx.original, &name) {
+    let prepared = prepare(&shared, &tx.original, &name)
+        .and_then(|prepared| Ok((prepared, replaced(&shared, &tx.original, &caller, &room)?)));
+    let ((setup, dialog), replaces) = match prepared {
         Ok(prepared) => prepared,
         Err(refused) => return respond(&shared, tx, &place, Some(&name), refused).await,
     };
@@ -350,7 +356,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
     }
     // Known before the room hears of it, so that what the caller says next finds it.
     let (events, from_stack) = mpsc::channel(call::EVENTS);
-    let handle = CallHandle { events, unacknowledged: Arc::default(), acknowledgement: Arc::default() };
+    let handle = CallHandle::new(events);
     let dialog = Usage::call(&shared, dialog, caller.clone(), (room.clone(), is_fresh), &tx.original);
     shared.calls.insert(dialog.id().clone(), handle.clone());
     let dial = Dial {
@@ -360,12 +366,14 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
         offer,
         commands,
         is_fresh,
+        replaces: replaces.is_some(),
         local: place.local.ip(),
     };
     match shared.focus.dial(dial) {
         Ok(dialled) => {
             dialog.belongs_to(dialled.leg);
-            Call::begin(shared, tx, setup, place, name, dialog, handle, from_stack, from_room, dialled.source);
+            let handle = (handle, from_stack, replaces);
+            Call::begin(shared, tx, setup, place, name, dialog, handle, from_room, dialled.source);
         }
         Err(refusal) => {
             shared.calls.remove(dialog.id());

@@ -37,8 +37,8 @@ pub const KNOWN_METHODS: [&str; 14] = [
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, SUBSCRIBE, REFER";
 /// Event packages, as listed in `Allow-Events` (RFC 6665 §8.3.2): `refer` by REFER alone.
 pub const ALLOW_EVENTS: &str = "conference, refer";
-/// Extensions, as listed in `Supported`: RFC 4488, RFC 7614, RFC 4538, RFC 4028.
-pub const SUPPORTED: [&str; 4] = ["norefersub", "nosub", "tdialog", "timer"];
+/// Extensions, as listed in `Supported`: RFC 4488, RFC 7614, RFC 3891, RFC 4538, RFC 4028.
+pub const SUPPORTED: [&str; 5] = ["norefersub", "nosub", "replaces", "tdialog", "timer"];
 
 /// Fields that a message has at most once (RFC 3261 §7.3.1).
 const SINGLE: [&str; 9] =

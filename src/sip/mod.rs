@@ -41,6 +41,7 @@ mod rate;
 mod reason;
 mod refer_to;
 mod referral;
+mod replaces;
 mod reply;
 pub mod rewrite;
 mod rungs;

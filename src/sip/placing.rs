@@ -228,7 +228,7 @@ impl Placing {
         let dialog = Usage::placed(&shared, dialog, owner, room);
         dialog.belongs_to(leg);
         let (events, from_stack) = mpsc::channel(EVENTS);
-        let handle = CallHandle { events, unacknowledged: Arc::default(), acknowledgement: Arc::default() };
+        let handle = CallHandle::new(events);
         shared.calls.insert(dialog.id().clone(), handle.clone());
         Way::back(place.clone(), Some(connection.clone())).acknowledge(&shared, &dialog, &invite, key).await;
         Call::placed(shared, (place, connection), dialog, (handle, from_stack), (commands, source), (offer, ok), bye);

@@ -44,6 +44,8 @@ pub struct Dial {
     pub commands: mpsc::Sender<CallCommand>,
     /// Whether the room is one that [`Focus::fresh`] made for this call.
     pub is_fresh: bool,
+    /// Whether it takes the place of another call of his in this room, which is hung up then.
+    pub replaces: bool,
     /// Our own end of the call as its transport sees it, for the host of `a=path` where nothing else is configured.
     pub local: std::net::IpAddr,
 }

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -66,9 +66,16 @@ pub(super) struct CallHandle {
     pub(super) unacknowledged: Arc<AtomicU32>,
     /// What its ACK brought, until the call looks at it.
     pub(super) acknowledgement: Arc<Mutex<Bytes>>,
+    /// Whether it has been answered and not been ended.
+    pub(super) is_talking: Arc<AtomicBool>,
 }
 
 impl CallHandle {
+    /// A call that is not answered.
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self { events, unacknowledged: Arc::default(), acknowledgement: Arc::default(), is_talking: Arc::default() }
+    }
+
     /// The SDP of the last ACK, once; empty when it had none.
     pub(super) fn take_acknowledgement(&self) -> Bytes {
         std::mem::take(&mut *self.acknowledgement.lock().unwrap_or_else(PoisonError::into_inner))

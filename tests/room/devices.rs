@@ -1,6 +1,8 @@
 //! Several devices of one user, and what he missed: GC-JOIN-17, GC-MSG-03, -13, FT-33, E-12, GC-HIST.
 
+use mucfocus_rig::member::Joining;
 use mucfocus_rig::msrp::{Cpim, Send};
+use mucfocus_rig::xml::Element;
 use mucfocus_rig::{SOON, World, on_both_servers};
 
 use crate::{BINARY, Stage};
@@ -40,6 +42,28 @@ async fn the_last_device_leaves_the_room() {
     assert_eq!(stage.juliet.nicks(&stage.muc), ["Juliet", "Romeo"]);
     tablet.leaves().await;
     stage.juliet.sees_leave(&stage.muc, "Romeo", SOON).await;
+}
+
+/// CF-12: from the phone to the tablet, of which the room sees nothing.
+#[on_both_servers]
+async fn a_call_that_takes_the_place_of_another_keeps_his_place_in_the_room() {
+    let stage = Stage::set().await;
+    let phone = stage.romeo.answer();
+    let (call_id, ours, theirs) =
+        (phone.header("Call-ID").unwrap(), phone.tag("To").unwrap(), phone.tag("From").unwrap());
+    let named = format!("{call_id};to-tag={ours};from-tag={theirs}");
+    let mut joining = Joining::able();
+    joining.headers = vec![("Require".into(), "replaces".into()), ("Replaces".into(), named)];
+    let tablet = stage.world.member_with("capulet", "romeo", joining).await;
+    let bye = stage.romeo.ended(SOON).await;
+    assert_eq!(bye.header("Reason"), Some("SIP;cause=200;text=\"another call has taken its place\""));
+    stage.juliet.say(&stage.muc, "where art thou?");
+    tablet.hears("where art thou?").await;
+    assert_eq!(tablet.says("on the tablet").await.code(), Some(200));
+    stage.juliet.hears(&stage.muc, "on the tablet").await;
+    assert_eq!(stage.juliet.nicks(&stage.muc), ["Juliet", "Romeo"]);
+    let unavailable = |stanza: &Element| stanza.name == "presence" && stanza.kind() == "unavailable";
+    assert!(!stage.juliet.received().iter().any(unavailable), "somebody has left");
 }
 
 /// The list of a user whose one device leaves is kept for the other: GC-EXIT-03.

@@ -39,7 +39,7 @@ async fn an_invite_gets_100_at_once_and_183_and_200_as_the_room_says() {
         // EV-16, CF-03, SIP-12
         assert_eq!(ok.get("Allow-Events"), "conference, refer");
         let supported = ok.get("Supported");
-        assert!(supported.contains("norefersub, nosub, tdialog, timer") && !supported.contains("100rel"));
+        assert!(supported.contains("norefersub, nosub, replaces, tdialog, timer") && !supported.contains("100rel"));
         peer.send(&invite.ack(&ok)).await;
         assert!(matches!(room.hear().await, CallMail::Confirmed));
     }

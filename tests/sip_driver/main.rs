@@ -25,6 +25,7 @@ mod placing;
 mod referrals;
 mod reflection;
 mod refusals;
+mod replaces;
 mod secure;
 mod sharing;
 mod stage;

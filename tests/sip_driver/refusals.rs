@@ -192,7 +192,7 @@ async fn options_say_whether_we_live_and_whether_a_room_is_mapped() {
         // CF-01, CF-02, EV-16
         assert!(answer.get("Contact").contains(">;isfocus;") && answer.get("Allow").contains("SUBSCRIBE, REFER"));
         assert_eq!(answer.get("Allow-Events"), "conference, refer");
-        assert_eq!(answer.get("Supported"), "norefersub, nosub, tdialog, timer");
+        assert_eq!(answer.get("Supported"), "norefersub, nosub, replaces, tdialog, timer");
     }
     assert_eq!(peer.ask(&peer.request("OPTIONS", "sip:x@rooms.example.com")).await.code(), 404);
     for readiness in [Readiness::Draining, Readiness::Overloaded] {

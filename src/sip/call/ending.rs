@@ -15,6 +15,11 @@ use crate::sip::{reason, reply};
 
 impl Call {
     pub(super) fn on_bye_wanted(&mut self, cause: u16, text: String) -> Option<CallEnd> {
+        self.hang_up(cause, text, CallEnd::ByUs)
+    }
+
+    /// Ends the call as soon as may be.
+    pub(super) fn hang_up(&mut self, cause: u16, text: String, end: CallEnd) -> Option<CallEnd> {
         match &self.phase {
             Phase::Ringing { invite, .. } => {
                 // Whoever changed his mind before the final response refuses.
@@ -24,11 +29,11 @@ impl Call {
                 Some(CallEnd::ByUs)
             }
             Phase::Talking if self.is_unacknowledged() => {
-                self.wanted_bye = Some((cause, text));
+                self.wanted_bye = Some((cause, text, end));
                 None
             }
             Phase::Talking => {
-                self.leave(cause, &text, CallEnd::ByUs);
+                self.leave(cause, &text, end);
                 None
             }
             Phase::Leaving(_) => None,
@@ -94,9 +99,25 @@ impl Call {
         None
     }
 
+    /// RFC 3891 §3: the call that this one replaces is shut down once nothing can come between any more.
+    pub(super) fn take_its_place(&mut self) {
+        if let Some(replaced) = self.replaces.take() {
+            // Not here: of two calls neither waits for the other.
+            tokio::spawn(async move { replaced.events.send(Event::Replaced).await });
+        }
+    }
+
+    pub(super) fn on_replaced(&mut self) -> Option<CallEnd> {
+        match self.phase {
+            Phase::Talking => self.hang_up(200, "another call has taken its place".into(), CallEnd::Replaced),
+            _ => None,
+        }
+    }
+
     /// Says BYE, in a task of its own; the call waits for its end.
     pub(super) fn leave(&mut self, cause: u16, text: &str, end: CallEnd) {
         self.phase = Phase::Leaving(end);
+        self.handle.is_talking.store(false, Ordering::Release);
         let reason = reason::reason(cause, text);
         let fields = vec![Header::Reason(reason.into())];
         let bye = Draft { method: Method::Bye, fields, has_contact: false, body: Vec::new() };

@@ -67,6 +67,8 @@ pub enum CallEnd {
     ByUs,
     /// No ACK came for our 2xx in 32 s; the driver has sent BYE (RFC 3261 §13.3.1.4).
     NoAck,
+    /// Another call of the caller has taken its place; the driver has sent BYE (RFC 3891).
+    Replaced,
     /// The session timer ran out, for that reason; the driver has sent BYE (RFC 4028 §10).
     Expired(String),
     /// The INVITE came to nothing for a reason of the transport.

@@ -185,7 +185,7 @@ impl Room {
                 self.came_to_nothing(id, Refusal { contact: contact.clone(), ..refusal });
             }
             CallEnd::Failed(_) => self.call_failed(id, 503, "The call could not be made"),
-            CallEnd::Bye { .. } | CallEnd::ByUs | CallEnd::NoAck | CallEnd::Expired(_) => {
+            CallEnd::Bye { .. } | CallEnd::ByUs | CallEnd::Replaced | CallEnd::NoAck | CallEnd::Expired(_) => {
                 self.call_failed(id, 487, "Request Terminated");
             }
         }

@@ -91,6 +91,7 @@ impl Room {
         let (cause, why, status) = match end {
             CallEnd::Bye { reason } => (EndCause::ByCaller, "BYE from the caller".to_string(), reason),
             CallEnd::ByUs => (EndCause::Fault, "the driver ended the call".to_string(), None),
+            CallEnd::Replaced => (EndCause::Replaced, "another call has taken its place".to_string(), None),
             CallEnd::NoAck => (EndCause::NoAck, "no ACK in time".to_string(), lost),
             CallEnd::Expired(why) => (EndCause::Expired, why, lost),
             CallEnd::Failed(why) => (EndCause::Fault, why, lost),

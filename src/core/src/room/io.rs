@@ -293,6 +293,8 @@ pub enum EndCause {
     ByRoom,
     /// The operator of this node ended it.
     ByOperator,
+    /// Another call of the caller took its place (RFC 3891).
+    Replaced,
     /// Who was called did not take the call.
     Declined,
     /// No ACK came for the 200.
@@ -318,6 +320,7 @@ impl core::fmt::Display for EndCause {
             Self::ByCaller => "by the caller",
             Self::ByRoom => "by the room",
             Self::ByOperator => "by the operator",
+            Self::Replaced => "replaced",
             Self::Declined => "declined",
             Self::NoAck => "no ACK",
             Self::Expired => "session timer",

@@ -56,6 +56,22 @@ fn without_an_ack_the_room_is_left() {
     story.everybody_leaves();
 }
 
+/// CF-12: of two calls of his one takes the place of the other.
+#[test]
+fn a_call_that_is_replaced_leaves_its_place_to_the_other() {
+    let (story, phone) = Story::with_romeo();
+    let tablet = story.sip_user("Romeo");
+    tablet.dials();
+    tablet.is_answered();
+    let said = story.muc().log.len();
+    phone.input(Input::CallEnded(phone.leg, CallEnd::Replaced));
+    assert_eq!(ended_by(&phone), [EndCause::Replaced]);
+    tablet.is_called("Romeo");
+    assert_eq!(story.muc().log.len(), said, "the room hears of it");
+    tablet.hangs_up();
+    story.everybody_leaves();
+}
+
 /// GC-EXIT-04: session timer.
 #[test]
 fn when_the_session_is_not_refreshed_the_room_is_left() {
