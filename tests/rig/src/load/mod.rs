@@ -29,6 +29,7 @@ mod table;
 mod tally;
 mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use self::mode::{Effort, Mode};
@@ -57,6 +58,10 @@ pub async fn run(arguments: &[String]) -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    if !Path::new(&plan.binary).is_file() {
+        eprintln!("{:?} is no program; `cargo build --release` makes target/release/mucfocus", plan.binary);
+        return ExitCode::from(2);
+    }
     let mut is_met = true;
     for server in &plan.servers {
         for limits in &plan.limits {
