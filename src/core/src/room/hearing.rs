@@ -136,7 +136,8 @@ impl Room {
         author: LegId,
         (body, ids): (&str, &Ids),
     ) {
-        let Some(m) = self.members.get(&member).filter(|m| m.legs.len() > 1) else { return };
+        let Some(m) = self.members.get(&member) else { return };
+        // He may have hung up since, so that it is the only other one.
         let others: Vec<LegId> = m.legs.iter().copied().filter(|leg| *leg != author).collect();
         let Some(uri) = others.iter().find_map(|id| self.legs.get(id)).map(|p| &p.leg.dial().room.uri) else { return };
         let cpim = message::public(uri, m.membership.nickname(), &self.named(ids), body, env.wall);

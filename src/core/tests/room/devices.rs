@@ -33,6 +33,19 @@ fn what_one_device_says_the_other_one_shows() {
 }
 
 #[test]
+fn the_last_words_of_one_device_are_shown_on_the_one_that_stays() {
+    // FT-33: the room takes its time
+    let (story, phone, tablet) = with_two_devices();
+    story.muc().freezes();
+    phone.says("last words");
+    phone.hangs_up();
+    story.muc_thaws();
+    tablet.has_heard(&[("Romeo", "last words")]);
+    tablet.hangs_up();
+    story.everybody_leaves();
+}
+
+#[test]
 fn the_place_is_left_with_the_last_device() {
     let (story, phone, tablet) = with_two_devices();
     phone.hangs_up();
