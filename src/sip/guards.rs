@@ -82,6 +82,9 @@ impl Guard {
         let expected = call.unacknowledged.load(Ordering::Acquire);
         // A lower one is the late ACK of an INVITE before.
         let Some(number) = cseq(ack).filter(|number| expected != 0 && *number >= expected) else { return };
+        if number > expected && self.is_of_a_refusal(ack) {
+            return;
+        }
         // The answer to an offer of ours, for the call to find when it hears of the ACK. There is no way to refuse another body.
         *call.acknowledgement.lock().unwrap_or_else(PoisonError::into_inner) = offer(ack).unwrap_or_default();
         let _ = call.unacknowledged.compare_exchange(expected, 0, Ordering::AcqRel, Ordering::Acquire);
@@ -93,6 +96,13 @@ impl Guard {
                 value.replace(format!("{expected} ACK"));
             }
         }
+    }
+
+    /// Whether there is an INVITE with the number and the branch of this ACK: it was refused, for the one that was accepted has
+    /// another number (RFC 3261 §17.2.3).
+    fn is_of_a_refusal(&self, ack: &Request) -> bool {
+        let (endpoint, key) = (self.0.endpoint(), TransactionKey::from_request(ack, TransactionRole::Server));
+        matches!((endpoint, key), (Some(endpoint), Ok(key)) if endpoint.transactions.contains_key(&key))
     }
 }
 

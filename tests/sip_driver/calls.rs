@@ -344,6 +344,36 @@ async fn in_a_dialog_numbers_rise_and_offers_come_one_at_a_time() {
     assert_eq!(crossing.code(), 491);
 }
 
+/// RFC 3261 §17.2.3: the ACK of a refusal is that of its own INVITE, whichever other one still waits for its ACK.
+#[tokio::test]
+async fn the_ack_of_a_refusal_is_not_taken_for_that_of_the_200_before_it() {
+    let mut house = House::open().await;
+    let mut up = call_up(&mut house, Transport::Udp, "").await;
+    let first = up.invite.next("INVITE", 2, &up.ok).with("Contact: <sip:romeo@h>\r\n");
+    up.peer.send(&first.text()).await;
+    assert!(matches!(up.room.hear().await, CallMail::Reinvite { .. }));
+    up.room.say(CallCommand::AnswerReinvite(Ok("a".into()))).await;
+    let ok = up.peer.hear_final().await;
+    assert_eq!((ok.code(), ok.get("CSeq")), (200, "2 INVITE"));
+    let second = up.invite.next("INVITE", 3, &up.ok);
+    up.peer.send(&second.text()).await;
+    let glare = loop {
+        let answer = up.peer.hear_final().await;
+        if answer.get("CSeq") == "3 INVITE" {
+            break answer;
+        }
+    };
+    assert_eq!(glare.code(), 491);
+    up.peer.send(&second.ack(&glare)).await;
+    // The 200 comes again until its own ACK does, and the 491 does not.
+    for _ in 0..2 {
+        assert_eq!(up.peer.hear_final().await.get("CSeq"), "2 INVITE");
+    }
+    up.peer.send(&first.ack(&ok)).await;
+    assert!(matches!(up.room.hear().await, CallMail::Confirmed));
+    assert_eq!(up.peer.ask(&up.invite.next("BYE", 4, &up.ok)).await.code(), 200);
+}
+
 #[tokio::test]
 async fn a_cancelled_re_invite_gets_487_and_its_late_answer_is_not_taken_for_the_next() {
     let mut house = House::open().await;
