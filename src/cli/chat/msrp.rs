@@ -192,10 +192,11 @@ impl Line {
         self.session.next_timeout().into_iter().chain(answer).min()
     }
 
-    /// Forgets unfinished messages of the room, and gives up on answers.
+    /// Gives up on unfinished messages of the room, and on answers.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<News> {
-        self.session.handle_timeout(now);
-        let mut news = Vec::new();
+        let (mut news, mut events) = (Vec::new(), Vec::new());
+        self.session.handle_timeout(&mut env(&mut RandomIds), &mut events);
+        self.follow(events, &mut news);
         self.unanswered.retain(|(_, purpose, at)| {
             let waits = *at > now;
             if !waits {

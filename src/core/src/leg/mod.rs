@@ -340,11 +340,9 @@ impl Leg {
         self.turns.next().into_iter().chain(session).min()
     }
 
-    /// Lets the session forget what waited too long.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if let State::Answered(answered) = &mut self.state {
-            answered.session.handle_timeout(now);
-        }
+    /// Lets the session give up what waited too long.
+    pub fn handle_timeout(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
+        self.with_session(env, out, |session, env, events| session.handle_timeout(env, events));
     }
 
     /// Ends the call with a BYE, or refuses it when nothing final has been said.

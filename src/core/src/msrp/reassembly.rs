@@ -12,6 +12,7 @@ mod unfinished;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use self::unfinished::Unfinished;
 use super::limits::Limits;
 use crate::time::Instant;
 use crate::wire::msrp::MAX_MESSAGE_ID;
-use crate::wire::msrp::frame::{ByteRange, Continuation, Ending, FailureReport, Frame};
+use crate::wire::msrp::frame::{ByteRange, Continuation, Ending, FailureReport, Frame, Path};
 
 /// Messages in the making.
 #[derive(Debug)]
@@ -51,6 +52,19 @@ pub struct Whole {
     pub reports: Reports,
     /// All of it.
     pub body: Bytes,
+}
+
+/// A message that never became whole. Its chunks were answered with 200 all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Its Message-ID.
+    pub message_id: String,
+    /// The report headers of its first chunk.
+    pub reports: Reports,
+    /// Octets that have come.
+    pub received: usize,
+    /// The way back to its sender.
+    pub from_path: Path,
 }
 
 /// What the sender wants to hear about his message.
@@ -247,16 +261,25 @@ impl Reassembly {
                 return Err(ChunkError::TooMany);
             }
             let content_type = frame.head.content_type.clone().unwrap_or_default();
-            self.unfinished.insert(id.into(), Unfinished::new(content_type, reports));
+            let message = Unfinished::new(content_type, reports, frame.head.from_path.clone());
+            self.unfinished.insert(id.into(), message);
         }
         self.unfinished.get_mut(id).ok_or(ChunkError::TooMany)
     }
 
-    /// Forgets messages whose next chunk did not come in time; returns how many.
-    pub fn expire(&mut self, now: Instant) -> usize {
-        let (before, patience) = (self.unfinished.len(), self.bounds.patience);
-        self.unfinished.retain(|_, message| now.since(message.touched) < patience);
-        before - self.unfinished.len()
+    /// Forgets messages whose next chunk did not come in time, and says which.
+    pub fn expire(&mut self, now: Instant) -> Vec<GivenUp> {
+        let patience = self.bounds.patience;
+        let is_late = |message: &Unfinished| now.since(message.touched) >= patience;
+        let late = self.unfinished.iter().filter(|(_, message)| is_late(message));
+        let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
+        let given_up = |(message_id, message): (String, Unfinished)| GivenUp {
+            message_id,
+            reports: message.reports,
+            received: message.received(),
+            from_path: message.from_path,
+        };
+        late.iter().filter_map(|id| self.unfinished.remove_entry(id)).map(given_up).collect()
     }
 
     /// When [`Reassembly::expire`] has something to do.

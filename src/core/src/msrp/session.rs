@@ -316,8 +316,11 @@ impl Session {
         self.inbound.next_expiry()
     }
 
-    /// Forgets unfinished messages whose next chunk did not come in time.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.inbound.expire(now);
+    /// Forgets unfinished messages whose next chunk did not come in time. Their chunks have their 200 already, so that a report says
+    /// so (RFC 4975 §7.1.4).
+    pub fn handle_timeout(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) {
+        for message in self.inbound.expire(env.now) {
+            self.report_given_up(env, message, out);
+        }
     }
 }

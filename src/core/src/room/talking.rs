@@ -175,9 +175,9 @@ impl Room {
     }
 
     pub(super) fn leg_timeout(&mut self, env: &mut Env<'_>, id: LegId) {
+        self.with_leg(env, id, |leg, env, out| leg.handle_timeout(env, out));
         let mut turns = Vec::new();
         if let Some(participant) = self.legs.get_mut(&id) {
-            participant.leg.handle_timeout(env.now);
             while let Some(turn) = participant.leg.take_turn(env.now) {
                 turns.push(turn);
             }

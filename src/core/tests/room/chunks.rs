@@ -145,6 +145,13 @@ fn four_messages_may_be_unfinished_and_not_for_ever() {
     let send = romeo.says("but whole ones go");
     romeo.gets_response(&send, 200);
     story.seconds_pass(541);
+    // MS-REP-03: each chunk had its 200.
+    let reports = romeo.sees().reports.clone();
+    let mut told: Vec<_> =
+        reports.iter().map(|r| (r.head.message_id.as_deref(), r.head.status.as_ref().unwrap().code)).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(Some("a"), 408), (Some("b"), 408), (Some("c"), 408), (Some("d"), 408)]);
+    assert!(reports.iter().all(|r| r.head.byte_range.is_some_and(|range| (range.start, range.end) == (1, Some(6)))));
     let send = chunk(&romeo, "e", "1-*/*", "From: ", '+');
     romeo.gets_response(&send, 200);
     story.everybody_leaves();

@@ -215,8 +215,9 @@ fn an_unfinished_message_is_forgotten_when_its_time_is_over_and_not_before() {
     reassembly.take(&chunk(0, b"12345", Continuation::More));
     let due = reassembly.next_expiry().unwrap();
     assert_eq!(due, Instant::ZERO + PATIENCE);
-    assert_eq!(reassembly.expire(Instant::from_micros(due.as_micros() - 1)), 0);
-    assert_eq!(reassembly.expire(due), 1);
+    assert_eq!(reassembly.expire(Instant::from_micros(due.as_micros() - 1)), []);
+    let given_up = reassembly.expire(due);
+    assert_eq!(given_up.iter().map(|message| message.received).collect::<Vec<_>>(), [5]);
     assert_eq!(reassembly.next_expiry(), None);
 }
 

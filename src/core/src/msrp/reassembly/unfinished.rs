@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{ChunkError, Reports, Whole};
 use crate::time::Instant;
+use crate::wire::msrp::frame::Path;
 
 /// Separate pieces that an unfinished message may consist of. In order there is one; a client that sends every other octet is
 /// up to no good, and each piece costs memory and time.
@@ -15,6 +16,8 @@ pub(super) const MAX_PIECES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Unfinished {
     pub(super) reports: Reports,
+    /// The way back to the sender.
+    pub(super) from_path: Path,
     /// When the last chunk came.
     pub(super) touched: Instant,
     content_type: String,
@@ -25,8 +28,14 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    pub(super) const fn new(content_type: String, reports: Reports) -> Self {
-        Self { reports, touched: Instant::ZERO, content_type, buffer: Vec::new(), present: Vec::new(), length: None }
+    pub(super) const fn new(content_type: String, reports: Reports, from_path: Path) -> Self {
+        let touched = Instant::ZERO;
+        Self { reports, from_path, touched, content_type, buffer: Vec::new(), present: Vec::new(), length: None }
+    }
+
+    /// Octets that have come.
+    pub(super) fn received(&self) -> usize {
+        self.present.iter().map(|(start, end)| end.saturating_sub(*start)).sum()
     }
 
     /// Octets of memory, used or not.

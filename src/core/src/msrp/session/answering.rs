@@ -1,6 +1,7 @@
 //! What the peer is told of his requests: responses and success reports (RFC 4975 §7.1.3, §7.1.4, §7.2).
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::sending::encode_with_fresh_id;
 use super::{Event, Link, PeerFault, Session};
 use crate::env::Env;
 use crate::msrp::nickname::NicknameReply;
-use crate::msrp::reassembly::Reports;
+use crate::msrp::reassembly::{GivenUp, Reports};
 use crate::wire::msrp::MAX_OTHER_BODY;
 use crate::wire::msrp::encode;
 use crate::wire::msrp::frame::{ByteRange, FailureReport, Head, Method, Path, ReportStatus, Start, TransactionId};
@@ -23,6 +24,13 @@ pub struct Reply {
     pub(super) request: Head,
     pub(super) reports: Reports,
     pub(super) size: u64,
+}
+
+/// What a report is about.
+struct About {
+    to_path: Path,
+    message_id: Option<String>,
+    range: ByteRange,
 }
 
 /// The fate of a message.
@@ -96,10 +104,40 @@ impl Session {
         }
     }
 
+    /// What came of a message, and was never followed by the rest.
+    pub(super) fn report_given_up(&self, env: &mut Env<'_>, message: GivenUp, out: &mut Vec<Event>) {
+        if self.link != Link::Bound || message.reports.failure != FailureReport::Yes {
+            return;
+        }
+        let end = u64::try_from(message.received).ok();
+        let about = About {
+            to_path: message.from_path,
+            message_id: Some(message.message_id),
+            range: ByteRange { start: 1, end, total: None },
+        };
+        self.send_report(env, about, (408, "The rest of the message did not come in time"), None, out);
+    }
+
     fn report(
         &self,
         env: &mut Env<'_>,
         reply: &Reply,
+        status: (u16, &str),
+        cpim: Option<&Bytes>,
+        out: &mut Vec<Event>,
+    ) {
+        let about = About {
+            to_path: reply.request.from_path.clone(),
+            message_id: reply.request.message_id.clone(),
+            range: ByteRange { start: 1, end: Some(reply.size), total: Some(reply.size) },
+        };
+        self.send_report(env, about, status, cpim, out);
+    }
+
+    fn send_report(
+        &self,
+        env: &mut Env<'_>,
+        about: About,
         (code, comment): (u16, &str),
         cpim: Option<&Bytes>,
         out: &mut Vec<Event>,
@@ -108,10 +146,10 @@ impl Session {
         let mut head = Head {
             transaction: TransactionId::fresh(env),
             start: Start::Request(Method::Report),
-            to_path: reply.request.from_path.clone(),
+            to_path: about.to_path,
             from_path: Path::new(self.own.clone()),
-            message_id: reply.request.message_id.clone(),
-            byte_range: Some(ByteRange { start: 1, end: Some(reply.size), total: Some(reply.size) }),
+            message_id: about.message_id,
+            byte_range: Some(about.range),
             success_report: false,
             failure_report: FailureReport::Yes,
             status: Some(ReportStatus { namespace: 0, code, comment: Some(comment.into()) }),
