@@ -24,6 +24,7 @@ use super::flow::{Flow, FlowUse};
 use super::head::long_name;
 use super::invite::{Invite, Pending, finish};
 use super::port::CallCommand;
+use super::replaces::{self, Succession};
 use super::reply;
 use super::setup::{Ongoing, PendingPlace};
 use super::shared::{CallHandle, Shared};
@@ -72,10 +73,11 @@ pub(super) struct Call {
     dialog: Usage,
     handle: CallHandle,
     /// The call that this one takes the place of, until it has its ACK.
-    replaces: Option<CallHandle>,
+    replaces: Option<Succession>,
     events: mpsc::Receiver<Event>,
     commands: mpsc::Receiver<CallCommand>,
-    source: Source,
+    /// `None` once the room has been told of the end.
+    source: Option<Source>,
     phase: Phase,
     pending: Option<Pending>,
     /// Offers that the room has and has not answered; an answer to any but the last one comes too late.
@@ -101,7 +103,7 @@ impl Call {
         place: Place,
         caller: String,
         dialog: Usage,
-        (handle, events, replaces): (CallHandle, mpsc::Receiver<Event>, Option<CallHandle>),
+        (handle, events, replaces): (CallHandle, mpsc::Receiver<Event>, Option<Succession>),
         commands: mpsc::Receiver<CallCommand>,
         source: Source,
     ) {
@@ -119,7 +121,7 @@ impl Call {
             replaces,
             events,
             commands,
-            source,
+            source: Some(source),
             phase: Phase::Ringing { invite, _place: pending_place },
             pending: None,
             unanswered: 0,
@@ -154,7 +156,7 @@ impl Call {
             replaces: None,
             events,
             commands,
-            source,
+            source: Some(source),
             phase: Phase::Talking,
             pending: None,
             unanswered: 0,
@@ -214,7 +216,7 @@ impl Call {
                 tokio::spawn(answer_late(Arc::clone(&self.shared), tx, self.place.clone(), refused));
             }
         }
-        self.source.finish(Mail::Call(CallMail::Ended(end)));
+        self.tell_end(end);
     }
 
     // --- what the room says ---
@@ -327,7 +329,7 @@ impl Call {
             self.refuse(tx, Refused::new(500, "cseq", "CSeq is not above that of the last request"));
             return None;
         }
-        if let Err(refused) = check_require(&tx.original) {
+        if let Err(refused) = check_require(&tx.original).and_then(|()| replaces::check_within(&tx.original)) {
             self.refuse(tx, refused);
             return None;
         }
@@ -366,8 +368,17 @@ impl Call {
     // --- what is common ---
 
     async fn tell(&self, mail: CallMail, octets: usize) {
-        // A room that is gone is noticed when its commands end.
-        let _ = self.source.send(Mail::Call(mail), MAIL_WEIGHT + octets).await;
+        if let Some(source) = &self.source {
+            // A room that is gone is noticed when its commands end.
+            let _ = source.send(Mail::Call(mail), MAIL_WEIGHT + octets).await;
+        }
+    }
+
+    /// The last word to the room, once.
+    fn tell_end(&mut self, end: CallEnd) {
+        if let Some(source) = self.source.take() {
+            source.finish(Mail::Call(CallMail::Ended(end)));
+        }
     }
 
     /// Sends a final response without waiting for a stream to take it.

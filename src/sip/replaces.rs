@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use mucfocus_core::address::sip_uri::SipUri;
 use rsipstack::sip::{Method, Request};
 
+use super::call::Event;
 use super::dispatch::Refused;
 use super::head::{parameter, split_outside_quotes};
 use super::port::Caller;
@@ -53,10 +54,39 @@ impl Replaces {
     }
 }
 
+/// The right to take the place of a call, which one call has at a time. A call that comes to nothing gives it back.
+pub(super) struct Succession(CallHandle);
+
+impl Succession {
+    fn to(call: CallHandle) -> Option<Self> {
+        let is_taken = call.has_successor.swap(true, Ordering::AcqRel);
+        (!is_taken).then_some(Self(call))
+    }
+
+    /// Ends the call that is replaced.
+    pub(super) fn begin(self) {
+        self.0.is_talking.store(false, Ordering::Release);
+        let events = self.0.events.clone();
+        // In a task of its own: of two calls neither waits for the other.
+        tokio::spawn(async move { events.send(Event::Replaced).await });
+    }
+}
+
+impl Drop for Succession {
+    fn drop(&mut self) {
+        self.0.has_successor.store(false, Ordering::Release);
+    }
+}
+
 /// That Replaces stands in an INVITE or nowhere (§3).
 pub(super) fn check(request: &Request) -> Result<(), Refused> {
-    if request.method != Method::Invite && fields(request, "replaces").next().is_some() {
-        return Err(Refused::new(400, "replaces", "only an INVITE replaces a call"));
+    if request.method == Method::Invite { Ok(()) } else { check_within(request) }
+}
+
+/// That it does not stand in a request of a dialog: what has begun takes no place any more.
+pub(super) fn check_within(request: &Request) -> Result<(), Refused> {
+    if fields(request, "replaces").next().is_some() {
+        return Err(Refused::new(400, "replaces", "only a new call takes the place of another"));
     }
     Ok(())
 }
@@ -65,14 +95,14 @@ pub(super) fn check(request: &Request) -> Result<(), Refused> {
 ///
 /// # Errors
 ///
-/// 400 as [`check`] and for what cannot be read, 403 for a call of somebody else, 481 where there is no such call in this room, 486
-/// where it is only to be replaced before it is answered.
+/// 400 for what cannot be read, 403 for a call of somebody else, 481 where there is no such call in this room, 486 where it is only
+/// to be replaced before it is answered, or another call is about to take its place.
 pub(super) fn replaced(
     shared: &Shared,
     invite: &Request,
     caller: &Caller,
     room: &SipUri,
-) -> Result<Option<CallHandle>, Refused> {
+) -> Result<Option<Succession>, Refused> {
     let Some(replaces) = Replaces::of(invite)? else { return Ok(None) };
     let no_call = || Refused::new(481, "replaces", "there is no such call to replace in this room");
     let dialog = shared.dialogs.get(&replaces.dialog).map(|dialog| dialog.clone()).ok_or_else(no_call)?;
@@ -85,7 +115,8 @@ pub(super) fn replaced(
     if replaces.early_only {
         return Err(Refused::new(486, "replaces", "the call that is to be replaced is answered already"));
     }
-    Ok(Some(call))
+    let taken = || Refused::new(486, "replaces", "another call is about to take its place");
+    Succession::to(call).map(Some).ok_or_else(taken)
 }
 
 #[cfg(test)]

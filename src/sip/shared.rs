@@ -68,12 +68,20 @@ pub(super) struct CallHandle {
     pub(super) acknowledgement: Arc<Mutex<Bytes>>,
     /// Whether it has been answered and not been ended.
     pub(super) is_talking: Arc<AtomicBool>,
+    /// Whether a call is being set up that takes its place.
+    pub(super) has_successor: Arc<AtomicBool>,
 }
 
 impl CallHandle {
     /// A call that is not answered.
     pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self { events, unacknowledged: Arc::default(), acknowledgement: Arc::default(), is_talking: Arc::default() }
+        Self {
+            events,
+            unacknowledged: Arc::default(),
+            acknowledgement: Arc::default(),
+            is_talking: Arc::default(),
+            has_successor: Arc::default(),
+        }
     }
 
     /// The SDP of the last ACK, once; empty when it had none.

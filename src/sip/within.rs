@@ -13,6 +13,7 @@ use super::dispatch::{Place, Refused, caller_of, capabilities, check_method, che
 use super::head::uri_text;
 use super::invite::finish;
 use super::referral::refer_within;
+use super::replaces;
 use super::reply::{self, field};
 use super::shared::{DialogId, RETRY_AFTER, Shared};
 use super::subscription::subscribe_within;
@@ -84,6 +85,7 @@ fn check(shared: &Shared, request: &Request, dialog: &SharedDialog) -> Result<()
         return Err(Refused::new(500, "cseq", "CSeq is not above that of the last request"));
     }
     check_require(request)?;
+    replaces::check_within(request)?;
     if let Some(why) = bad_contact(request) {
         return Err(Refused::new(400, "contact", why.to_string()));
     }

@@ -36,8 +36,9 @@ async fn the_call_that_is_replaced_is_hung_up_when_the_new_one_has_its_ack() {
         let bye = phone.peer.hear().await;
         assert!(bye.start().starts_with("BYE "), "{}", bye.0);
         assert_eq!(bye.get("Reason"), "SIP;cause=200;text=\"another call has taken its place\"");
-        phone.peer.answer(&bye, "200 OK").await;
+        // Whether he answers or not, who was replaced is gone.
         assert_eq!(phone.room.hear_end().await, CallEnd::Replaced);
+        phone.peer.answer(&bye, "200 OK").await;
         // The new one goes on, and can be replaced in its turn; the old one cannot be any more.
         let again = tablet.invite(ROOM).with(&format!("{}\r\n", replaces(&phone)));
         assert_eq!(tablet.ask(&again).await.code(), 481);
@@ -61,6 +62,9 @@ async fn a_call_that_comes_to_nothing_replaces_nothing() {
     let cancelled = tablet.invite(ROOM).with(&field);
     tablet.send(&cancelled.text()).await;
     let _room = house.ringing().await;
+    // One at a time.
+    let mut other = house.udp().await;
+    assert_eq!(other.ask(&other.invite(ROOM).with(&field)).await.code(), 486);
     let mut cancel = cancelled.clone();
     (cancel.method, cancel.more, cancel.body) = ("CANCEL".into(), String::new(), String::new());
     tablet.send(&cancel.text()).await;
@@ -91,6 +95,8 @@ async fn what_cannot_be_replaced_is_refused_and_goes_on() {
     }
     let options = tablet.request("OPTIONS", ROOM).with(&format!("{his}\r\n"));
     assert_eq!(tablet.ask(&options).await.code(), 400);
+    let again = phone.invite.next("INVITE", 2, &phone.ok).with(&format!("Contact: <sip:romeo@h>\r\n{his}\r\n"));
+    assert_eq!(phone.peer.ask(&again).await.code(), 400);
     // One that is still ringing was set up by its caller, so that nobody else can take it.
     let ringing = phone.peer.invite(ROOM);
     phone.peer.send(&ringing.text()).await;
@@ -100,6 +106,6 @@ async fn what_cannot_be_replaced_is_refused_and_goes_on() {
     let tag = phone.peer.hear().await.to_tag().to_owned();
     let early = format!("Replaces: {};to-tag={tag};from-tag=r1;early-only\r\n", ringing.call_id);
     assert_eq!(tablet.ask(&tablet.invite(ROOM).with(&early)).await.code(), 481);
-    assert_eq!(phone.peer.ask(&phone.invite.next("BYE", 2, &phone.ok)).await.code(), 200);
+    assert_eq!(phone.peer.ask(&phone.invite.next("BYE", 3, &phone.ok)).await.code(), 200);
     assert!(matches!(phone.room.hear_end().await, CallEnd::Bye { .. }));
 }

@@ -101,9 +101,8 @@ impl Call {
 
     /// RFC 3891 §3: the call that this one replaces is shut down once nothing can come between any more.
     pub(super) fn take_its_place(&mut self) {
-        if let Some(replaced) = self.replaces.take() {
-            // Not here: of two calls neither waits for the other.
-            tokio::spawn(async move { replaced.events.send(Event::Replaced).await });
+        if let Some(succession) = self.replaces.take() {
+            succession.begin();
         }
     }
 
@@ -114,8 +113,12 @@ impl Call {
         }
     }
 
-    /// Says BYE, in a task of its own; the call waits for its end.
+    /// Says BYE, in a task of its own; the call waits for its end. The room does not, for nobody may be there to answer: to it the
+    /// session is over with the BYE (RFC 3261 §15.1.1), of which it knows unless it has asked for it.
     pub(super) fn leave(&mut self, cause: u16, text: &str, end: CallEnd) {
+        if !matches!(end, CallEnd::ByUs) {
+            self.tell_end(end.clone());
+        }
         self.phase = Phase::Leaving(end);
         self.handle.is_talking.store(false, Ordering::Release);
         let reason = reason::reason(cause, text);
