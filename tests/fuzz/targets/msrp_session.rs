@@ -244,9 +244,15 @@ impl World {
             let first = self.messages.values().map(|message| message.touched + patience).min();
             assert_eq!(Some(at), first, "the timeout of the oldest chunk");
         }
-        self.session.handle_timeout(self.now);
-        let now = self.now;
-        self.messages.retain(|_, message| now.since(message.touched) < patience);
+        let (now, mut out) = (self.now, Vec::new());
+        let mut env = Env { now, wall: WallClock::default(), ids: &mut self.ids };
+        self.session.handle_timeout(&mut env, &mut out);
+        let is_late = |message: &&Message| now.since(message.touched) >= patience;
+        let told = self.messages.values().filter(is_late).filter(|late| late.failure == FailureReport::Yes).count();
+        let told = if self.session.link() == Link::Bound { told } else { 0 };
+        assert!(out.iter().all(|event| matches!(event, Event::Transmit(_))), "{out:?}");
+        assert_eq!(out.len(), told, "who wants to hear of failures hears that the rest did not come");
+        self.messages.retain(|_, message| !is_late(&&*message));
         assert_eq!(self.session.next_timeout().is_some(), !self.messages.is_empty());
     }
 }
