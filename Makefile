@@ -24,7 +24,7 @@ run:
 	@ONCE=$(ONCE) target/release/demo target/release/mucfocus
 
 test:
-	@tests/install-packages "about 25 minutes on two cores the first time, five of them compiling" $(TEST_PACKAGES)
+	@tests/install-packages "about 20 minutes on two cores the first time, five of them compiling" $(TEST_PACKAGES)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) test --workspace --locked --doc --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else \
