@@ -378,7 +378,7 @@ async fn invite(shared: Arc<Shared>, mut tx: Transaction, place: Place, caller: 
         Err(refusal) => {
             shared.calls.remove(dialog.id());
             // The places of a call that is not set up are free, although its refusal may still wait for its ACK.
-            drop((setup, dialog));
+            drop((setup, dialog, replaces));
             let refused = Refused { refusal, label: "focus", fields: Vec::new() };
             respond(&shared, tx, &place, Some(&name), refused).await;
         }

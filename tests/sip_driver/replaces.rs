@@ -55,6 +55,11 @@ async fn a_call_that_comes_to_nothing_replaces_nothing() {
     let mut phone = call_up(&mut house, Transport::Udp, "").await;
     let mut tablet = house.udp().await;
     let field = format!("{}\r\n", replaces(&phone));
+    *house.stage.refuse_with.lock().unwrap() = Some(Refusal::new(480, "not now"));
+    assert_eq!(tablet.ask(&tablet.invite(ROOM).with(&field)).await.code(), 480);
+    // The next one does not wait until that refusal has its ACK.
+    *house.stage.refuse_with.lock().unwrap() = None;
+    let mut tablet = house.udp().await;
     let refused = tablet.invite(ROOM).with(&field);
     tablet.send(&refused.text()).await;
     house.ringing().await.say(CallCommand::Reject(Refusal::new(488, "no such media"))).await;
@@ -80,14 +85,13 @@ async fn what_cannot_be_replaced_is_refused_and_goes_on() {
     let mut phone = call_up(&mut house, Transport::Tcp, "").await;
     let mut tablet = house.tcp().await;
     let his = replaces(&phone);
-    let elsewhere = format!("sip:room%40conf@{}", "rooms.example.com");
     for (uri, fields, code) in [
         (ROOM, format!("{his};early-only"), 486),
         (ROOM, format!("{his}\r\n{his}"), 400),
         (ROOM, format!("Replaces: {}", phone.invite.call_id), 400),
         (ROOM, his.replace("r1", "r2"), 481),
         (ROOM, his.replace("Replaces: ", "Replaces: un"), 481),
-        (&*elsewhere, his.clone(), 481),
+        ("sip:room%40conf@rooms.example.com", his.clone(), 481),
         (ROOM, format!("{his}\r\nP-Asserted-Identity: <sip:tybalt@example.org>"), 403),
     ] {
         let answer = tablet.ask(&tablet.invite(uri).with(&format!("{fields}\r\n"))).await;
