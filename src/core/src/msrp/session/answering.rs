@@ -1,4 +1,4 @@
-//! What the peer is told of his requests: responses and success reports (RFC 4975 §7.1.3, §7.1.4, §7.2).
+//! What the peer is told of his requests: responses and reports (RFC 4975 §7.1.3, §7.1.4, §7.2).
 
 use alloc::borrow::Cow;
 use alloc::string::String;
