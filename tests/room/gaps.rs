@@ -9,8 +9,12 @@ use crate::Stage;
 
 /// A room behind a relay, on a server that keeps no streams, with or without an archive.
 async fn stage(archive: bool) -> Stage {
+    stage_that(false, archive).await
+}
+
+async fn stage_that(keeps_streams: bool, archive: bool) -> Stage {
     let stage = Stage::with(|s| {
-        (s.linked, s.smacks, s.archive) = (true, false, archive);
+        (s.linked, s.smacks, s.archive) = (true, keeps_streams, archive);
         s.timeouts = "reflection = \"28s\"\n".into();
     })
     .await;
@@ -88,5 +92,17 @@ async fn what_never_reached_the_room_is_said_after_the_break() {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         link(&stage).heal();
         is_said_once(&stage, &id, "did you hear?").await;
+    }
+}
+
+/// XM-02, FT-02: the stream is resumed, or given up where the server goes on in the midst of what was cut off, and nobody knows.
+#[on_both_servers]
+async fn what_was_cut_in_two_is_said_as_a_whole() {
+    for (archive, half) in [(true, "did "), (false, "type='groupchat'")] {
+        let stage = stage_that(true, archive).await;
+        link(&stage).break_behind(half);
+        let id = stage.romeo.msrp.send(Send::cpim(&stage.romeo.to_room("did you hear?")));
+        is_said_once(&stage, &id, "did you hear?").await;
+        assert!(!stage.romeo.call().has_ended());
     }
 }

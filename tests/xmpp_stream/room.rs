@@ -56,7 +56,11 @@ impl Room {
     }
 
     pub(crate) async fn mail(&mut self) -> StreamMail {
-        let letter = tokio::time::timeout(SOON, self.mailbox.recv()).await.expect("mail");
+        self.mail_within(SOON).await
+    }
+
+    pub(crate) async fn mail_within(&mut self, time: Duration) -> StreamMail {
+        let letter = tokio::time::timeout(time, self.mailbox.recv()).await.expect("mail");
         let Mail::Stream(mail) = letter.mail else { panic!("{letter:?}") };
         mail
     }

@@ -45,6 +45,8 @@ enum Mode {
     Swallows,
     /// In a direction in which this has come, it and what follows it do not get through.
     SwallowsFrom(&'static str),
+    /// The connection on which this comes is reset behind it.
+    BreaksBehind(&'static str),
     /// Nothing is read, and what comes waits.
     Holds,
     /// Connections are closed as soon as they are made.
@@ -68,7 +70,7 @@ impl Proxy {
                 }
                 counted.connections.fetch_add(1, Ordering::Relaxed);
                 let turns = Arc::clone(&counted);
-                tokio::spawn(relay(client, server, turns, to_come.subscribe(), modes.subscribe()));
+                tokio::spawn(relay(client, server, turns, to_come.subscribe(), modes.clone()));
             }
         });
         Self { address, turns, breaks, mode, accepting }
@@ -110,6 +112,12 @@ impl Proxy {
         self.mode.send_replace(Mode::SwallowsFrom(what));
     }
 
+    /// The next connection on which this comes, in either direction, gets no further than that: it is reset, and what follows is
+    /// lost.
+    pub fn break_behind(&self, what: &'static str) {
+        self.mode.send_replace(Mode::BreaksBehind(what));
+    }
+
     /// From now on nothing is read, until [`Proxy::heal`]: what comes waits, and nothing of it is lost.
     pub fn hold(&self) {
         self.mode.send_replace(Mode::Holds);
@@ -142,18 +150,26 @@ async fn relay(
     server: SocketAddr,
     turns: Arc<Turns>,
     mut breaks: broadcast::Receiver<Break>,
-    modes: watch::Receiver<Mode>,
+    mode: watch::Sender<Mode>,
 ) {
+    let modes = mode.subscribe();
     let Ok(server) = TcpStream::connect(server).await else { return };
     for end in [&client, &server] {
         end.set_nodelay(true).unwrap();
     }
     let ((from_client, mut to_client), (from_server, mut to_server)) = (client.into_split(), server.into_split());
     let how = tokio::select! {
-        () = copy(from_client, &mut to_server, modes.clone(), || turns.asked.store(true, Ordering::Relaxed)) => Break::Close,
-        () = copy(from_server, &mut to_client, modes, || turns.answer()) => Break::Close,
+        how = copy(from_client, &mut to_server, modes.clone(), || turns.asked.store(true, Ordering::Relaxed)) => how,
+        how = copy(from_server, &mut to_client, modes, || turns.answer()) => how,
         how = breaks.recv() => how.unwrap_or(Break::Close),
     };
+    mode.send_if_modified(|mode| {
+        let is_done = matches!(mode, Mode::BreaksBehind(_)) && how == Break::Reset;
+        if is_done {
+            *mode = Mode::Relays;
+        }
+        is_done
+    });
     for end in [&to_client, &to_server] {
         if how == Break::Reset {
             let _ = socket2::SockRef::from(end.as_ref()).set_linger(Some(Duration::ZERO));
@@ -161,22 +177,40 @@ async fn relay(
     }
 }
 
-/// Copies until one of both is done.
-async fn copy(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, mut modes: watch::Receiver<Mode>, moved: impl Fn()) {
+/// Copies until one of both is done, or it is told to break, and says how.
+async fn copy(
+    mut from: OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    mut modes: watch::Receiver<Mode>,
+    moved: impl Fn(),
+) -> Break {
     let (mut buffer, mut has_come) = (vec![0; 16 * 1024], false);
     loop {
-        let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Holds).await.map(|mode| *mode) else { return };
+        let Ok(count @ 1..) = from.read(&mut buffer).await else { return Break::Close };
+        let read = &buffer[..count];
+        let Ok(mode) = modes.wait_for(|mode| *mode != Mode::Holds).await.map(|mode| *mode) else { return Break::Close };
+        let end_of = |what: &str| {
+            let begin = read.windows(what.len()).position(|octets| octets == what.as_bytes());
+            begin.map(|begin| begin + what.len())
+        };
         if let Mode::SwallowsFrom(what) = mode {
-            has_come |= buffer[..count].windows(what.len()).any(|octets| octets == what.as_bytes());
+            has_come |= end_of(what).is_some();
         }
         let is_swallowed = mode == Mode::Swallows || has_come;
         if is_swallowed {
             continue;
         }
+        if let Mode::BreaksBehind(what) = mode
+            && let Some(end) = end_of(what)
+        {
+            let _ = to.write_all(&read[..end]).await; // may be gone already
+            // The octets are to be there before the reset is, which overtakes them.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            return Break::Reset;
+        }
         moved();
-        if to.write_all(&buffer[..count]).await.is_err() {
-            return;
+        if to.write_all(read).await.is_err() {
+            return Break::Close;
         }
     }
 }

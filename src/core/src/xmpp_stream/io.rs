@@ -83,14 +83,14 @@ pub enum Output {
     /// [`Input::Reconnected`] or [`Input::GivenUp`]. What was not written is forgotten. Until then stanzas may be sent, and go out
     /// when the stream is up again.
     Suspended(StreamFault),
-    /// The stream goes on as if nothing had been: what the server had not got is sent once more.
+    /// The stream goes on as if nothing had been: what the server had not got is sent once more as soon as it answers.
     Resumed,
-    /// The server does not have the stream any more. Another one is being bound in its place; whatever was not acknowledged may
+    /// The server does not have the stream any more, or in no state to go on. Another one is being bound in its place; whatever was not acknowledged may
     /// or may not have reached anybody.
     Reset {
         /// Why its connection was gone.
         why: StreamFault,
-        /// The ids of stanzas of which the server says that it has not handled them.
+        /// The ids of stanzas that the server has not handled, where it says so or that is certain.
         unhandled: Vec<String>,
     },
     /// The stream is over. Nothing follows; what was to be written before should be tried, and then the connection closed.
@@ -142,6 +142,9 @@ pub enum StreamFault {
     /// The server has been silent for [`SILENCE`](super::machine::SILENCE) and [`PATIENCE`](super::machine::PATIENCE).
     #[error("the server does not answer")]
     Silent,
+    /// The server has resumed the stream, and nothing that is said on it arrives.
+    #[error("the server resumed the stream and does not read on")]
+    Deaf,
     /// The server does not let us bind a resource.
     #[error("the server refused to bind a resource: {0}")]
     BindRefused(String),

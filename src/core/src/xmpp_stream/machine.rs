@@ -19,6 +19,7 @@ use super::framing::{Event, Framed, Framer, Violation};
 use super::interest::may_invite;
 pub use super::io::{Ignored, Input, Output, StreamFault};
 use super::management::{Management, Nonza, is_stanza};
+use super::proof::Proof;
 use crate::env::Env;
 use crate::time::Instant;
 
@@ -67,6 +68,8 @@ pub struct Machine {
     pub(super) resumable: bool,
     pub(super) framer: Framer,
     pub(super) management: Management,
+    /// Of a stream that is up after it was resumed.
+    pub(super) proof: Option<Proof>,
     /// What was to be sent before the stream was up.
     waiting: VecDeque<Bytes>,
     /// Whether there is place for answers to the requests of others.
@@ -88,6 +91,7 @@ impl Machine {
             resumable: false,
             framer: Framer::new(),
             management: Management::default(),
+            proof: None,
             waiting: VecDeque::new(),
             may_answer: true,
             rooms: BTreeMap::new(),
@@ -131,6 +135,7 @@ impl Machine {
                     self.write(handled);
                 }
                 self.write("</stream:stream>".to_owned());
+                self.proof = None;
                 self.state = State::Closing { until: env.now + CLOSE };
             }
         }
@@ -153,13 +158,13 @@ impl Machine {
     /// Whether stanzas that are sent now go out at once.
     #[must_use]
     pub const fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(_))
+        matches!(self.state, State::Up(_)) && self.proof.is_none()
     }
 
-    /// Whether there is no connection to go out on.
+    /// Whether there is no connection to go out on, or none that is known to be read.
     #[must_use]
     pub const fn is_suspended(&self) -> bool {
-        matches!(self.state, State::Suspended { .. } | State::Resuming { .. })
+        matches!(self.state, State::Suspended { .. } | State::Resuming { .. }) || self.proof.is_some()
     }
 
     /// Whether the server has acknowledged all that was sent, as far as it is asked to.
@@ -178,7 +183,8 @@ impl Machine {
             | State::Suspended { until, .. }
             | State::Resuming { asked_until: until, .. } => Some(*until),
             State::Up(Liveness::QuietUntil(until) | Liveness::Asked { until, .. }) => {
-                Some(self.management.next_timeout().map_or(*until, |at| at.min(*until)))
+                let others = [self.management.next_timeout(), self.proof.map(Proof::until)];
+                others.into_iter().flatten().chain([*until]).min()
             }
         }
     }
@@ -190,6 +196,7 @@ impl Machine {
         }
         match &self.state {
             State::Binding { .. } => self.give_up("connection-timeout", StreamFault::BindTimeout),
+            State::Up(_) if self.proof.is_some_and(|proof| proof.until() <= env.now) => self.fail_to_prove(env.now),
             State::Up(Liveness::QuietUntil(until)) if *until <= env.now => self.ask_for_a_sign_of_life(env),
             State::Up(Liveness::Asked { until, .. }) if *until <= env.now => match self.management.resumable() {
                 Some(_) => self.lose(env.now, StreamFault::Silent),
@@ -257,7 +264,7 @@ impl Machine {
             State::Suspended { .. } => return, // of a connection that is of no use any more
             _ => None,
         };
-        while self.state != State::Over {
+        while !matches!(self.state, State::Suspended { .. } | State::Over) {
             match self.framer.push(&mut bytes) {
                 Ok(None) => break,
                 Ok(Some(event)) => self.event(env, asked.as_deref(), event),
@@ -296,15 +303,19 @@ impl Machine {
             }
             Event::StreamError(error) => {
                 let (condition, text) = answer::error_of(error.as_str());
-                self.write("</stream:stream>".to_owned());
-                self.end(StreamFault::ServerError { condition, text });
+                self.ended_by_server(env.now, StreamFault::ServerError { condition, text });
             }
             Event::StreamEnd if matches!(self.state, State::Closing { .. }) => self.end(StreamFault::Closed),
-            Event::StreamEnd => {
-                self.write("</stream:stream>".to_owned());
-                self.end(StreamFault::ClosedByServer);
-            }
+            Event::StreamEnd => self.ended_by_server(env.now, StreamFault::ClosedByServer),
         }
+    }
+
+    fn ended_by_server(&mut self, now: Instant, fault: StreamFault) {
+        if self.proof.is_some() {
+            return self.spoil(now, fault); // nothing that we said since has broken it
+        }
+        self.write("</stream:stream>".to_owned());
+        self.end(fault);
     }
 
     fn bound(&mut self, now: Instant, stanza: &Framed) {
@@ -386,6 +397,7 @@ impl Machine {
 
     pub(super) fn end(&mut self, fault: StreamFault) {
         self.forget();
+        self.proof = None;
         self.state = State::Over;
         self.outputs.push_back(Output::Ended(fault));
     }

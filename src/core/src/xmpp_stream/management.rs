@@ -106,6 +106,8 @@ enum Mode {
         id: Option<String>,
         max: Duration,
     },
+    /// The server has it in a state that is of no use.
+    Spoilt,
 }
 
 /// The two counters, and what hangs on them.
@@ -117,6 +119,8 @@ pub(super) struct Management {
     /// Stanzas of ours that the server has handled, modulo 2³².
     acknowledged: u32,
     unacknowledged: VecDeque<Sent>,
+    /// Whether none of it was sent since the server said, when it resumed the stream, what it had handled.
+    is_certain: bool,
     answers: usize,
     /// Stanzas and octets that were sent since the server was asked last.
     unasked: (usize, usize),
@@ -208,6 +212,18 @@ impl Management {
         Ok(news - answers)
     }
 
+    /// What was on is of no use any more. Returns how long the server would have kept the stream; `None` if it would not.
+    pub(super) fn spoil(&mut self) -> Option<Duration> {
+        let max = self.resumable()?;
+        (self.mode, self.ask_at, self.answer_at) = (Mode::Spoilt, None, None);
+        Some(max)
+    }
+
+    /// The ids of messages and requests that the server has not handled, where that is certain without asking it.
+    pub(super) fn certainly_unhandled(&self) -> Vec<String> {
+        if self.is_certain { self.unhandled() } else { Vec::new() }
+    }
+
     /// The ids of messages and requests that the server has not handled.
     pub(super) fn unhandled(&self) -> Vec<String> {
         let id = |sent: &Sent| match Framer::new().push(&mut sent.stanza.as_ref()) {
@@ -264,10 +280,16 @@ impl Management {
         Some(out)
     }
 
+    /// The stream is resumed, and the server has acknowledged what it had handled: as long as nothing is sent, it has nothing else.
+    pub(super) const fn resumed(&mut self) {
+        self.is_certain = true;
+    }
+
     /// What has to be sent once more after the server has said how far it was, in its order. A message that was sent longer than
     /// `patience` ago is left out: its author has been told that nobody knows what became of it, and must not see it appear after
     /// that. Also returns how many were left out.
     pub(super) fn resend(&mut self, now: Instant, patience: Duration) -> (Vec<Bytes>, usize) {
+        self.is_certain = false;
         let before = self.unacknowledged.len();
         let is_late = |sent: &Sent| sent.stanza.starts_with(b"<message") && now.since(sent.at) >= patience;
         self.unacknowledged.retain(|sent| !is_late(sent));

@@ -10,6 +10,7 @@ pub mod interest;
 pub mod io;
 pub mod machine;
 mod management;
+mod proof;
 mod resumption;
 pub mod sasl2;
 mod tokenizer;

@@ -1,7 +1,6 @@
 //! How a stream outlives its connection (XEP-0198 §5).
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use jid::FullJid;
 
@@ -9,6 +8,7 @@ use super::framing::Framer;
 use super::io::{Output, StreamFault};
 use super::machine::{BIND, Liveness, Machine, SILENCE, State};
 use super::management::Nonza;
+use super::proof::Proof;
 use crate::env::Env;
 use crate::time::Instant;
 
@@ -16,6 +16,7 @@ impl Machine {
     /// The connection is of no use any more. The stream goes on if the server keeps it.
     pub(super) fn lose(&mut self, now: Instant, why: StreamFault) {
         match &self.state {
+            State::Up(_) if matches!(self.proof, Some(Proof::Closed { .. })) => self.spoil(now, StreamFault::Deaf),
             State::Up(_) | State::Closing { .. } => match self.management.resumable() {
                 Some(max) => self.suspend(now + max, why),
                 None => self.end(why),
@@ -31,6 +32,7 @@ impl Machine {
         self.state = State::Suspended { until, why: why.clone() };
         // The rest of a stanza that was cut off comes as a whole later.
         self.framer = Framer::new();
+        self.proof = None;
         self.outputs.retain(|output| !matches!(output, Output::Write(_)));
         self.outputs.push_back(Output::Suspended(why));
     }
@@ -65,8 +67,9 @@ impl Machine {
         let State::Suspended { why, .. } = &self.state else { return };
         let why = why.clone();
         self.resumable = resumable;
+        let unhandled = self.management.certainly_unhandled();
         self.forget();
-        self.outputs.push_back(Output::Reset { why, unhandled: Vec::new() });
+        self.outputs.push_back(Output::Reset { why, unhandled });
         self.up(now, jid);
     }
 
@@ -74,7 +77,7 @@ impl Machine {
         match (nonza, &self.state) {
             (Nonza::Request, State::Up(_)) => self.management.asked(env.now),
             (Nonza::Answer { handled }, State::Up(_) | State::Closing { .. }) => {
-                self.acknowledged(handled);
+                self.answered(env.now, handled);
             }
             (Nonza::Enabled { id, max }, State::Up(_)) => self.management.enabled(id, max),
             (Nonza::Resumed { handled }, State::Resuming { .. }) => self.resumed(env.now, handled),
@@ -88,7 +91,7 @@ impl Machine {
     }
 
     /// Whether what the server acknowledges makes sense; otherwise the stream is over.
-    fn acknowledged(&mut self, handled: u32) -> bool {
+    pub(super) fn acknowledged(&mut self, handled: u32) -> bool {
         match self.management.acknowledge(handled) {
             Ok(0) => true,
             Ok(count) => {
@@ -107,11 +110,16 @@ impl Machine {
             return;
         }
         self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
+        self.management.resumed();
+        self.outputs.push_back(Output::Resumed);
+        self.ask_for_proof(now);
+    }
+
+    pub(super) fn send_once_more(&mut self, now: Instant) {
         let (stanzas, left_out) = self.management.resend(now, self.patience);
         if left_out > 0 {
             self.outputs.push_back(Output::Settled(left_out));
         }
-        self.outputs.push_back(Output::Resumed);
         self.outputs.extend(stanzas.into_iter().map(Output::Write));
     }
 
@@ -119,7 +127,10 @@ impl Machine {
     fn reset(&mut self, env: &mut Env<'_>, why: StreamFault, handled: Option<u32>) {
         // Where it says how many it had handled, the rest never got anywhere. A number that makes no sense says nothing.
         let settled = handled.and_then(|handled| self.management.acknowledge(handled).ok());
-        let unhandled = settled.map(|_| self.management.unhandled()).unwrap_or_default();
+        let unhandled = match settled {
+            Some(_) => self.management.unhandled(),
+            None => self.management.certainly_unhandled(),
+        };
         self.outputs.extend(settled.filter(|count| *count > 0).map(Output::Settled));
         self.forget();
         self.outputs.push_back(Output::Reset { why, unhandled });

@@ -13,7 +13,7 @@ use core::time::Duration;
 use jid::FullJid;
 
 use self::pair::{Pair, REFLECTION, ROOM};
-use super::super::machine::{Ignored, Input, Output, PATIENCE, SILENCE, StreamFault};
+use super::super::machine::{CLOSE, Ignored, Input, Output, PATIENCE, SILENCE, StreamFault};
 
 const PING: &str = "<iq type='get' id='1' from='x@y/z'><ping xmlns='urn:xmpp:ping'/></iq>";
 
@@ -93,8 +93,9 @@ fn a_stream_goes_on_as_soon_as_we_are_logged_in() {
     pair.room_says("three");
     pair.log.clear();
     pair.reconnects_in_one();
-    assert!(pair.machine.is_up());
+    assert_eq!(pair.log, [Output::Resumed]);
     pair.settles();
+    assert!(pair.machine.is_up());
     assert_eq!(pair.log, [Output::Resumed]);
     assert_eq!(
         (pair.said.as_slice(), pair.heard.as_slice()),
@@ -121,6 +122,59 @@ fn a_stream_that_is_forgotten_is_replaced_as_soon_as_we_are_logged_in() {
     pair.reconnects_in_one();
     pair.settles();
     assert_eq!(pair.said, ["anew"], "the new one is resumed in its turn");
+}
+
+/// XM-02: Prosody 0.12 goes on in the midst of the stanza that was cut off. Inside of a tag that is an error at once, inside of text
+/// it is never one, until the stream is closed.
+#[test]
+fn a_server_that_goes_on_in_the_midst_of_a_stanza_is_given_a_stream_that_it_reads() {
+    for (octets, waits) in [(4, Duration::ZERO), (70, PATIENCE)] {
+        for is_one_trip in [false, true] {
+            let mut pair = Pair::new();
+            pair.keeps_half = true;
+            pair.say("half a league onward");
+            pair.cut(octets, 0);
+            pair.say("rode the six hundred");
+            pair.log.clear();
+            pair.reconnects();
+            pair.settles();
+            pair.passes(waits);
+            pair.settles();
+            assert_eq!(pair.said, [""; 0], "nothing is said to who does not read on");
+            assert!(!pair.connected);
+            if is_one_trip {
+                pair.reconnects_in_one()
+            } else {
+                pair.reconnects()
+            }
+            pair.settles();
+            let [Output::Resumed, Output::Suspended(_), Output::Reset { .. }, Output::Bound(_)] = pair.log.as_slice()
+            else {
+                panic!("{:?}", pair.log)
+            };
+            assert_eq!(pair.said, ["half a league onward", "rode the six hundred"], "{octets} octets had come");
+            pair.passes(Duration::from_secs(1));
+            pair.settles();
+            assert_eq!(pair.held, 0);
+        }
+    }
+}
+
+/// XM-02: it hears us no more, and says nothing.
+#[test]
+fn a_server_that_does_not_answer_on_a_resumed_stream_is_given_another() {
+    let mut pair = Pair::new();
+    pair.say("one");
+    pair.cut(0, 0);
+    pair.reconnects();
+    pair.server_reads(usize::MAX);
+    pair.we_read(usize::MAX);
+    pair.log.clear();
+    pair.passes(PATIENCE + CLOSE);
+    assert_eq!(pair.log, [Output::Suspended(StreamFault::Deaf)]);
+    pair.reconnects();
+    pair.settles();
+    assert_eq!(pair.said, ["one"]);
 }
 
 /// A connection that nobody asked for changes nothing.

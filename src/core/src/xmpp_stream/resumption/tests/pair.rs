@@ -46,7 +46,12 @@ pub(super) struct Pair {
     pub(super) to_server: Vec<u8>,
     to_us: Vec<u8>,
     server: Framer,
-    bound: bool,
+    /// What it has of that stanza, while somebody logs in.
+    half: Option<Framer>,
+    /// Whether it reads no more on this connection.
+    has_given_up: bool,
+    /// Whether it goes on in the midst of the stanza in which a connection was cut off, as Prosody 0.12 does.
+    pub(super) keeps_half: bool,
     pub(super) session: Option<Session>,
     /// Whether the server has lost the session.
     pub(super) forgets: bool,
@@ -55,6 +60,9 @@ pub(super) struct Pair {
     /// Messages that the server has handled, and that the rooms have heard.
     pub(super) said: Vec<String>,
     pub(super) heard: Vec<String>,
+    /// What waits until we are back, which is first what was not handled before.
+    unsent: Vec<String>,
+    is_outside: bool,
     /// How many of ours are not off our hands.
     pub(super) held: usize,
     pub(super) log: Vec<Output>,
@@ -87,11 +95,15 @@ impl Pair {
             to_server: Vec::new(),
             to_us: Vec::new(),
             server: Framer::new(),
-            bound: false,
+            half: None,
+            has_given_up: false,
+            keeps_half: false,
             session: None,
             forgets: false,
             said: Vec::new(),
             heard: Vec::new(),
+            unsent: Vec::new(),
+            is_outside: false,
             held: 0,
             log: Vec::new(),
         };
@@ -130,11 +142,19 @@ impl Pair {
                 }
                 Output::ToRoom { stanza, .. } => self.heard.push(body(stanza.as_str())),
                 Output::Suspended(_) => self.disconnect(),
+                Output::Reset { unhandled, .. } => {
+                    self.is_outside = true;
+                    self.unsent.splice(..0, unhandled.iter().cloned());
+                }
+                Output::Bound(_) => self.is_outside = false,
                 _ => {}
             }
             if !matches!(output, Output::Write(_) | Output::Send(_) | Output::ToRoom { .. } | Output::Settled(_)) {
                 self.log.push(output);
             }
+        }
+        if !self.is_outside {
+            core::mem::take(&mut self.unsent).iter().for_each(|text| self.say(text));
         }
     }
 
@@ -142,7 +162,21 @@ impl Pair {
         (self.connected, self.attached) = (false, false);
         self.to_server.clear();
         self.to_us.clear();
-        self.server = Framer::new();
+    }
+
+    /// Another connection is read from its beginning.
+    fn connects(&mut self) {
+        (self.connected, self.has_given_up) = (true, false);
+        let old = core::mem::take(&mut self.server);
+        self.half = (self.keeps_half && self.session.is_some()).then(|| self.half.take().unwrap_or(old));
+    }
+
+    /// The stream goes on where the server thinks that it was cut off.
+    fn attach(&mut self) {
+        self.attached = true;
+        if let Some(half) = self.half.take() {
+            self.server = half;
+        }
     }
 
     /// The connection breaks when so many octets have got through in each direction, and what got through is still read.
@@ -157,22 +191,20 @@ impl Pair {
     }
 
     pub(super) fn reconnects(&mut self) {
-        self.connected = true;
-        self.server = Framer::new();
+        self.connects();
         self.input(Input::Reconnected { resumable: true });
     }
 
     /// The same, and the stream is resumed, or another bound, while we log in.
     pub(super) fn reconnects_in_one(&mut self) {
-        let Some(resume) = self.machine.resume() else { return self.reconnects() };
-        self.connected = true;
-        self.server = Framer::new();
-        match &mut self.session {
-            Some(session) if !self.forgets => {
+        let resume = self.machine.resume();
+        self.connects();
+        match (&mut self.session, resume) {
+            (Some(session), Some(resume)) if !self.forgets => {
                 assert_eq!(attribute(&resume, "previd"), "a&amp;b");
                 acknowledge(session, &resume);
                 let (handled, again) = (session.handled, session.queue.clone());
-                self.attached = true;
+                self.attach();
                 again.iter().for_each(|stanza| self.server_writes(stanza));
                 self.input(Input::ReconnectedAndResumed { handled });
             }
@@ -202,16 +234,31 @@ impl Pair {
         let rest = self.to_server.split_off(self.to_server.len().min(octets));
         let bytes = core::mem::replace(&mut self.to_server, rest);
         let mut unread = bytes.as_slice();
-        while let Some(event) = self.server.push(&mut unread).expect("we write XML") {
-            let Event::Stanza(stanza) = event else { continue };
-            self.serve(stanza.name(), stanza.as_str());
+        while !self.has_given_up {
+            match self.server.push(&mut unread) {
+                Ok(Some(Event::Stanza(stanza))) => self.serve(stanza.name(), stanza.as_str()),
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(_) => {
+                    assert!(self.keeps_half, "we write XML");
+                    return self.server_gives_up();
+                }
+            }
         }
+    }
+
+    /// It was not well-formed, and the session is over with the stream: of that it first says how far it has come.
+    fn server_gives_up(&mut self) {
+        let handled = self.session.as_ref().map_or(0, |session| session.handled);
+        self.server_writes(&format!("<a xmlns='urn:xmpp:sm:3' h='{handled}'/>"));
+        self.server_writes("<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>");
+        (self.session, self.attached, self.has_given_up) = (None, false, true);
+        (self.server, self.half) = (Framer::new(), None);
     }
 
     fn serve(&mut self, name: &str, xml: &str) {
         match (name, &mut self.session) {
-            ("iq", _) if !self.bound => {
-                self.bound = true;
+            ("iq", _) if xml.contains("<bind") => {
                 let id = attribute(xml, "id");
                 self.server_writes(&format!(
                     "<iq id='{id}' type='result'><bind><jid>romeo@xmpp.test/focus1</jid></bind></iq>"
@@ -227,12 +274,12 @@ impl Pair {
                 acknowledge(session, xml);
                 let resumed = format!("<resumed xmlns='urn:xmpp:sm:3' h='{}' previd='a&amp;b'/>", session.handled);
                 let again: Vec<String> = session.queue.iter().cloned().collect();
-                self.attached = true;
+                self.attach();
                 self.server_writes(&resumed);
                 again.iter().for_each(|stanza| self.server_writes(stanza));
             }
             ("resume", _) => {
-                (self.session, self.bound, self.forgets) = (None, false, false);
+                (self.session, self.forgets) = (None, false);
                 self.server_writes("<failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='s'/></failed>");
             }
             ("r", Some(session)) => {
@@ -258,9 +305,10 @@ impl Pair {
         }
     }
 
-    /// A stanza comes for us, and waits while there is no connection.
+    /// A stanza comes for us, and waits while there is no connection. Where the server has given us up it goes nowhere.
     pub(super) fn comes(&mut self, stanza: &str) {
-        self.session.as_mut().expect("a session").queue.push_back(stanza.to_owned());
+        let Some(session) = &mut self.session else { return };
+        session.queue.push_back(stanza.to_owned());
         if self.attached {
             self.server_writes(stanza);
         }
@@ -277,6 +325,9 @@ impl Pair {
     }
 
     pub(super) fn say(&mut self, text: &str) {
+        if self.is_outside {
+            return self.unsent.push(text.to_owned());
+        }
         self.held += 1;
         self.input(Input::Send(message(text)));
     }
@@ -296,7 +347,7 @@ fn acknowledge(session: &mut Session, xml: &str) {
 }
 
 fn message(text: &str) -> Bytes {
-    format!("<message to='{ROOM}' type='groupchat'><body>{text}</body></message>").into()
+    format!("<message to='{ROOM}' type='groupchat' id='{text}'><body>{text}</body></message>").into()
 }
 
 fn body(xml: &str) -> String {
