@@ -1,5 +1,6 @@
 //! A phone that is called, and the proxy in front of it: one datagram socket that is there before anybody calls.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +17,8 @@ use crate::wait::{SOON, lock, wait_for};
 pub struct Phone {
     socket: Arc<UdpSocket>,
     received: Arc<Mutex<Vec<(Message, SocketAddr)>>>,
+    /// What was last said to the INVITE of that branch.
+    said: Arc<Mutex<HashMap<String, String>>>,
     task: JoinHandle<()>,
 }
 
@@ -30,8 +33,9 @@ impl Phone {
     pub async fn plugged_in() -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let received = Arc::<Mutex<Vec<_>>>::default();
-        let task = tokio::spawn(receive(socket.clone(), received.clone()));
-        Self { socket, received, task }
+        let said = Arc::<Mutex<HashMap<_, _>>>::default();
+        let task = tokio::spawn(receive(socket.clone(), received.clone(), said.clone()));
+        Self { socket, received, said, task }
     }
 
     /// `[sip.outbound]`, which leads everybody of `sip.test` to it.
@@ -70,6 +74,9 @@ impl Call<'_> {
     /// Answers it.
     pub async fn answers(&self, status: &str, fields: &str, body: &str) {
         let response = response(&self.request, status, fields, body);
+        if self.request.method() == Some("INVITE") {
+            lock(&self.phone.said).insert(branch(&self.request), response.clone());
+        }
         self.phone.socket.send_to(response.as_bytes(), self.from).await.unwrap();
     }
 
@@ -116,6 +123,10 @@ impl Call<'_> {
     }
 }
 
+fn branch(request: &Message) -> String {
+    request.branch().unwrap_or_default().to_owned()
+}
+
 /// With a tag where there is none.
 fn response(request: &Message, status: &str, fields: &str, body: &str) -> String {
     let mut out = format!("SIP/2.0 {status}\r\n");
@@ -128,13 +139,26 @@ fn response(request: &Message, status: &str, fields: &str, body: &str) -> String
     out + &format!("{fields}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-async fn receive(socket: Arc<UdpSocket>, received: Arc<Mutex<Vec<(Message, SocketAddr)>>>) {
+async fn receive(
+    socket: Arc<UdpSocket>,
+    received: Arc<Mutex<Vec<(Message, SocketAddr)>>>,
+    said: Arc<Mutex<HashMap<String, String>>>,
+) {
     let mut datagram = vec![0; 65_536];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut datagram).await else { continue };
         let octets = &datagram[..length];
         let Some(at) = octets.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
         let message = Message::parse(&octets[..at], &octets[at + 4..]);
+        // An INVITE that is sent once more gets its answer once more (RFC 3261 §17.2.1).
+        let is_invite = message.method() == Some("INVITE");
+        if is_invite && lock(&received).iter().any(|(other, _)| other.branch() == message.branch()) {
+            let said = lock(&said).get(&branch(&message)).cloned();
+            if let Some(said) = said {
+                let _ = socket.send_to(said.as_bytes(), from).await;
+            }
+            continue;
+        }
         if matches!(message.method(), Some("BYE" | "OPTIONS" | "CANCEL")) {
             let _ = socket.send_to(response(&message, "200 OK", "", "").as_bytes(), from).await;
         }
