@@ -106,7 +106,9 @@ fn modules() -> PathBuf {
     let mine = all.with_extension(std::process::id().to_string());
     std::fs::create_dir_all(&mine).unwrap();
     let folders = [Path::new("/usr/lib/erlang/lib"), &libraries()].map(|lib| entries(lib).map(|lib| lib.join("ebin")));
-    for file in folders.into_iter().flatten().flat_map(|folder| entries(&folder)) {
+    // eimp looks for its program beside its modules, and never stops looking.
+    let is_to_stay = |folder: &PathBuf| folder.to_string_lossy().contains("eimp-");
+    for file in folders.into_iter().flatten().filter(|folder| !is_to_stay(folder)).flat_map(|folder| entries(&folder)) {
         let _ = std::os::unix::fs::symlink(&file, mine.join(file.file_name().unwrap()));
     }
     if std::fs::rename(&mine, &all).is_err() {
