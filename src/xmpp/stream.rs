@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jid::FullJid;
 use mucfocus_core::stanza::OutStanza;
+use mucfocus_core::xmpp_stream::framing::id_of;
 use mucfocus_core::xmpp_stream::machine::{Ignored, Input, Output, StreamFault};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -276,7 +277,11 @@ impl Task {
         }
     }
 
-    fn reset(&mut self, fault: StreamFault, unhandled: Vec<String>) {
+    fn reset(&mut self, fault: StreamFault, mut unhandled: Vec<String>) {
+        // What still waits here has got nowhere, and in the rooms that it is for we are nobody any more.
+        while let Ok(waiting) = self.queue.try_recv() {
+            unhandled.extend(id_of(&waiting.stanza));
+        }
         tell(&self.account, &fault, "the XMPP server has lost a stream; another takes its place");
         self.rooms.reset(&end_of(fault), unhandled);
         self.bound = None;

@@ -118,6 +118,11 @@ impl Proxy {
         self.mode.send_replace(Mode::BreaksBehind(what));
     }
 
+    /// Whether that is still to come.
+    pub fn is_to_break(&self) -> bool {
+        matches!(*self.mode.borrow(), Mode::BreaksBehind(_))
+    }
+
     /// From now on nothing is read, until [`Proxy::heal`]: what comes waits, and nothing of it is lost.
     pub fn hold(&self) {
         self.mode.send_replace(Mode::Holds);

@@ -40,6 +40,8 @@ pub struct Membership<T> {
     pub(super) done: VecDeque<(String, T)>,
     /// What could not be said yet because the room is being entered again.
     pub(super) unsent: VecDeque<Utterance<T>>,
+    /// How much was said so far, and is to be said.
+    pub(super) turns: u64,
     pub(super) renaming: Renaming<T>,
     /// Whether the room still has us.
     pub(super) pinging: Pinging,
@@ -172,6 +174,7 @@ impl<T: Clone> Membership<T> {
             errands: Reflections::new(),
             done: VecDeque::new(),
             unsent: VecDeque::new(),
+            turns: 0,
             renaming: Renaming::new(),
             pinging: Pinging::new(),
             reentry_deadline: None,

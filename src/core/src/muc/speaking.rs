@@ -60,6 +60,8 @@ pub enum Errand {
 pub(super) struct Utterance<T> {
     pub(super) ticket: T,
     said: Said,
+    /// Its place among all that this membership says, whatever is said anew.
+    turn: u64,
     pub(super) deadline: Instant,
     /// The id that it had when it was said before.
     id: Option<String>,
@@ -89,7 +91,7 @@ enum Said {
 impl<T: Clone> Membership<T> {
     /// Says `body` to the room; `ticket` comes back with what became of it, at the latest at `deadline`.
     pub fn say(&mut self, env: &mut Env<'_>, ticket: T, body: String, deadline: Instant, out: &mut Vec<Event<T>>) {
-        self.utter(env, Utterance { ticket, said: Said::Text(body), deadline, id: None, is_in_doubt: false }, out);
+        self.utter_anew(env, ticket, Said::Text(body), deadline, out);
     }
 
     /// Gives the room another subject; `ticket` as with [`Membership::say`].
@@ -101,16 +103,23 @@ impl<T: Clone> Membership<T> {
         deadline: Instant,
         out: &mut Vec<Event<T>>,
     ) {
-        self.utter(
-            env,
-            Utterance { ticket, said: Said::Subject(subject), deadline, id: None, is_in_doubt: false },
-            out,
-        );
+        self.utter_anew(env, ticket, Said::Subject(subject), deadline, out);
     }
 
     /// Does what has no reflection; `ticket` as with [`Membership::say`].
     pub fn run(&mut self, env: &mut Env<'_>, ticket: T, errand: Errand, deadline: Instant, out: &mut Vec<Event<T>>) {
-        self.utter(env, Utterance { ticket, said: Said::Errand(errand), deadline, id: None, is_in_doubt: false }, out);
+        self.utter_anew(env, ticket, Said::Errand(errand), deadline, out);
+    }
+
+    fn utter_anew(&mut self, env: &mut Env<'_>, ticket: T, said: Said, deadline: Instant, out: &mut Vec<Event<T>>) {
+        self.turns += 1;
+        self.utter(env, Utterance { ticket, said, turn: self.turns, deadline, id: None, is_in_doubt: false }, out);
+    }
+
+    /// It is said when we are back, in its turn.
+    fn put_off(&mut self, utterance: Utterance<T>) {
+        let at = self.unsent.partition_point(|other| other.turn < utterance.turn);
+        self.unsent.insert(at, utterance);
     }
 
     /// Tells the room what its author is doing. Nobody is told what became of that.
@@ -143,7 +152,7 @@ impl<T: Clone> Membership<T> {
     fn utter(&mut self, env: &mut Env<'_>, utterance: Utterance<T>, out: &mut Vec<Event<T>>) {
         // Somebody whom we called may speak while his account is on its way in.
         if self.is_returning() || !self.is_live() || self.settles_first() {
-            return self.unsent.push_back(utterance);
+            return self.put_off(utterance);
         }
         let (room, deadline) = (self.muc.clone(), utterance.deadline);
         let id = match &utterance.said {
@@ -183,14 +192,14 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    /// What we said to everybody and the room has not taken is the first of what is said next, under the ids that it had: should
-    /// it come to the room twice all the same, those who look at ids see it once.
+    /// What we said to everybody and the room has not taken is said next, under the ids that it had: should it come to the room twice
+    /// all the same, those who look at ids see it once.
     pub(super) fn say_once_more(&mut self, now: Instant) {
         let lost = self
             .reflections
             .withdraw(|_, said| matches!(said.said, Said::Text(_)) && !said.is_in_doubt && said.deadline > now);
-        for (id, utterance) in lost.into_iter().rev() {
-            self.unsent.push_front(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
+        for (id, utterance) in lost {
+            self.put_off(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
         }
     }
 
@@ -203,8 +212,8 @@ impl<T: Clone> Membership<T> {
     pub(super) fn take_back(&mut self, unhandled: &[String]) {
         let is_one = |id: &str, _: &Utterance<T>| unhandled.iter().any(|other| other == id);
         let never_said = [self.errands.withdraw(is_one), self.reflections.withdraw(is_one)];
-        for (id, utterance) in never_said.into_iter().flat_map(|some| some.into_iter().rev()) {
-            self.unsent.push_front(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
+        for (id, utterance) in never_said.into_iter().flatten() {
+            self.put_off(Utterance { id: Some(id), is_in_doubt: false, ..utterance });
         }
     }
 
@@ -231,11 +240,11 @@ impl<T: Clone> Membership<T> {
         // that can be said once more when we are back (GC-MSG-06).
         let lost = matches!(error.condition, Condition::NotAcceptable | Condition::ItemNotFound);
         if is_public && lost && self.is_inside() && message.from.resource().is_none() {
-            self.unsent.push_back(utterance);
+            self.put_off(utterance);
             return self.reenter(env, out);
         }
         if is_public && lost && self.is_returning() {
-            return self.unsent.push_back(utterance);
+            return self.put_off(utterance);
         }
         if matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout) {
             self.doubt(env, out);

@@ -41,6 +41,15 @@ pub enum Event {
     StreamEnd,
 }
 
+/// The `id` of a stanza of ours, if it has one.
+#[must_use]
+pub fn id_of(mut stanza: &[u8]) -> Option<String> {
+    match Framer::new().push(&mut stanza) {
+        Ok(Some(Event::Stanza(stanza))) => stanza.id().map(Cow::into_owned),
+        _ => None,
+    }
+}
+
 /// One complete element, exactly as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Framed {

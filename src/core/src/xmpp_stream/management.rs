@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::framing::{Event, Framed, Framer};
+use super::framing::{Framed, id_of};
 use super::xml::{self, Node, Tag, Walk};
 use crate::time::Instant;
 
@@ -226,11 +226,7 @@ impl Management {
 
     /// The ids of messages and requests that the server has not handled.
     pub(super) fn unhandled(&self) -> Vec<String> {
-        let id = |sent: &Sent| match Framer::new().push(&mut sent.stanza.as_ref()) {
-            Ok(Some(Event::Stanza(stanza))) if !sent.is_answer => stanza.id().map(|id| id.into_owned()),
-            _ => None,
-        };
-        self.unacknowledged.iter().filter_map(id).collect()
+        self.unacknowledged.iter().filter(|sent| !sent.is_answer).filter_map(|sent| id_of(&sent.stanza)).collect()
     }
 
     /// The server has asked: it gets an answer soon.

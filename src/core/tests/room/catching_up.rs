@@ -155,6 +155,29 @@ fn what_the_server_has_not_handled_is_said_once_more_even_where_nobody_remembers
     story.everybody_leaves();
 }
 
+/// FT-02: that one of three is known to have got nowhere, and two are only not found, changes nothing in their order.
+#[test]
+fn what_is_said_once_more_is_said_in_the_order_in_which_it_was_said() {
+    for known in 0..3 {
+        let (story, romeo) = with_an_archive();
+        story.muc().loses_messages = true;
+        let account = romeo.account();
+        let before = story.muc().ids_from(&account).len();
+        let sends: Vec<String> = ["one", "two", "three"].map(|text| romeo.says(text)).into();
+        let unhandled = story.muc().ids_from(&account)[before + known].clone();
+        goes_away(&romeo);
+        let late = romeo.says("four");
+        story.muc().loses_messages = false;
+        romeo.stream_is_reset_without(&[unhandled]);
+        for send in sends.iter().chain([&late]) {
+            romeo.gets_response(send, 200);
+        }
+        let said: Vec<String> = story.muc().said.iter().map(|(_, text)| text.clone()).collect();
+        assert_eq!(said[said.len() - 4..], ["one", "two", "three", "four"], "{known} was known");
+        story.everybody_leaves();
+    }
+}
+
 /// Design §4.2: what was missed once may have had it, however much is known of what came later.
 #[test]
 fn a_gap_that_was_left_is_not_taken_for_silence_after_the_next_break() {

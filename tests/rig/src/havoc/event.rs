@@ -13,6 +13,8 @@ pub enum Event {
     FreezeServer,
     /// All streams between mucfocus and the XMPP server break, and may not be made anew for a while.
     CutXmpp,
+    /// One of these streams breaks in the midst of a message.
+    TearXmpp,
     /// Nothing passes between them for a while: it waits, or is lost.
     StallXmpp,
     /// The MSRP connection of a SIP user breaks.
@@ -33,12 +35,13 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::KillMucfocus,
         Self::KillServer,
         Self::FreezeMucfocus,
         Self::FreezeServer,
         Self::CutXmpp,
+        Self::TearXmpp,
         Self::StallXmpp,
         Self::CutMsrp,
         Self::StallMsrp,

@@ -26,6 +26,8 @@ const BEAT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a leg may be without its MSRP connection here.
 const LOST_LEG: Duration = Duration::from_secs(10);
+/// Until a stream on which nothing arrives is given up.
+const DEAFNESS: Duration = Duration::from_secs(13);
 /// What a machine that is busy adds to a promise.
 const SLACK: Duration = Duration::from_secs(4);
 
@@ -133,7 +135,9 @@ impl Stage {
                 self.talks(a_while).await;
                 self.world.server.thaw();
             }
-            Event::CutXmpp | Event::StallXmpp => self.breaks_link(event, a_while, how, is_other).await,
+            Event::CutXmpp | Event::TearXmpp | Event::StallXmpp => {
+                self.breaks_link(event, a_while, how, is_other).await
+            }
             Event::CutMsrp | Event::StallMsrp | Event::CutSip | Event::StallSip => {
                 let Some(roads) = self.sip[sip].roads() else { return };
                 match event {
@@ -171,12 +175,26 @@ impl Stage {
         }
     }
 
+    /// As soon as somebody says something. Prosody 0.12 goes on in the midst of that message, and everybody is there while nothing
+    /// that one of them says arrives, until that is noticed.
+    async fn tears_a_stream(&mut self) {
+        self.world.link.as_ref().unwrap().break_behind("<body>");
+        let begun = Instant::now();
+        while self.world.link.as_ref().unwrap().is_to_break() && begun.elapsed() < PATIENCE {
+            self.talks(BEAT).await;
+        }
+        if self.world.server.kind() == Kind::Prosody {
+            self.talks(DEAFNESS).await;
+        }
+    }
+
     /// Between mucfocus and the XMPP server.
     async fn breaks_link(&mut self, event: Event, a_while: Duration, how: Break, is_other: bool) {
         let link = self.world.link.as_ref().unwrap();
         match (event, is_other) {
             (Event::CutXmpp, false) => return link.cut(how),
             (Event::CutXmpp, true) => link.refuse(),
+            (Event::TearXmpp, _) => return self.tears_a_stream().await,
             (_, false) => link.hold(),
             (_, true) => link.swallow(),
         }
