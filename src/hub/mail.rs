@@ -75,7 +75,10 @@ pub enum StreamMail {
     /// The connection of the stream is gone; another one is being made. What is sent meanwhile waits.
     Suspended(StreamEnd),
     /// The stream goes on, and nothing is lost.
-    Resumed,
+    Resumed {
+        /// The ids of private messages that have not got anywhere.
+        unhandled: Arc<[String]>,
+    },
     /// The server does not have the stream any more, and nobody knows what became of what was sent last. Another stream is made, of
     /// which [`StreamMail::Ready`] tells.
     Reset {

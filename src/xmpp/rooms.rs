@@ -50,7 +50,7 @@ enum What {
     Ready(FullJid),
     Stanza(Framed),
     Suspended(StreamEnd),
-    Resumed,
+    Resumed { unhandled: Arc<[String]> },
     Reset { why: StreamEnd, unhandled: Arc<[String]> },
 }
 
@@ -68,7 +68,7 @@ impl What {
                 (Mail::Stream(StreamMail::Stanza(stanza)), weight)
             }
             Self::Suspended(why) => (Mail::Stream(StreamMail::Suspended(why)), SMALL),
-            Self::Resumed => (Mail::Stream(StreamMail::Resumed), SMALL),
+            Self::Resumed { unhandled } => (Mail::Stream(StreamMail::Resumed { unhandled }), SMALL),
             Self::Reset { why, unhandled } => (Mail::Stream(StreamMail::Reset { why, unhandled }), SMALL),
         }
     }
@@ -133,8 +133,8 @@ impl Rooms {
     }
 
     /// Tells them that it is back.
-    pub(super) fn resumed(&mut self) {
-        self.tell_ready(&What::Resumed);
+    pub(super) fn resumed(&mut self, unhandled: Vec<String>) {
+        self.tell_ready(&What::Resumed { unhandled: unhandled.into() });
     }
 
     /// Tells them that the server has lost the stream. They wait for another like newcomers.

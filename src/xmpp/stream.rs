@@ -183,7 +183,7 @@ impl Task {
                 }
                 Output::Ignored(ignored) => self.log(&ignored),
                 Output::Suspended(why) => self.suspended(why),
-                Output::Resumed => self.resumed(),
+                Output::Resumed { unhandled } => self.resumed(unhandled),
                 Output::Reset { why, unhandled } => self.reset(why, unhandled),
                 Output::Ended(why) => fault = Some(why),
                 Output::Write(_) | Output::Send(_) | Output::Settled(_) => {} // the link's
@@ -223,12 +223,15 @@ impl Task {
         if self.is_not_worth_it() {
             return self.link.handle(Input::GivenUp(fault.to_string()));
         }
+        let wish = Wish { bind: Some(resource(&self.pool)), resume: self.link.resume() };
         match &mut self.reconnection {
-            Some(reconnection) => reconnection.again(),
+            Some(reconnection) => {
+                tracing::debug!(account = %self.account.key, reason = %fault, "another connection was of no use for an XMPP stream");
+                reconnection.again_with(wish);
+            }
             None => {
                 tell(&self.account, &fault, "XMPP stream without a connection");
                 self.rooms.suspended(&end_of(fault));
-                let wish = Wish { bind: Some(resource(&self.pool)), resume: self.link.resume() };
                 self.reconnection = Some(Reconnection::new(Arc::clone(&self.pool), self.account.clone(), wish));
             }
         }
@@ -264,11 +267,11 @@ impl Task {
         }
     }
 
-    fn resumed(&mut self) {
+    fn resumed(&mut self, unhandled: Vec<String>) {
         tracing::info!(account = %self.account.key, "XMPP stream resumed");
         self.reconnection = None;
         self.count(true);
-        self.rooms.resumed();
+        self.rooms.resumed(unhandled);
         if let Some(bound) = &self.bound {
             self.rooms.ready(bound);
         }

@@ -90,6 +90,12 @@ impl Reconnection {
         }
     }
 
+    /// Tries once more, after a while, for something else.
+    pub(super) fn again_with(&mut self, wish: Wish) {
+        self.wish = wish;
+        self.again();
+    }
+
     /// Tries once more, after a while.
     pub(super) fn again(&mut self) {
         self.is_urgent = false;

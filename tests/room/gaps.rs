@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use mucfocus_rig::msrp::Send;
+use mucfocus_rig::msrp::{Cpim, Send};
 use mucfocus_rig::proxy::Proxy;
 use mucfocus_rig::roster::NEWS;
-use mucfocus_rig::{SOON, on_both_servers, until};
+use mucfocus_rig::xml::Element;
+use mucfocus_rig::{Kind, SOON, on_both_servers, until};
 
 use crate::Stage;
 
@@ -120,5 +121,44 @@ async fn what_was_cut_in_two_is_said_as_a_whole_and_before_what_came_after_it() 
         assert_eq!(heard().collect::<Vec<_>>(), lines);
         assert_eq!(stage.romeo.msrp.texts(), ["before"], "he does not hear himself");
         assert!(!stage.romeo.call().has_ended());
+    }
+}
+
+/// NICK-11: names change hands while the stream is away, and what was meant for their last owner reaches no other. Prosody gives its
+/// occupants ids, so that the same one is known to be the same.
+#[on_both_servers]
+async fn a_private_message_is_not_given_to_whoever_took_the_name_during_a_break() {
+    for (is_under_way, changes_hands) in [(true, true), (false, true), (true, false), (false, false)] {
+        let stage = stage_that(true, false).await;
+        let nurse = stage.world.xmpp_in("capulet", "nurse").await;
+        stage.juliet.sees(&stage.muc, "Nurse").await;
+        let to = format!("{};gr=Juliet", stage.world.sip("capulet"));
+        let says = || stage.romeo.msrp.send(Send::cpim(&Cpim::text(stage.romeo.aor(), &to, "for you alone")));
+        let id = if is_under_way {
+            link(&stage).swallow();
+            says()
+        } else {
+            link(&stage).refuse();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            says()
+        };
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if changes_hands {
+            stage.juliet.leave(&stage.muc, "Juliet");
+            nurse.sees_leave(&stage.muc, "Juliet", SOON).await;
+            nurse.send(format!("<presence to='{}/Juliet'/>", stage.muc));
+            nurse.sees(&stage.muc, "Juliet").await;
+        }
+        link(&stage).heal();
+        let response = stage.romeo.msrp.response_within(&id, NEWS + SOON).await;
+        let is_known = Kind::current() == Kind::Prosody && !changes_hands;
+        assert_eq!(response.code(), Some(if is_known { 200 } else { 404 }), "{response}");
+        assert_eq!(stage.romeo.says("and I am back").await.code(), Some(200));
+        nurse.hears(&stage.muc, "and I am back").await;
+        let is_it = |e: &Element| e.body() == Some("for you alone");
+        assert!(!nurse.received().iter().any(is_it), "Nurse reads what is not for her");
+        if is_known {
+            stage.juliet.expect("the private message", is_it).await;
+        }
     }
 }

@@ -118,11 +118,12 @@ async fn cut_connections_lose_nothing_double_nothing_and_show_to_nobody() {
     let (from_romeo, mut from_juliet): (Vec<_>, Vec<_>) = heard.into_iter().partition(|line| line.starts_with('r'));
     if Kind::current() == Kind::Ejabberd {
         // It may send a line that comes while it moves the stream to the new connection before the one that came before it.
-        from_juliet.sort_by_key(|line| line[1..].parse::<usize>().expect("a number"));
+        from_juliet.sort_by_key(|line| line.trim_start_matches('j').parse::<usize>().expect("a number"));
     }
     for (lines, expected) in [(from_romeo, expected("r")), (from_juliet, expected("j"))] {
         let differs = lines.iter().zip(&expected).position(|(line, expected)| line != expected);
-        assert!(differs.is_none(), "{:?}", &lines[differs.unwrap_or_default().saturating_sub(3)..]);
+        let around = |at: usize| lines.iter().skip(at.saturating_sub(3)).take(10).collect::<Vec<_>>();
+        assert_eq!(differs.map(around), None);
         assert_eq!(lines.len(), LINES);
     }
     let heard = || juliet.heard(&capulet).into_iter().filter(|(nick, _)| nick == "Romeo").map(|(_, body)| body);
@@ -178,7 +179,7 @@ async fn a_stanza_that_was_cut_in_two_is_said_as_a_whole() {
                         break;
                     }
                 }
-                StreamMail::Suspended(_) | StreamMail::Resumed => {}
+                StreamMail::Suspended(_) | StreamMail::Resumed { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -199,7 +200,7 @@ async fn a_room_is_told_that_its_stream_has_no_connection_and_that_it_has_one_ag
     while !matches!(capulet.mail().await, StreamMail::Suspended(_)) {}
     let mut montague = Room::attach(&pool, &account, &server.room("montague"));
     proxy.heal();
-    assert!(matches!(capulet.mail().await, StreamMail::Resumed));
+    assert!(matches!(capulet.mail().await, StreamMail::Resumed { .. }));
     assert_eq!(montague.ready().await, bound, "the very stream");
     capulet.say("m", "still the same");
     assert_eq!(capulet.hears().await.2, "still the same");

@@ -89,7 +89,7 @@ impl Room {
                         return found;
                     }
                 }
-                StreamMail::Suspended(_) | StreamMail::Resumed => {} // nobody need know
+                StreamMail::Suspended(_) | StreamMail::Resumed { .. } => {} // nobody need know
                 other => panic!("not a stanza: {other:?}"),
             }
         }

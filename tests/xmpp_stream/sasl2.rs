@@ -197,7 +197,7 @@ async fn a_stream_is_resumed_after_a_login_with_a_token() {
         for round in 0..3 {
             proxy.cut(Break::Reset);
             while !matches!(romeo.mail().await, StreamMail::Suspended(_)) {}
-            assert!(matches!(romeo.mail().await, StreamMail::Resumed), "round {round} with {enabled:?}");
+            assert!(matches!(romeo.mail().await, StreamMail::Resumed { .. }), "round {round} with {enabled:?}");
             romeo.say("m", &format!("round {round}"));
             assert_eq!(romeo.hears().await.2, format!("round {round}"));
         }

@@ -110,7 +110,7 @@ async fn a_stream_is_resumed_or_replaced_while_one_logs_in() {
     // What was missed may come before the features do.
     server.say(&(success("romeo@xmpp.test", resumed) + &said("meanwhile") + RESUMABLE + &said("after"))).await;
     assert!(matches!(romeo.mail().await, StreamMail::Suspended(_)));
-    assert!(matches!(romeo.mail().await, StreamMail::Resumed));
+    assert!(matches!(romeo.mail().await, StreamMail::Resumed { .. }));
     assert_eq!(romeo.hears().await.2, "meanwhile");
     assert_eq!(romeo.hears().await.2, "after");
     drop(server);

@@ -104,7 +104,7 @@ impl RoomTask {
                 Some(Input::StreamReady(member, bound))
             }
             StreamMail::Suspended(why) => Some(Input::StreamSuspended(member, why)),
-            StreamMail::Resumed => Some(Input::StreamResumed(member)),
+            StreamMail::Resumed { unhandled } => Some(Input::StreamResumed { membership: member, unhandled }),
             StreamMail::Reset { why, unhandled } => Some(Input::StreamReset { membership: member, why, unhandled }),
             StreamMail::Ended(end) => {
                 self.note_stanza(member, Way::In, || "(stream lost)".into());

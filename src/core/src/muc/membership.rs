@@ -14,7 +14,8 @@ use super::memory::Memory;
 use super::pinging::Pinging;
 use super::reflections::Reflections;
 use super::renaming::Renaming;
-use super::speaking::Utterance;
+
+use super::speaking::{Errand, Utterance};
 use super::suspension::Suspension;
 use super::{JoinRefusal, Removal, StreamEnd};
 use crate::env::Env;
@@ -121,6 +122,15 @@ pub enum Event<T> {
         count: usize,
         /// Whether it is known that nothing is missing.
         is_whole: bool,
+    },
+    /// This could not be said to somebody when it was to be. It has not got anywhere; [`Membership::run`] says it now.
+    Held {
+        /// What comes back with what becomes of it.
+        ticket: T,
+        /// What was to be said, or done.
+        errand: Errand,
+        /// By when.
+        deadline: Instant,
     },
     /// The room does not answer, or cannot be reached: nobody knows whether we are still in it.
     OutOfReach,

@@ -36,6 +36,9 @@ pub enum Errand {
         body: String,
         /// What its author wants to hear of it.
         asks: Asks,
+        /// Who had that nickname when it was said, as far as the caller of this can tell: it comes back with
+        /// [`Event::Held`].
+        known_as: Option<String>,
     },
     /// An invitation.
     Invitation {
@@ -67,6 +70,8 @@ pub(super) struct Utterance<T> {
     id: Option<String>,
     /// Something of the room was missed after it was said: that it is not found later proves nothing any more.
     is_in_doubt: bool,
+    /// It could not be said when it was to be.
+    was_held: bool,
 }
 
 impl<T> Utterance<T> {
@@ -113,13 +118,17 @@ impl<T: Clone> Membership<T> {
 
     fn utter_anew(&mut self, env: &mut Env<'_>, ticket: T, said: Said, deadline: Instant, out: &mut Vec<Event<T>>) {
         self.turns += 1;
-        self.utter(env, Utterance { ticket, said, turn: self.turns, deadline, id: None, is_in_doubt: false }, out);
+        self.utter(
+            env,
+            Utterance { ticket, said, turn: self.turns, deadline, id: None, is_in_doubt: false, was_held: false },
+            out,
+        );
     }
 
     /// It is said when we are back, in its turn.
     fn put_off(&mut self, utterance: Utterance<T>) {
         let at = self.unsent.partition_point(|other| other.turn < utterance.turn);
-        self.unsent.insert(at, utterance);
+        self.unsent.insert(at, Utterance { was_held: true, ..utterance });
     }
 
     /// Tells the room what its author is doing. Nobody is told what became of that.
@@ -154,14 +163,20 @@ impl<T: Clone> Membership<T> {
         if self.is_returning() || !self.is_live() || self.settles_first() {
             return self.put_off(utterance);
         }
-        let (room, deadline) = (self.muc.clone(), utterance.deadline);
+        if utterance.was_held
+            && let Said::Errand(errand @ (Errand::Private { .. } | Errand::Removal { .. })) = utterance.said
+        {
+            // Whose nickname it is now, whoever keeps the roster knows.
+            return out.push(Event::Held { ticket: utterance.ticket, errand, deadline: utterance.deadline });
+        }
+        let (room, deadline, turn) = (self.muc.clone(), utterance.deadline, utterance.turn);
         let id = match &utterance.said {
             Said::Errand(Errand::Private { id, .. }) => id.clone(),
             Said::Errand(Errand::Removal { .. }) => alloc::format!("{REQUEST}{}", env.token()),
             _ => utterance.id.clone().unwrap_or_else(|| env.token()),
         };
         let is_request = matches!(&utterance.said, Said::Errand(Errand::Removal { .. }));
-        let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{id}") };
+        let ping = OutStanza::Ping { to: room.clone().into(), id: alloc::format!("{PING}{turn}-{id}") };
         let (stanza, has_reflection) = match utterance.said.clone() {
             Said::Text(body) => (OutStanza::Groupchat { room, id: id.clone(), body }, true),
             Said::Subject(subject) => (OutStanza::Subject { room, id: id.clone(), subject }, true),
@@ -185,8 +200,21 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    /// We are back inside: what was not said yet is said now, in its order.
-    pub(super) fn say_what_waited(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+    /// What came back with [`Event::Held`] waits on, until [`Membership::say_what_waited`].
+    pub fn hold(&mut self, ticket: T, errand: Errand, deadline: Instant) {
+        self.turns += 1;
+        let (said, turn) = (Said::Errand(errand), self.turns);
+        self.put_off(Utterance { ticket, said, turn, deadline, id: None, is_in_doubt: false, was_held: true });
+    }
+
+    /// Whether something waits.
+    #[must_use]
+    pub fn has_something_to_say(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// What was not said yet is said now, in its order, as far as we are inside.
+    pub fn say_what_waited(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
         for utterance in core::mem::take(&mut self.unsent) {
             self.utter(env, utterance, out);
         }
@@ -263,8 +291,8 @@ impl<T: Clone> Membership<T> {
 
     /// Something that was asked for an errand has its answer.
     pub(super) fn errand_answered(&mut self, env: &mut Env<'_>, iq: Iq, out: &mut Vec<Event<T>>) {
-        if let Some(id) = iq.id.strip_prefix(PING) {
-            return self.passed(env, id, &iq.answer, out);
+        if let Some((turn, id)) = iq.id.strip_prefix(PING).and_then(|rest| rest.split_once('-')) {
+            return self.passed(env, (turn, id), &iq.answer, out);
         }
         let is_of_room = iq.from.as_ref().is_some_and(|from| *from == self.muc);
         if iq.id.starts_with(REQUEST)
@@ -281,13 +309,15 @@ impl<T: Clone> Membership<T> {
 
     /// The room has answered the ping behind an errand, so a refusal by the room would have come before. An answer that is not
     /// the room's, or of a room that has lost us, acknowledges nothing: its errand is waited for until its deadline.
-    fn passed(&mut self, env: &mut Env<'_>, id: &str, answer: &IqAnswer, out: &mut Vec<Event<T>>) {
+    /// So is one that was said anew since.
+    fn passed(&mut self, env: &mut Env<'_>, (turn, id): (&str, &str), answer: &IqAnswer, out: &mut Vec<Event<T>>) {
         if let IqAnswer::Error(error) = answer
             && !is_of_the_room(error)
         {
             return self.doubt(env, out);
         }
-        if let Known::Awaited(utterance) = self.errands.settle(id) {
+        let turn = turn.parse().ok();
+        if let Known::Awaited(utterance) = self.errands.settle_if(id, |said| Some(said.turn) == turn) {
             if self.done.len() >= MAX_DONE {
                 self.done.pop_front();
             }

@@ -26,8 +26,10 @@ impl<T: Clone> Membership<T> {
         }
     }
 
-    /// There is another one, and nothing is lost.
-    pub fn stream_resumed(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+    /// There is another one, and nothing is lost. What was said under the ids `unhandled` was not handled, and is not sent once more
+    /// without us.
+    pub fn stream_resumed(&mut self, env: &mut Env<'_>, unhandled: &[String], out: &mut Vec<Event<T>>) {
+        self.take_back(unhandled);
         if self.suspended.take().is_none() {
             return;
         }

@@ -75,6 +75,7 @@ impl Room {
                 muc::Event::Removed(removal) => self.removed(env, id, &removal),
                 muc::Event::Returning => self.returning(id),
                 muc::Event::CaughtUp { count, is_whole } => self.caught_up(env, id, count, is_whole),
+                muc::Event::Held { ticket, errand, deadline } => self.held(env, id, (ticket, deadline), errand),
                 muc::Event::OutOfReach => self.out_of_reach(id),
                 muc::Event::WithinReach => self.within_reach(env, id),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),

@@ -78,6 +78,11 @@ impl Identities {
             .any(|released| released.nickname == nickname && now.since(released.at) < grace && is_another(released))
     }
 
+    /// The id of the occupant of that name, where ids can be believed.
+    pub(super) fn id_of(&self, nickname: &str) -> Option<&str> {
+        self.ids.get(nickname).filter(|_| self.are_given).map(String::as_str)
+    }
+
     /// Whether who has this id is the occupant of that name.
     pub(super) fn is_the_same(&self, nickname: &str, id: Option<&str>) -> bool {
         self.are_given && id.is_some() && self.ids.get(nickname).map(String::as_str) == id

@@ -143,7 +143,12 @@ pub enum Input {
     /// The connection of the membership's stream is gone, and may come back.
     StreamSuspended(MembershipId, StreamEnd),
     /// It came back, and nothing is lost.
-    StreamResumed(MembershipId),
+    StreamResumed {
+        /// Whose.
+        membership: MembershipId,
+        /// The ids of private messages that have not got anywhere, perhaps to other rooms.
+        unhandled: Arc<[String]>,
+    },
     /// The server has lost the membership's stream. Another one is coming, of which [`Input::StreamReady`] tells.
     StreamReset {
         /// Which.

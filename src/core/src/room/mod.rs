@@ -8,6 +8,7 @@ pub mod calling;
 mod ending;
 mod events;
 mod hearing;
+mod held;
 mod identities;
 mod index;
 pub mod inviting;
@@ -335,7 +336,7 @@ impl Room {
                 self.with_member(env, membership, |m, _, out| m.unsendable(&id, out));
             }
             Input::StreamSuspended(member, why) => self.stream_suspended(env, member, why),
-            Input::StreamResumed(member) => self.stream_resumed(env, member),
+            Input::StreamResumed { membership, unhandled } => self.stream_resumed(env, membership, &unhandled),
             Input::StreamReset { membership, why, unhandled } => self.stream_reset(env, membership, why, &unhandled),
             Input::StreamEnded(member, end) => self.stream_ended(env, member, end),
             Input::Subscribe { subscription, watch } => self.subscribed(env, subscription, *watch),

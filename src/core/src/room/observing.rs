@@ -75,6 +75,7 @@ impl Room {
             self.observer.named_everybody(member, &mut self.roster);
             self.named_at = env.now;
             self.timers.set(Timer::Observer, env.now + self.shift());
+            self.say_what_was_held(env);
         }
     }
 
@@ -97,6 +98,7 @@ impl Room {
             self.named_at = env.now;
             self.timers.set(Timer::Observer, env.now + self.shift());
             self.with_member(env, member, |m, env, out| m.ask_about_the_room(env, out));
+            self.say_what_was_held(env);
         }
     }
 

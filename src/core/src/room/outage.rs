@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::io::{MembershipId, Output, Trace};
 use super::{Room, Timer};
 use crate::env::Env;
-use crate::muc::{Membership, StreamEnd};
+use crate::muc::StreamEnd;
 use crate::translate::notices;
 use crate::xmpp_stream::interest::Interest;
 
@@ -37,9 +37,9 @@ impl Room {
         }
     }
 
-    pub(super) fn stream_resumed(&mut self, env: &mut Env<'_>, member: MembershipId) {
+    pub(super) fn stream_resumed(&mut self, env: &mut Env<'_>, member: MembershipId, unhandled: &[String]) {
         self.timers.clear(Timer::Suspended(member));
-        self.with_member(env, member, Membership::stream_resumed);
+        self.with_member(env, member, |m, env, out| m.stream_resumed(env, unhandled, out));
         let Some(m) = self.members.get_mut(&member).filter(|m| m.membership.is_live()) else { return };
         let away = m.lost_at.take().map(|since| env.now.since(since));
         self.moved = true;

@@ -164,7 +164,8 @@ impl Room {
                     let crosses = self.legs.get(&id).is_some_and(|p| p.leg.dial().room.receipts);
                     let names = (nickname.as_str(), stanza.as_str());
                     let asks = self.expect_receipts(env, (member, crosses), (id, ticket), request, names);
-                    let errand = Errand::Private { to, id: stanza, body, asks };
+                    let known_as = self.known_as(&nickname);
+                    let errand = Errand::Private { to, id: stanza, body, asks, known_as };
                     self.with_member(env, member, |m, env, out| {
                         m.run(env, Said::Private(id, ticket, headers), errand, deadline, out);
                     });
@@ -275,7 +276,7 @@ impl Room {
     }
 
     /// Answers a message that the room was told of, and every copy of it that came meanwhile (GC-MSG-13).
-    fn settle_all(
+    pub(super) fn settle_all(
         &mut self,
         env: &mut Env<'_>,
         message: (LegId, Ticket),

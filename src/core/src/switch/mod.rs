@@ -125,6 +125,9 @@ pub enum Objection {
     /// The nickname was somebody else's a moment ago, and the sender may mean him.
     #[error("that nickname has just changed hands: look at the list again")]
     ChangedHands,
+    /// The same, where nobody can tell.
+    #[error("the room was out of sight, and that nickname may be somebody else's now: look at the list again")]
+    OutOfSight,
     /// SW-16.
     #[error("private messages are not carried in this room")]
     NoPrivateMessages,
@@ -163,7 +166,7 @@ impl Objection {
             Self::Part(error) => error.msrp_code(),
             Self::NoRecipient | Self::BadRecipient | Self::IsComposing(_) | Self::Imdn(_) | Self::Multipart(_) => 400,
             Self::NotYou | Self::SeveralRecipients | Self::NoPrivateMessages => 403,
-            Self::NobodyHere | Self::ChangedHands => 404,
+            Self::NobodyHere | Self::ChangedHands | Self::OutOfSight => 404,
             Self::NotCpim | Self::WrappedType(_) | Self::Sealed(_) | Self::TooDeep => 415,
             Self::Text(error) => error.msrp_code(),
         };

@@ -83,8 +83,13 @@ pub enum Output {
     /// [`Input::Reconnected`] or [`Input::GivenUp`]. What was not written is forgotten. Until then stanzas may be sent, and go out
     /// when the stream is up again.
     Suspended(StreamFault),
-    /// The stream goes on as if nothing had been: what the server had not got is sent once more as soon as it answers.
-    Resumed,
+    /// The stream goes on as if nothing had been: the server answers, what it had for us has been handed out, and what it had not got
+    /// is sent once more.
+    Resumed {
+        /// The ids of private messages that it had not got and that are not: meanwhile their recipient's nickname may have become
+        /// somebody else's.
+        unhandled: Vec<String>,
+    },
     /// The server does not have the stream any more, or in no state to go on. Another one is being bound in its place; whatever was not acknowledged may
     /// or may not have reached anybody.
     Reset {

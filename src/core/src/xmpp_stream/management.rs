@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::framing::{Framed, id_of};
+use super::framing::{Event, Framed, Framer, id_of};
 use super::xml::{self, Node, Tag, Walk};
 use crate::time::Instant;
 
@@ -281,6 +281,19 @@ impl Management {
         self.is_certain = true;
     }
 
+    /// Takes private messages out of what has to be sent once more. Returns their ids.
+    pub(super) fn withhold(&mut self) -> Vec<String> {
+        let mut withheld = Vec::new();
+        self.unacknowledged.retain(|sent| match private_message(&sent.stanza) {
+            Some(id) => {
+                withheld.push(id);
+                false
+            }
+            None => true,
+        });
+        withheld
+    }
+
     /// What has to be sent once more after the server has said how far it was, in its order. A message that was sent longer than
     /// `patience` ago is left out: its author has been told that nobody knows what became of it, and must not see it appear after
     /// that. Also returns how many were left out.
@@ -294,6 +307,14 @@ impl Management {
         self.ask_at = (!stanzas.is_empty()).then(|| now + ASK_DELAY);
         (stanzas, before - self.unacknowledged.len())
     }
+}
+
+/// The id of a message that says something to one occupant.
+fn private_message(stanza: &Bytes) -> Option<String> {
+    let Ok(Some(Event::Stanza(message))) = Framer::new().push(&mut stanza.as_ref()) else { return None };
+    let is_one = message.name() == "message" && message.kind().as_deref() == Some("chat");
+    let says = message.as_str().contains("<body>");
+    message.id().filter(|_| is_one && says).map(|id| id.into_owned())
 }
 
 /// Whether an element of this name is a stanza, which counts (§4).

@@ -111,15 +111,17 @@ impl Machine {
         }
         self.state = State::Up(Liveness::QuietUntil(now + SILENCE));
         self.management.resumed();
-        self.outputs.push_back(Output::Resumed);
         self.ask_for_proof(now);
     }
 
     pub(super) fn send_once_more(&mut self, now: Instant) {
+        let unhandled = self.management.withhold();
         let (stanzas, left_out) = self.management.resend(now, self.patience);
-        if left_out > 0 {
-            self.outputs.push_back(Output::Settled(left_out));
+        let settled = unhandled.len() + left_out;
+        if settled > 0 {
+            self.outputs.push_back(Output::Settled(settled));
         }
+        self.outputs.push_back(Output::Resumed { unhandled });
         self.outputs.extend(stanzas.into_iter().map(Output::Write));
     }
 

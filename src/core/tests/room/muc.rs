@@ -92,6 +92,8 @@ pub struct Muc {
     pub gives_ids: bool,
     /// Whether it announces that it gives its occupants ids; their presence has them where they are given in it.
     pub gives_occupant_ids: bool,
+    /// What natives have, by nickname.
+    occupant_ids: BTreeMap<String, String>,
     pub invited: Vec<BareJid>,
 }
 
@@ -154,6 +156,7 @@ impl Muc {
             receipts: Vec::new(),
             gives_ids: false,
             gives_occupant_ids: false,
+            occupant_ids: BTreeMap::new(),
             invited: Vec::new(),
         }
     }

@@ -177,3 +177,51 @@ fn whoever_has_the_same_id_is_the_same_one() {
         romeo.gets_response(&request, 200);
     }
 }
+
+/// NICK-11: while the stream is away names change hands that nobody here hears of. What was said meanwhile is said where it is certain
+/// that it reaches whom it was meant for.
+#[test]
+fn what_waited_for_the_stream_is_not_given_to_whoever_has_the_name_by_then() {
+    // Beyond five seconds nobody looks any more, and it waits until somebody has been told of everybody.
+    for (is_under_way, seconds) in [(false, 3), (true, 3), (false, 8), (true, 8)] {
+        for (is_announced, id, response) in [(true, "n1", 200), (true, "n2", 404), (false, "n1", 404)] {
+            let story = Story::begins();
+            story.muc().gives_occupant_ids = is_announced;
+            let romeo = story.sip_user("Romeo");
+            romeo.dials();
+            let comes = |kind: PresenceKind, id: &str| {
+                story.muc().native("Nurse", &kind, MucItem { occupant_id: Some(id.into()), ..MucItem::default() });
+                story.settles();
+            };
+            comes(PresenceKind::Available, "n1");
+            let account = romeo.account();
+            story.muc().loses_messages = is_under_way;
+            story.muc().stalls = is_under_way.then(|| account.clone());
+            let request = if is_under_way {
+                let request = romeo.whispers_to("Nurse", "for the old one");
+                romeo.stream_is_suspended();
+                request
+            } else {
+                romeo.stream_is_suspended();
+                romeo.whispers_to("Nurse", "for the old one")
+            };
+            romeo.gets_no_response(&request);
+            story.muc().loses_messages = false;
+            story.muc().stalls = None;
+            comes(PresenceKind::Unavailable, "n1");
+            comes(PresenceKind::Available, id);
+            let private = |(_, stanza): &(_, OutStanza)| match stanza {
+                OutStanza::Private { id, .. } => Some(id.clone()),
+                _ => None,
+            };
+            let unhandled: Vec<String> = story.muc().log.iter().filter_map(private).collect();
+            assert_eq!(unhandled.len(), usize::from(is_under_way));
+            story.seconds_pass(seconds);
+            romeo.stream_is_resumed_without(&unhandled);
+            story.seconds_pass(1);
+            romeo.gets_response(&request, response);
+            let whispered = story.muc().whispered.iter().filter(|(.., text)| text == "for the old one").count();
+            assert_eq!(whispered, usize::from(response == 200) + unhandled.len(), "{is_announced} {id}");
+        }
+    }
+}

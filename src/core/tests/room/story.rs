@@ -205,7 +205,12 @@ impl SipUser {
 
     /// There is another one, and nothing is lost.
     pub fn stream_is_resumed(&self) {
-        self.input(Input::StreamResumed(self.member()));
+        self.stream_is_resumed_without(&[]);
+    }
+
+    /// It is back, and these private messages have not got anywhere.
+    pub fn stream_is_resumed_without(&self, unhandled: &[String]) {
+        self.input(Input::StreamResumed { membership: self.member(), unhandled: unhandled.into() });
     }
 
     /// The server has lost the stream, and gives him another.

@@ -159,7 +159,10 @@ impl Muc {
     }
 
     pub fn present(&mut self, to: &BareJid, nick: &str, kind: PresenceKind, mut muc: MucUser) {
-        muc.item.get_or_insert_with(MucItem::default);
+        let item = muc.item.get_or_insert_with(MucItem::default);
+        if item.occupant_id.is_none() {
+            item.occupant_id = self.occupant_ids.get(nick).cloned();
+        }
         if self.blocks.as_ref().is_some_and(|(who, whom)| who == to && whom == nick) {
             return;
         }
@@ -180,7 +183,9 @@ impl Muc {
     pub fn native(&mut self, nick: &str, kind: &PresenceKind, item: MucItem) {
         if *kind == PresenceKind::Available {
             self.occupants.insert(nick.into(), None);
+            self.occupant_ids.extend(item.occupant_id.clone().map(|id| (nick.into(), id)));
         } else {
+            self.occupant_ids.remove(nick);
             self.occupants.remove(nick);
         }
         let everybody: Vec<BareJid> = self.occupants.values().flatten().cloned().collect();

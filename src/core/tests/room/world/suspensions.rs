@@ -33,7 +33,7 @@ impl World {
         let Some((incoming, _)) = self.suspended.get(&account) else { return };
         let incoming: Vec<_> = incoming.iter().cloned().collect();
         self.is_heard_at_last(&account);
-        self.feed(Input::StreamResumed(member));
+        self.feed(Input::StreamResumed { membership: member, unhandled: [].into() });
         let mail = self.mail.entry(Source::Streams).or_default();
         incoming.into_iter().rev().for_each(|stanza| mail.push_front(Mail::Stanza(account.clone(), Box::new(stanza))));
     }
