@@ -89,6 +89,21 @@ async fn who_may_not_enter_gets_a_bye_that_says_so() {
     assert!(is_told_all(&stage, &answer).await.last().unwrap().starts_with("SIP/2.0 403 "));
 }
 
+/// GC-EXIT-05, CF-07: there is no room any more that he could enter. The phone need not ring for it, and who referred him knows.
+#[on_both_servers]
+async fn a_phone_that_rings_is_told_when_the_room_is_destroyed() {
+    let (stage, phone) = stage_with_phone("").await;
+    let answer = stage.romeo.refers("<sip:tybalt@sip.test>").await;
+    let call = phone.hears("INVITE").await;
+    call.answers("180 Ringing", "", "").await;
+    stage.juliet.destroy(&stage.muc, "it burns").await;
+    let cancel = phone.hears("CANCEL").await;
+    let reason = cancel.request.header("Reason").unwrap();
+    assert!(reason.contains("cause=410") && reason.contains("it burns"), "{}", cancel.request);
+    assert!(stage.romeo.ended(SOON).await.header("Reason").is_some_and(|reason| reason.contains("cause=410")));
+    assert!(is_told_all(&stage, &answer).await.last().unwrap().starts_with("SIP/2.0 410 "));
+}
+
 /// ADDR-13, and whom the operator does not allow: he is invited as an XMPP user, as without the table.
 #[on_both_servers]
 async fn rooms_and_people_elsewhere_are_not_called() {

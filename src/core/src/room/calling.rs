@@ -164,6 +164,16 @@ impl Room {
         self.end_leg_as(env, id, 408, EndCause::Declined, "The call was not answered in time");
     }
 
+    /// The room is no more: there is nothing to answer the phones for that ring. Whoever has answered is on his way in, and hears of it
+    /// from the room.
+    pub(super) fn end_what_rings(&mut self, env: &mut Env<'_>, status: u16, why: &str) {
+        let ringing = self.calls.iter().filter(|(_, call)| !call.is_answered);
+        let ringing: Vec<LegId> = ringing.map(|(id, _)| *id).collect();
+        for id in ringing {
+            self.end_leg_as(env, id, status, EndCause::ByRoom, why);
+        }
+    }
+
     /// Nothing comes of a call: who asked for it is told.
     pub(super) fn call_failed(&mut self, id: LegId, code: u16, why: &str) {
         self.came_to_nothing(id, Refusal::new(code, phrases::quoted(why)));

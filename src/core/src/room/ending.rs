@@ -122,7 +122,8 @@ impl Room {
         }
     }
 
-    /// The MUC has us no longer: every leg of the membership gets a BYE that says why (GC-EXIT-05).
+    /// The MUC has us no longer: every leg of the membership gets a BYE that says why (GC-EXIT-05). When there is no MUC any more, that
+    /// goes for who is being called, too.
     pub(super) fn removed(&mut self, env: &mut Env<'_>, member: MembershipId, removal: &Removal) {
         let legs: Vec<LegId> = self.members.get(&member).map(|m| m.legs.clone()).unwrap_or_default();
         let cause = match removal {
@@ -137,6 +138,7 @@ impl Room {
         if let Removal::Destroyed { alternate, .. } = removal {
             self.out.extend(alternate.clone().map(Output::Moved));
             self.end_all_watches(env, &why);
+            self.end_what_rings(env, removal.sip_cause(), &why);
         }
         let reason = match removal.why().watching() {
             Watching::Over => (Reason::Noresource, None),

@@ -3,7 +3,7 @@
 use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::room::io::{EndCause, Input, Trace};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
-use mucfocus_core::stanza::{Condition, ErrorKind, OutStanza};
+use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucUser, OutStanza};
 
 use crate::muc::error;
 use crate::story::{SipUser, Story};
@@ -258,5 +258,43 @@ fn who_asked_may_leave_and_the_phone_rings_on() {
     tybalt.is_called("Tybalt");
     assert_eq!(codes(&story, referral).1, Some(200));
     tybalt.input(Input::CallEnded(tybalt.leg, CallEnd::Bye { reason: None }));
+    assert!(story.world().room.is_deserted());
+}
+
+/// Who is in it hears so.
+fn the_room_is_destroyed(story: &Story, by_way_of: &SipUser) {
+    let destroy = Destroy { alternate: None, reason: Some("plague".into()) };
+    let muc = MucUser { codes: vec![110], destroy: Some(destroy), ..MucUser::default() };
+    let account = by_way_of.account();
+    story.muc().removes(&account, "Romeo", muc);
+    story.settles();
+}
+
+#[test]
+fn a_room_that_is_destroyed_ends_what_rings() {
+    // GC-EXIT-05, CF-07
+    let (story, romeo, tybalt, referral) = tybalt_is_called();
+    tybalt.rings(180, "Ringing");
+    the_room_is_destroyed(&story, &romeo);
+    romeo.gets_bye(410, "plague");
+    tybalt.gets_bye(410, "plague");
+    assert_eq!(codes(&story, referral), (vec![100, 180], Some(410)));
+    let is_end = |trace: &&Trace| matches!(trace, Trace::Ended { cause: EndCause::ByRoom, .. });
+    assert_eq!(tybalt.sees().traces.iter().filter(is_end).count(), 1);
+    tybalt.input(Input::CallEnded(tybalt.leg, CallEnd::ByUs));
+    assert!(tybalt.sees().is_gone && story.world().room.is_deserted());
+    assert_eq!(joins(&story, &tybalt), 0);
+}
+
+#[test]
+fn a_phone_that_rings_for_nobody_is_ended_when_its_time_is_over() {
+    let (story, romeo, tybalt, referral) = tybalt_is_called();
+    romeo.hangs_up();
+    story.seconds_pass(174);
+    assert_eq!(tybalt.sees().bye, None);
+    story.seconds_pass(2);
+    tybalt.gets_bye(408, "not answered");
+    assert_eq!(codes(&story, referral).1, Some(408));
+    tybalt.input(Input::CallEnded(tybalt.leg, CallEnd::ByUs));
     assert!(story.world().room.is_deserted());
 }
