@@ -145,7 +145,7 @@ impl Dialog {
     /// The ACK of the 2xx to an INVITE of ours (RFC 3261 §13.2.2.4): with its number, and a branch of its own.
     pub(super) fn ack(&self, invite: &Request, via: String) -> Request {
         let mut once = Self { local_cseq: cseq(invite).unwrap_or_default().saturating_sub(1), ..self.clone() };
-        once.request(Method::Ack, via, vec![Header::ContentLength("0".into())], Vec::new())
+        once.request(Method::Ack, via, Vec::new(), Vec::new())
     }
 
     /// Where our requests go.

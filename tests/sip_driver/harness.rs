@@ -261,6 +261,10 @@ impl Peer {
     }
 
     async fn next(&mut self) -> Option<Message> {
+        self.unchecked().await.map(Message::checked)
+    }
+
+    async fn unchecked(&mut self) -> Option<Message> {
         match &mut self.line {
             Line::Udp(socket) => {
                 let mut buffer = vec![0; 65_535];

@@ -10,6 +10,25 @@ pub fn fresh() -> String {
     format!("x{}y{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Fields that a message has once at most (RFC 3261 §7.3.1); those that are lists are not among them.
+const ONCE: [&str; 15] = [
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Max-Forwards",
+    "Contact",
+    "Content-Length",
+    "Content-Type",
+    "Event",
+    "Expires",
+    "Subscription-State",
+    "User-Agent",
+    "Server",
+    "Session-Expires",
+    "Retry-After",
+];
+
 /// A message as received.
 #[derive(Debug, Clone)]
 pub struct Message(pub String);
@@ -33,6 +52,14 @@ impl Message {
             .filter(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|(_, v)| v.trim())
             .collect()
+    }
+
+    /// The message, which says nothing twice.
+    pub fn checked(self) -> Self {
+        for name in ONCE {
+            assert!(self.all(name).len() < 2, "{name} twice in {}", self.0);
+        }
+        self
     }
 
     pub fn get(&self, name: &str) -> &str {
