@@ -85,7 +85,12 @@ impl Acks {
     /// Sends that of a 2xx, now and whenever the 2xx is repeated (RFC 3261 §13.2.2.4). Its transaction is over.
     pub(super) async fn acknowledge(self, endpoint: &EndpointInner, invite: TransactionKey) {
         endpoint.finished_transactions.insert(invite, Some(self.of_success.clone().into()));
+        self.send().await;
+    }
+
+    /// Sends that of a 2xx this once.
+    pub(super) async fn send(&self) {
         // A lost one is asked for by the repetition of the 2xx.
-        let _ = self.connection.send(self.of_success.into(), Some(&self.destination)).await;
+        let _ = self.connection.send(self.of_success.clone().into(), Some(&self.destination)).await;
     }
 }

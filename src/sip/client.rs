@@ -147,7 +147,14 @@ impl Way {
         invite: &Request,
         key: TransactionKey,
     ) {
-        let Some(endpoint) = shared.endpoint() else { return };
+        let (acks, endpoint) = (self.acks(shared, dialog, invite).await, shared.endpoint());
+        if let (Some(acks), Some(endpoint)) = (acks, endpoint) {
+            acks.acknowledge(&endpoint, key).await;
+        }
+    }
+
+    /// The ACKs of that INVITE, if there is a way to its dialog.
+    pub(super) async fn acks(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, invite: &Request) -> Option<Acks> {
         let mut route = None;
         for attempt in self.attempts(shared, dialog, 0).await.unwrap_or_default() {
             route = self.open(shared, attempt).await;
@@ -155,12 +162,12 @@ impl Way {
                 break;
             }
         }
-        let Some(Route { connection, destination, ends }) = route else { return };
+        let Route { connection, destination, ends } = route?;
         let mut ack = dialog.ack(invite, ends.via.via(shared));
         // RFC 3261 §13.2.2.4: the credentials of the INVITE.
         let credentials = |h: &&Header| matches!(h, Header::Authorization(_) | Header::ProxyAuthorization(_));
         ack.headers.extend(invite.headers.iter().filter(credentials).cloned().collect::<Vec<_>>());
-        Acks::new(ack, invite, (&connection, &destination)).acknowledge(&endpoint, key).await;
+        Some(Acks::new(ack, invite, (&connection, &destination)))
     }
 
     /// The peer has spoken again, perhaps from elsewhere.

@@ -12,6 +12,7 @@ use rsipstack::transport::{SipConnection, TransportEvent};
 use super::dialog::cseq;
 use super::dispatch::{far_end, offer};
 use super::flow::flow_key;
+use super::forks;
 use super::head::parameter;
 use super::reply::field;
 use super::rungs;
@@ -30,6 +31,11 @@ impl TransportEventInspector for Guard {
         let TransportEvent::Incoming(message, connection, from) = event else { return Some(event) };
         self.0.dequeued();
         rungs::note(self.0.observer.ladder(), &message, Way::In);
+        if let SipMessage::Response(response) = &message
+            && forks::is_of_another_phone(&self.0, response)
+        {
+            return None;
+        }
         let SipMessage::Request(mut request) = message else {
             return Some(TransportEvent::Incoming(message, connection, from));
         };

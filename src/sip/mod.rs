@@ -24,6 +24,7 @@ mod door;
 mod event;
 mod flow;
 mod following;
+mod forks;
 pub mod framing;
 pub mod gate;
 mod guards;

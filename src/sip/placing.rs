@@ -2,7 +2,7 @@
 //! answered goes on as any other [`call`](super::call).
 //!
 //! A call goes to the proxy and nowhere else: no redirection is followed, and of several phones that answer at the same time the
-//! first one counts, as proxies see to.
+//! first one counts ([`forks`](super::forks)).
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use super::contact::OurEnd;
 use super::dialog::{Dialog, cseq, hop};
 use super::digest::{Credentials, challenging_field};
 use super::dispatch::{Place, capabilities};
+use super::forks::Asked;
 use super::head::{long_name, parameter, uri_text};
 use super::locate::Target;
 use super::port::{CallCommand, Caller, Placed};
@@ -160,6 +161,8 @@ impl Placing {
         tx.destination = Some(destination.clone());
         tx.last_ack = Some(dialog.clone().ack(&invite, via.unwrap_or_default()));
         self.shared.refused.expect(&branch);
+        let asked = Asked::new(dialog, &invite, (place, connection), (&self.call.callee, &self.call.room));
+        let open = self.shared.forks.expect(&self.shared, &branch, asked);
         let _expected = Expected { shared: Arc::clone(&self.shared), branch };
         tx.send().await.map_err(|_| broken())?;
         let (sender, mut responses) = mpsc::channel(RESPONSES);
@@ -187,7 +190,10 @@ impl Placing {
                     None => return Err(unanswered()),
                     Some(response) => match response.status_code.code() {
                         code @ ..200 => { is_heard = true; self.rings(code, &response).await; }
-                        200..=299 => return Ok(Ok(Answered { ok: response, invite, key })),
+                        200..=299 => {
+                            open.linger();
+                            return Ok(Ok(Answered { ok: response, invite, key }));
+                        }
                         _ => return Ok(Err(response)),
                     },
                 },

@@ -19,6 +19,7 @@ use super::ack::Refusals;
 use super::call::Event;
 use super::current::Current;
 use super::flow::Flow;
+use super::forks::Forks;
 use super::port::Focus;
 use super::settings::{Listen, Settings, Transport};
 use super::setup::Setups;
@@ -109,6 +110,8 @@ pub(super) struct Shared {
     /// The sockets for datagrams, as the stack has them.
     pub(super) datagrams: OnceLock<Vec<SipConnection>>,
     pub(super) refused: Arc<Refusals>,
+    /// INVITEs of ours that several may answer.
+    pub(super) forks: Forks,
     pub(super) sources: Sources,
     shares: Mutex<Shares>,
     /// What of the settings may change.
@@ -148,6 +151,7 @@ impl Shared {
             setups: Setups::default(),
             datagrams: OnceLock::new(),
             refused: Arc::default(),
+            forks: Forks::default(),
             refusals: Arc::new(Semaphore::new(UNACKNOWLEDGED_REFUSALS)),
             endpoint: OnceLock::new(),
             streams: OnceLock::new(),

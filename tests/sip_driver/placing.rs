@@ -123,11 +123,13 @@ impl Scene {
 
 /// A response to this request, with a tag, these fields and this body.
 async fn answer(peer: &mut Peer, request: &Message, status: &str, fields: &str, body: &str) {
-    let tagged = request.0.replacen(
-        "\r\nTo: <sip:o%27hara@example.org>\r\n",
-        "\r\nTo: <sip:o%27hara@example.org>;tag=oh\r\n",
-        1,
-    );
+    answer_as("oh", peer, request, status, fields, body).await;
+}
+
+/// The same of the phone with this tag.
+async fn answer_as(tag: &str, peer: &mut Peer, request: &Message, status: &str, fields: &str, body: &str) {
+    let to = "\r\nTo: <sip:o%27hara@example.org>";
+    let tagged = request.0.replacen(&format!("{to}\r\n"), &format!("{to};tag={tag}\r\n"), 1);
     peer.answer_with(&Message(tagged), status, fields, body).await;
 }
 
@@ -387,4 +389,82 @@ async fn a_2xx_without_a_contact_or_an_answer_ends_in_order() {
     answer(&mut peer, &invite, "200 OK", &fields, "").await;
     hear_method(&mut peer, "ACK").await;
     assert!(matches!(calling.hear().await, CallMail::Confirmed));
+}
+
+/// CF-06, RFC 3261 §13.2.2.4: a proxy asks several phones, and two answer.
+#[tokio::test]
+async fn the_second_phone_that_answers_gets_its_own_ack_and_a_bye() {
+    for transport in BOTH {
+        let mut scene = Scene::set(transport).await;
+        let mut calling = scene.call().await;
+        let (mut peer, invite) = scene.invited().await;
+        picks_up(&mut peer, &invite, &mut calling).await;
+        let fields = ok_fields(&peer);
+        let others = fields.replace("sip:phone@", "sip:tablet@").replace("far.example", "near.example");
+        answer_as("tablet", &mut peer, &invite, "200 OK", &others, ANSWER).await;
+        let ack = hear_method(&mut peer, "ACK").await;
+        assert!(ack.start().starts_with(&format!("ACK sip:tablet@{}", peer.local)), "{}", ack.0);
+        assert_eq!((ack.get("CSeq"), ack.to_tag(), ack.get("From")), ("1 ACK", "tablet", invite.get("From")));
+        assert!(ack.all("Route")[0].contains("127.0.0.1") && ack.all("Route")[1] == "<sip:near.example;lr>");
+        let bye = hear_method(&mut peer, "BYE").await;
+        assert!(bye.start().starts_with(&format!("BYE sip:tablet@{}", peer.local)), "{}", bye.0);
+        assert_eq!((bye.get("CSeq"), bye.to_tag(), bye.get("From")), ("2 BYE", "tablet", invite.get("From")));
+        assert_eq!((bye.get("Call-ID"), bye.all("Route")), (invite.get("Call-ID"), ack.all("Route")));
+        assert_eq!(bye.get("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+        peer.answer(&bye, "200 OK").await;
+
+        // It has missed the ACK.
+        answer_as("tablet", &mut peer, &invite, "200 OK", &others, ANSWER).await;
+        let again = peer.hear().await;
+        assert_eq!((again.start(), again.to_tag(), again.get("CSeq")), (ack.start(), "tablet", "1 ACK"));
+        // And so has the first.
+        answer(&mut peer, &invite, "200 OK", &fields, ANSWER).await;
+        let again = peer.hear().await;
+        assert_eq!((again.to_tag(), again.get("CSeq")), ("oh", "1 ACK"));
+        assert!(again.start().starts_with("ACK sip:phone@"), "{}", again.0);
+
+        assert_eq!((scene.house.driver.calls(), scene.house.driver.dialogs()), (1, 1));
+        calling.withdraw().await;
+        let bye = hear_method(&mut peer, "BYE").await;
+        assert_eq!((bye.get("CSeq"), bye.to_tag()), ("2 BYE", "oh"));
+        peer.answer(&bye, "200 OK").await;
+        assert_eq!(calling.hear_end().await, CallEnd::ByUs);
+        scene.house.is_empty().await;
+    }
+}
+
+/// RFC 3261 §13.2.2.4: neither has its ACK when the other answers.
+#[tokio::test]
+async fn of_phones_that_answer_in_the_same_moment_one_is_in_the_call() {
+    for transport in BOTH {
+        let mut scene = Scene::set(transport).await;
+        let mut calling = scene.call().await;
+        let (mut peer, invite) = scene.invited().await;
+        let tags = ["first", "second", "third"];
+        for tag in tags {
+            let fields = ok_fields(&peer).replace("sip:phone@", &format!("sip:{tag}@"));
+            answer_as(tag, &mut peer, &invite, "200 OK", &fields, ANSWER).await;
+        }
+        let mut heard = Vec::new();
+        while heard.len() < 5 {
+            let message = peer.hear().await;
+            let method = message.start().split(' ').next().unwrap().to_owned();
+            let said = (method, message.get("To").rsplit("=").next().unwrap().to_owned());
+            if said.0 == "BYE" {
+                peer.answer(&message, "200 OK").await;
+            }
+            if said.0 != "INVITE" && !heard.contains(&said) {
+                heard.push(said);
+            }
+        }
+        heard.sort();
+        let expected = [("ACK", "first"), ("ACK", "second"), ("ACK", "third"), ("BYE", "second"), ("BYE", "third")];
+        assert_eq!(heard, expected.map(|(method, tag)| (method.to_owned(), tag.to_owned())));
+        assert!(matches!(calling.hear().await, CallMail::Answered { .. }));
+        calling.withdraw().await;
+        let bye = hear_method(&mut peer, "BYE").await;
+        assert_eq!(bye.to_tag(), "first");
+        peer.answer(&bye, "200 OK").await;
+        scene.house.is_empty().await;
+    }
 }
