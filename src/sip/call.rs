@@ -204,6 +204,7 @@ impl Call {
             }
         };
         self.shared.calls.remove(self.dialog.id());
+        self.dialog.call_ends();
         if let Some(invite) = self.repeating.take() {
             invite.terminate();
         }

@@ -44,6 +44,8 @@ struct State {
     /// All usages; a dialog without any has ended.
     usages: usize,
     leg: Option<LegId>,
+    /// It was opened by a call that has ended: what it is used for yet ends, too, and nothing begins (GC-EXIT-03).
+    outlives_its_call: bool,
     subscriptions: Vec<(Option<String>, mpsc::Sender<Box<Refresh>>)>,
     /// REFERs that came so far.
     referrals: u32,
@@ -83,7 +85,7 @@ pub(super) struct Usage {
 
 /// Why a dialog has no further usage.
 pub(super) enum NoUsage {
-    /// The dialog has ended.
+    /// The dialog has ended, or the call that opened it.
     Ended,
     /// [`USAGES`].
     Full,
@@ -107,6 +109,11 @@ impl SharedDialog {
 
     pub(super) fn belongs_to(&self, leg: LegId) {
         self.lock().leg = Some(leg);
+    }
+
+    /// Its call is over; the room need not know yet.
+    pub(super) fn call_ends(&self) {
+        self.lock().call_ends();
     }
 
     /// See [`Dialog::accepts_cseq`].
@@ -272,6 +279,7 @@ impl Usage {
             dialog,
             usages: 1,
             leg: None,
+            outlives_its_call: false,
             subscriptions: Vec::new(),
             referrals: 0,
             followed: Vec::new(),
@@ -318,8 +326,14 @@ impl Usage {
 }
 
 impl State {
+    fn call_ends(&mut self) {
+        self.leg = None;
+        self.outlives_its_call = true;
+    }
+
     fn join(&mut self) -> Result<(), NoUsage> {
         match self.usages {
+            _ if self.outlives_its_call => Err(NoUsage::Ended),
             0 => Err(NoUsage::Ended),
             usages if usages > USAGES => Err(NoUsage::Full),
             usages => {
@@ -342,7 +356,7 @@ impl Drop for Usage {
     fn drop(&mut self) {
         let mut state = self.dialog.lock();
         match &self.kind {
-            Kind::Call => state.leg = None,
+            Kind::Call => state.call_ends(),
             Kind::Subscription(id) => state.subscriptions.retain(|(other, _)| other != id),
             Kind::Referral => {}
         }

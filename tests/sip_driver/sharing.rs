@@ -37,23 +37,59 @@ async fn a_subscription_within_a_call_outlives_it_until_the_room_ends_it() {
         assert_eq!(up.peer.ask(&subscribe(&up, 4, "conference")).await.code(), 200);
         assert!(matches!(room.hear().await, SubscriptionMail::Refreshed { expires: 3600, interval: None }));
         assert_eq!(up.peer.ask(&up.invite.next("BYE", 5, &up.ok)).await.code(), 481);
-        // What begins now belongs to no leg.
-        let fetch = subscribe(&up, 6, "conference;id=late").with("Expires: 0\r\n");
-        assert_eq!(up.peer.ask(&fetch).await.code(), 200);
-        let mut late = house.watching().await;
-        assert_eq!(late.subscribe.leg, None);
-        late.end(Reason::Timeout, None).await;
-        let notify = up.peer.hear().await;
-        up.peer.answer(&notify, "200 OK").await;
-        late.hear_last().await;
         room.end(Reason::Noresource, Some("left")).await;
         let last = up.peer.hear().await;
         assert_eq!(last.get("Reason"), "SIP;cause=480;text=\"left\"");
         up.peer.answer(&last, "200 OK").await;
         room.hear_last().await;
         house.is_empty().await;
-        assert_eq!(up.peer.ask(&subscribe(&up, 7, "conference")).await.code(), 481);
+        assert_eq!(up.peer.ask(&subscribe(&up, 6, "conference")).await.code(), 481);
     }
+}
+
+/// GC-EXIT-03: what the dialog of a call is used for ends with it, one after the other, and nothing new begins meanwhile.
+#[tokio::test]
+async fn nothing_begins_within_a_call_that_has_ended() {
+    for transport in BOTH {
+        let mut house = House::open().await;
+        let mut up = call_up(&mut house, transport, "").await;
+        let mut watched = Vec::new();
+        for (cseq, event) in [(2, "conference;id=a"), (3, "conference;id=b")] {
+            assert_eq!(up.peer.ask(&subscribe(&up, cseq, event)).await.code(), 200);
+            watched.push(house.watching().await);
+        }
+        assert_eq!(up.peer.ask(&up.invite.next("BYE", 4, &up.ok)).await.code(), 200);
+        assert_eq!(up.room.hear_end().await, CallEnd::Bye { reason: None });
+        let (mut b, mut a) = (watched.pop().unwrap(), watched.pop().unwrap());
+        b.end(Reason::Noresource, None).await;
+        let last = up.peer.hear().await;
+        up.peer.answer(&last, "200 OK").await;
+        b.hear_last().await;
+        for (cseq, event) in [(5, "conference;id=b"), (6, "conference;id=c\r\nExpires: 0")] {
+            assert_eq!(up.peer.ask(&subscribe(&up, cseq, event)).await.code(), 481, "{event}");
+        }
+        let refer = up.invite.next("REFER", 7, &up.ok).with(&up.peer.contact());
+        assert_eq!(up.peer.ask(&refer.with("Refer-To: <xmpp:benvolio@example.com>\r\n")).await.code(), 481);
+        assert_eq!(house.driver.dialogs(), 1);
+        a.end(Reason::Noresource, None).await;
+        let last = up.peer.hear().await;
+        up.peer.answer(&last, "200 OK").await;
+        a.hear_last().await;
+        house.is_empty().await;
+    }
+}
+
+/// GC-EXIT-03: nor while our BYE is on its way.
+#[tokio::test]
+async fn nothing_begins_within_a_call_that_we_are_ending() {
+    let mut house = House::open().await;
+    let mut up = call_up(&mut house, Transport::Tcp, "").await;
+    up.room.say(CallCommand::Bye { cause: 480, text: "kicked".into() }).await;
+    let bye = up.peer.hear().await;
+    assert_eq!(up.peer.ask(&subscribe(&up, 2, "conference")).await.code(), 481);
+    up.peer.answer(&bye, "200 OK").await;
+    assert_eq!(up.room.hear_end().await, CallEnd::ByUs);
+    house.is_empty().await;
 }
 
 /// EV-15: the room ends both; the numbers of their requests go up, in the order in which they are sent.

@@ -116,6 +116,7 @@ impl Call {
     /// Says BYE, in a task of its own; the call waits for its end. The room does not, for nobody may be there to answer: the session
     /// is over with the BYE (RFC 3261 §15.1.1), and a room that has not asked for it is told so here.
     pub(super) fn leave(&mut self, cause: u16, text: &str, end: CallEnd) {
+        self.dialog.call_ends();
         if !matches!(end, CallEnd::ByUs) {
             self.tell_end(end.clone());
         }
