@@ -214,10 +214,12 @@ impl Session {
     }
 
     /// The session goes on under other paths, where nobody has connected yet. What waits moves along; what the peer has sent
-    /// half of, or was not answered, is over.
+    /// half of, or was not answered, is over. To the peer it is another session: a type that he refused in the last one may be sent
+    /// again, if his offer names it (RFC 4975 §10.6).
     pub fn relocate(&mut self, own: MsrpUri, peer: Path) {
         (self.own, self.peer, self.link, self.dialled) = (own, peer, Link::Awaited, false);
         self.inbound.clear();
+        self.refused.clear();
         self.paths = self.render_paths();
     }
 

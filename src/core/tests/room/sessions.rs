@@ -445,6 +445,31 @@ fn a_refused_type_is_not_sent_again() {
     }
 }
 
+/// MS-RSP-09, MS-SDP-04: the refusal of a type counts for its session (RFC 4975 §10.6), which a refresh does not end, and another path or
+/// a lost connection does.
+#[test]
+fn a_type_that_was_refused_is_sent_again_in_a_new_session() {
+    for (moves, breaks) in [(true, false), (false, true), (true, true)] {
+        let (story, romeo) = Story::with_romeo();
+        romeo.client().responds = false;
+        story.in_the_room("JuliC", "one");
+        answers_last(&romeo, 415);
+        romeo.client().responds = true;
+        romeo.reoffers();
+        story.in_the_room("JuliC", "two");
+        romeo.has_heard(&[("JuliC", "one")]);
+        if breaks {
+            romeo.loses_connection();
+        }
+        romeo.client().moved = u32::from(moves);
+        romeo.reoffers();
+        romeo.connects();
+        story.in_the_room("JuliC", "three");
+        romeo.has_heard(&[("JuliC", "one"), ("JuliC", "three")]);
+        story.everybody_leaves();
+    }
+}
+
 /// An `a=path` that no To-Path can hold would lose every message without a word.
 #[test]
 fn a_path_that_nothing_can_be_sent_along_is_refused() {
