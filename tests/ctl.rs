@@ -20,6 +20,7 @@ use mucfocus_rig::sip::{Request, Transport};
 use mucfocus_rig::world::PASSWORD;
 use mucfocus_rig::{Mucfocus, SOON, World, on_both_servers, until};
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mucfocus");
 
@@ -296,6 +297,45 @@ async fn nonsense_on_the_control_socket_is_answered_and_harms_nobody() {
     drop(silent.into_iter().take(12).collect::<Vec<_>>());
     assert_eq!(json(&alone, &["status"]).await["state"], "ready");
     assert!(alone.alive() && !alone.log().contains("panicked"), "{}", alone.log());
+}
+
+/// Who connects and says nothing is let go soon, and keeps nobody from being answered meanwhile; a ladder that is followed may be
+/// silent for as long as its call.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_clients_do_not_keep_an_operator_waiting() {
+    let alone = Mucfocus::start(BINARY, ALONE).await;
+    let silent: Vec<UnixStream> = (0..60).map(|_| UnixStream::connect(socket(&alone)).unwrap()).collect();
+    let begun = std::time::Instant::now();
+    assert_eq!(json(&alone, &["status"]).await["state"], "ready");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let last = silent.last().unwrap();
+    last.set_read_timeout(Some(SOON)).unwrap();
+    let ended = tokio::task::block_in_place(|| (&*last).read(&mut [0; 16]));
+    assert_eq!(ended.unwrap(), 0, "he is not waited for");
+}
+
+/// A process that is stopped, or never accepts.
+#[tokio::test]
+async fn who_gets_no_answer_on_the_control_socket_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mute");
+    let mute = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    mute.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    mute.listen(0).unwrap();
+    // One may wait to be let in, and is asked nothing; the next is not even let in.
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.arg("ctl").args(arguments).arg("--socket").arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let begun = std::time::Instant::now();
+    for asks in [ask(&["ladder", "1", "--follow"]), ask(&["status"])] {
+        let ran = tokio::task::spawn_blocking(move || asks.wait_with_output().unwrap()).await.unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{said}");
+        assert!(said.contains("does not answer on the control socket") && said.contains("within 10 s"), "{said}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

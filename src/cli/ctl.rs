@@ -3,19 +3,25 @@
 mod show;
 mod table;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Error, ErrorKind, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::args::{CtlArgs, CtlCommand};
 use super::{FAILED, tell};
 use crate::config::CONTROL_SOCKET;
 use crate::control::protocol::{Reply, Request, Room};
 
-/// How long an answer is waited for, but for the rungs of a call that goes on.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to be let in, and each line of the answer to come, but for the rungs of a call that goes on. No room is
+/// waited for as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where configuration and secrets are read again.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 /// What a message that crosses just now is given until the two sides of a room have to agree.
 const CROSSING: Duration = Duration::from_millis(200);
 /// How often a room is looked at until its two sides agree.
@@ -76,21 +82,35 @@ fn room(socket: &Path, name: &str, json: bool) -> Result<(), String> {
 
 /// Asks once, and hands over each line of the answer.
 fn ask(socket: &Path, request: &Request, mut take: impl FnMut(&Reply) -> Result<(), String>) -> Result<(), String> {
-    let unreachable = |error: std::io::Error| {
+    let unreachable = |error: Error| {
         let shown = socket.display();
         format!(
             "cannot reach the control socket {shown}: {error}; is mucfocus running, with [control] in its configuration, and may you write there?"
         )
     };
-    let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
-    let follows = matches!(request, Request::Ladder { follow: true, .. });
-    stream.set_read_timeout((!follows).then_some(PATIENCE)).map_err(unreachable)?;
+    let patience = if *request == Request::Reload { RELOAD_PATIENCE } else { PATIENCE };
+    let silent = || {
+        format!(
+            "mucfocus does not answer on the control socket {} within {} s: it may be stopped or stuck, and may still do what was asked; the \
+             log says what it does",
+            socket.display(),
+            patience.as_secs()
+        )
+    };
+    let lost = |error: Error| if is_timeout(&error) { silent() } else { unreachable(error) };
+    let mut stream = connect(socket, patience).map_err(lost)?;
     let mut line = serde_json::to_vec(request).map_err(|error| error.to_string())?;
     line.push(b'\n');
-    stream.write_all(&line).map_err(unreachable)?;
+    stream.write_all(&line).map_err(lost)?;
+    let follows = matches!(request, Request::Ladder { follow: true, .. });
     let mut answered = false;
-    for line in BufReader::new(stream).lines() {
-        let line = line.map_err(|error| format!("the answer ended early: {error}"))?;
+    for line in BufReader::new(&stream).lines() {
+        let ended =
+            |error: Error| if is_timeout(&error) { silent() } else { format!("the answer ended early: {error}") };
+        let line = line.map_err(ended)?;
+        if follows && !answered {
+            stream.set_read_timeout(None).map_err(unreachable)?;
+        }
         let reply: Reply = serde_json::from_str(&line)
             .map_err(|error| format!("the process is of another version and its answer is not understood: {error}"))?;
         if let Reply::Failed { why } = reply {
@@ -100,6 +120,20 @@ fn ask(socket: &Path, request: &Request, mut take: impl FnMut(&Reply) -> Result<
         take(&reply)?;
     }
     if answered { Ok(()) } else { Err("the process closed the control socket without an answer".into()) }
+}
+
+/// A connection on which nothing blocks for longer than `patience`: neither being let in, nor a write, nor a read.
+fn connect(socket: &Path, patience: Duration) -> std::io::Result<UnixStream> {
+    let stream = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Of a Unix socket this also bounds `connect`, which waits where nobody accepts.
+    stream.set_write_timeout(Some(patience))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.connect(&SockAddr::unix(socket)?)?;
+    Ok(OwnedFd::from(stream).into())
+}
+
+fn is_timeout(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// For people, or as it came. A closed standard output ends it without a word.

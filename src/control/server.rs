@@ -9,15 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::desk::{Desk, Replies, failed};
 use super::protocol::{LONGEST_REQUEST, Reply, Request};
 
-/// Operators at a time; others wait to be accepted.
-const CLIENTS: usize = 8;
-/// How long a request may take to arrive, and a line of the answer to be taken.
+/// Clients that may be asking at a time; others wait to be accepted. Many more than are answered at a time, so that who connects and
+/// says nothing is in nobody's way.
+const ASKING: usize = 64;
+/// Answers at a time; other requests wait.
+const ANSWERS: usize = 8;
+/// Ladders that are followed at a time. They have places of their own: each lasts as long as its call.
+const FOLLOWERS: usize = 16;
+/// How long a whole request may take to arrive: who connects has it ready.
+const REQUEST: Duration = Duration::from_secs(2);
+/// How long a line of the answer may take to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For its owner and its group.
 const MODE: u32 = 0o660;
@@ -78,15 +85,12 @@ impl Control {
 
     /// Serves until the process ends.
     pub async fn serve(self, desk: Arc<Desk>) {
-        let places = Arc::new(Semaphore::new(CLIENTS));
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let places = Arc::new(Places::default());
+        while let Ok(place) = Arc::clone(&places.asking).acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let desk = Arc::clone(&desk);
-                    tokio::spawn(async move {
-                        client(stream, &desk).await;
-                        drop(place);
-                    });
+                    let (desk, places) = (Arc::clone(&desk), Arc::clone(&places));
+                    tokio::spawn(async move { client(stream, &desk, &places, place).await });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control socket takes nobody in for a moment");
@@ -105,12 +109,30 @@ impl Drop for SocketFile {
     }
 }
 
-async fn client(stream: UnixStream, desk: &Desk) {
+/// How many clients there may be, by what they do.
+struct Places {
+    asking: Arc<Semaphore>,
+    answers: Semaphore,
+    followers: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            asking: Arc::new(Semaphore::new(ASKING)),
+            answers: Semaphore::new(ANSWERS),
+            followers: Semaphore::new(FOLLOWERS),
+        }
+    }
+}
+
+/// Serves one client, who has a place among those who ask until it is his turn.
+async fn client(stream: UnixStream, desk: &Desk, places: &Places, asking: OwnedSemaphorePermit) {
     let who = stream.peer_cred().map(|who| (who.uid(), who.pid())).ok();
     let (uid, pid) = (who.map(|(uid, _)| uid), who.and_then(|(_, pid)| pid));
     let (read, write) = stream.into_split();
     let mut lines = Lines(write);
-    let (request, mut read) = match timeout(PATIENCE, request(read)).await {
+    let (request, mut read) = match timeout(REQUEST, request(read)).await {
         Ok(Ok(request)) => request,
         Ok(Err(why)) => {
             tracing::debug!(?uid, ?pid, %why, "a request on the control socket was not understood");
@@ -127,8 +149,17 @@ async fn client(stream: UnixStream, desk: &Desk) {
         other => tracing::debug!(?uid, ?pid, request = ?other, "the operator looks"),
     }
     if !matches!(request, Request::Ladder { follow: true, .. }) {
+        let Ok(_turn) = places.answers.acquire().await else { return };
+        drop(asking);
         return desk.answer(request, &mut lines).await;
     }
+    let Ok(_turn) = places.followers.try_acquire() else {
+        lines
+            .reply(failed(format!("{FOLLOWERS} ladders are followed already; end one, or ask without --follow")))
+            .await;
+        return;
+    };
+    drop(asking);
     // Who hangs up follows no ladder any more, though it may be long before there is a line that cannot be written.
     let hung_up = async { while matches!(read.read(&mut [0; 64]).await, Ok(octets) if octets > 0) {} };
     tokio::select! {
