@@ -220,6 +220,32 @@ async fn a_ladder_shows_a_call_from_its_invite_to_its_bye_and_no_secret() {
     assert!(unknown.status == 1 && unknown.stderr.contains("nothing is known of a call no-such-call"));
 }
 
+/// Of an outage the node itself is well: who looks at its status still has to see it.
+#[on_both_servers]
+async fn the_status_says_that_the_xmpp_server_is_away() {
+    let mut world = world().await;
+    let juliet = world.xmpp_in("capulet", "juliet").await;
+    let romeo = world.member("capulet", "romeo").await;
+    juliet.sees(&world.muc("capulet"), "Romeo").await;
+    let status = asked(&world.mucfocus, &["status"]).await;
+    assert!(status.contains("1 XMPP stream up\n"), "{status}");
+    world.server.kill();
+    status_becomes(&world.mucfocus, ", 0 XMPP streams up, 1 XMPP server away\n").await;
+    let status = json(&world.mucfocus, &["status"]).await;
+    assert_eq!((&status["xmpp_streams"], &status["xmpp_servers_away"]), (&0.into(), &1.into()), "{status}");
+    world.server.restart().await;
+    status_becomes(&world.mucfocus, ", 1 XMPP stream up\n").await;
+    romeo.leaves().await;
+}
+
+async fn status_becomes(mucfocus: &Mucfocus, wanted: &str) {
+    let deadline = std::time::Instant::now() + SOON;
+    while !asked(mucfocus, &["status"]).await.contains(wanted) {
+        assert!(std::time::Instant::now() < deadline, "no {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Draining: BYE for everybody, 503 for who comes, and the process stays until it is told to go.
 #[on_both_servers]
 async fn a_drained_node_says_503_until_it_is_ended() {

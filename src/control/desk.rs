@@ -88,7 +88,8 @@ impl Desk {
             rooms: self.focus.running(),
             legs: self.focus.legs(),
             legs_limit: self.focus.legs_limit(),
-            xmpp_streams: self.pool.streams(),
+            xmpp_streams: self.pool.streams_up(),
+            xmpp_servers_away: self.pool.servers_away(),
             listening: self.listening.clone(),
         }
     }

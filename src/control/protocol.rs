@@ -128,8 +128,10 @@ pub struct Status {
     pub legs: usize,
     /// `limits.legs`; `null` is without limit.
     pub legs_limit: Option<usize>,
-    /// XMPP streams that are up or being opened.
+    /// XMPP streams that are up.
     pub xmpp_streams: usize,
+    /// XMPP servers that cannot be reached.
+    pub xmpp_servers_away: usize,
     /// What is listened on.
     pub listening: Vec<String>,
 }

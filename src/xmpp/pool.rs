@@ -151,6 +151,18 @@ impl Pool {
         self.streams.len()
     }
 
+    /// Streams that are up: logged in, with a connection.
+    #[must_use]
+    pub fn streams_up(&self) -> usize {
+        usize::try_from(self.metrics.xmpp_streams.get()).unwrap_or_default()
+    }
+
+    /// Servers that cannot be reached, as far as somebody wants to log in there.
+    #[must_use]
+    pub fn servers_away(&self) -> usize {
+        usize::try_from(self.metrics.xmpp_servers_away.get()).unwrap_or_default()
+    }
+
     /// What is known of `server`, for who logs in there.
     pub(super) fn reach(&self, server: &Server, domain: &str) -> Arc<Reach> {
         let now = Instant::now();

@@ -43,9 +43,13 @@ fn status(status: &Status) -> String {
     let memory = status.memory.map_or_else(String::new, |octets| format!(", {} MiB", octets / (1024 * 1024)));
     let Status { node, version, state, .. } = status;
     let mut text = format!("{node}: mucfocus {version}, {state}, up {}{memory}\n", duration(status.uptime_s));
+    let away = match status.xmpp_servers_away {
+        0 => String::new(),
+        away => format!(", {} away", count(away, "XMPP server")),
+    };
     let _ = writeln!(
         text,
-        "{} in use, legs: {}{limit}, {}",
+        "{} in use, legs: {}{limit}, {} up{away}",
         count(status.rooms, "room"),
         status.legs,
         count(status.xmpp_streams, "XMPP stream")
