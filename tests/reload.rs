@@ -83,6 +83,28 @@ async fn a_new_room_rule_counts_for_who_comes_and_who_is_in_goes_on() {
     world.member("capulet", "mercutio").await;
 }
 
+/// A call takes its rule along: a reload that changes rules does not change it, and says so.
+#[tokio::test]
+async fn a_call_keeps_the_rule_that_it_began_with_and_the_reload_says_so() {
+    let world = world().await;
+    let _juliet = world.xmpp_in("capulet", "juliet").await;
+    rewrite(&world.mucfocus, replaced("[room_defaults]\n", "[room_defaults]\nhistory = 3\n"));
+    let new_calls_only = |ran: Ran| serde_json::from_str::<Value>(&ran.stdout).unwrap()["new_calls_only"].clone();
+    assert_eq!(new_calls_only(reload(&world.mucfocus).await), Value::Array(vec![]), "there is no call");
+    let romeo = world.chatter("capulet", "romeo").await;
+    rewrite(&world.mucfocus, replaced("[room_defaults]\n", "[room_defaults]\nprivate_messages = false\n"));
+    rewrite(&world.mucfocus, replaced("drain = \"1s\"", "drain = \"3s\""));
+    assert_eq!(new_calls_only(reload(&world.mucfocus).await), serde_json::json!(["room_defaults.private_messages"]));
+    assert!(
+        world.mucfocus.log().contains("new_calls_only=\"room_defaults.private_messages\""),
+        "{}",
+        world.mucfocus.log()
+    );
+    assert_eq!(romeo.whispers("Juliet", "still").await, 200);
+    let tybalt = world.chatter("capulet", "tybalt").await;
+    assert_eq!(tybalt.whispers("Juliet", "no more").await, 403);
+}
+
 /// SIGHUP does the same, and the log says what came of it.
 #[tokio::test]
 async fn a_hangup_signal_reads_accounts_and_their_secrets_again() {

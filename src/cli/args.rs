@@ -176,7 +176,8 @@ pub enum CtlCommand {
         #[arg(value_name = "SIP-URI")]
         user: String,
     },
-    /// Read the configuration again, as on SIGHUP: all of it, or nothing if something is wrong
+    /// Read the configuration again, as on SIGHUP: all of it, or nothing if something is wrong. Calls that are on keep rule, account
+    /// and XMPP server
     Reload,
     /// Take no more calls and end those that there are; the process stays until SIGTERM
     Drain,

@@ -234,7 +234,7 @@ impl Running {
             }
             Err(error) => return Err(format!("nothing is changed: {error}")),
         };
-        let Changes { live: changed, restart: needs_restart } = change::compare(&self.config, &config);
+        let Changes { live: changed, mut new_calls, restart: needs_restart } = change::compare(&self.config, &config);
         change::follow(&self.config, &mut config);
         // From here on nothing fails.
         let config = Arc::new(config);
@@ -247,12 +247,16 @@ impl Running {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
+        if self.focus.legs() == 0 {
+            new_calls.clear(); // there are no others
+        }
         tracing::info!(
             changed = changed.join(" "),
+            new_calls_only = new_calls.join(" "),
             needs_restart = needs_restart.join(" "),
             "the configuration was read again"
         );
-        Ok(Reloaded { changed, needs_restart, warnings })
+        Ok(Reloaded { changed, new_calls_only: new_calls, needs_restart, warnings })
     }
 
     /// Every leg gets a BYE, every occupant leaves, then sockets close. Takes `timeouts.drain` at most: callers who do not

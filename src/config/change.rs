@@ -41,6 +41,20 @@ pub(super) const LIVE: [&str; 22] = [
     "xmpp.tls",
 ];
 
+/// Those of them of which a call takes along at its beginning what they say, and keeps it: its rule with all that the room is for it,
+/// its account and the way to that account's server, and how much its user may say.
+pub(super) const TAKEN_ALONG: [&str; 9] = [
+    "accounts",
+    "limits.messages_per_user",
+    "room_defaults",
+    "rooms",
+    "sip.domains",
+    "xmpp.ca_file",
+    "xmpp.domains",
+    "xmpp.server",
+    "xmpp.tls",
+];
+
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Hashes of the values of a file, by key.
@@ -58,6 +72,8 @@ impl std::fmt::Debug for Written {
 pub struct Changes {
     /// Keys that can be followed.
     pub live: Vec<String>,
+    /// Those of them that count for new calls only: who is in a call keeps what he began with.
+    pub new_calls: Vec<String>,
     /// Keys that stay as they are until the process starts anew.
     pub restart: Vec<String>,
 }
@@ -73,8 +89,9 @@ pub fn compare(old: &Config, new: &Config) -> Changes {
     let has_more =
         |key: &str| differing.iter().any(|other| other.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
     let differing = differing.iter().filter(|key| !has_more(key)).map(|key| (*key).clone());
-    let (live, restart) = differing.partition(|key| is_live(key));
-    Changes { live, restart }
+    let (live, restart): (Vec<String>, Vec<String>) = differing.partition(|key| is_live(key));
+    let new_calls = live.iter().filter(|key| is_among(&TAKEN_ALONG, key)).cloned().collect();
+    Changes { live, new_calls, restart }
 }
 
 /// Says in `new` that what needs a restart is as it was in `old`: by that the process still runs.
@@ -90,7 +107,12 @@ pub fn follow(old: &Config, new: &mut Config) {
 }
 
 fn is_live(key: &str) -> bool {
-    LIVE.iter().any(|live| key.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    is_among(&LIVE, key)
+}
+
+/// Whether it is one of these keys, or below one of them.
+fn is_among(keys: &[&str], key: &str) -> bool {
+    keys.iter().any(|above| key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// What is written in `text`, of which `config` was made.

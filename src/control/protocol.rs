@@ -261,6 +261,9 @@ pub struct Event {
 pub struct Reloaded {
     /// Keys that changed and are in force.
     pub changed: Vec<String>,
+    /// Those of them by which the calls that are on do not go: these keep what they began with.
+    #[serde(default)]
+    pub new_calls_only: Vec<String>,
     /// Keys that changed and stay as they were until the process starts anew.
     pub needs_restart: Vec<String>,
     /// Warnings about the configuration.

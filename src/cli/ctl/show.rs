@@ -208,6 +208,10 @@ fn reloaded(reloaded: &Reloaded) -> String {
     if !reloaded.changed.is_empty() {
         let _ = writeln!(text, "reloaded: {}", plain(&reloaded.changed.join(", ")));
     }
+    if !reloaded.new_calls_only.is_empty() {
+        let keys = plain(&reloaded.new_calls_only.join(", "));
+        let _ = writeln!(text, "for new calls only, those that are on keep what they began with: {keys}");
+    }
     if !reloaded.needs_restart.is_empty() {
         let _ = writeln!(text, "needs a restart: {}", plain(&reloaded.needs_restart.join(", ")));
     }

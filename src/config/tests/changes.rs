@@ -19,7 +19,7 @@ fn the_control_socket_is_there_once_its_section_is() {
 
 /// What is said to differ from the least configuration, after `change` to its text.
 fn differing(change: impl FnOnce(&str) -> String) -> (Vec<String>, Vec<String>) {
-    let Changes { live, restart } = compare(&parsed(LEAST), &parsed(&change(LEAST)));
+    let Changes { live, restart, .. } = compare(&parsed(LEAST), &parsed(&change(LEAST)));
     (live, restart)
 }
 
@@ -36,6 +36,17 @@ fn what_differs_is_named_by_its_key_and_the_order_of_lines_is_nothing() {
     assert_eq!(differing(|text| text.replace("udp:127.0.0.1:0", "udp:[::1]:0")), (vec![], names(&["sip.listen"])));
     assert_eq!(differing(|text| format!("{text}[http]\n")), (vec![], names(&["http"])));
     assert_eq!(differing(|text| format!("{text}[limits]\nlegs = 3\n")).0, names(&["limits.legs"]));
+}
+
+#[test]
+fn what_counts_for_new_calls_only_is_named() {
+    let new_calls = |more: &str| compare(&parsed(LEAST), &parsed(&format!("{LEAST}{more}"))).new_calls;
+    assert_eq!(new_calls("[room_defaults]\nhistory = 3\n"), names(&["room_defaults.history"]));
+    assert_eq!(new_calls("[limits]\nlegs = 3\nmessages_per_user = \"off\"\n"), names(&["limits.messages_per_user"]));
+    assert_eq!(new_calls("[timeouts]\ndrain = \"9s\"\n"), names(&[]));
+    for key in crate::config::change::TAKEN_ALONG {
+        assert!(crate::config::change::LIVE.contains(&key), "{key} is not followed at all");
+    }
 }
 
 /// A key of which nobody said that a running process follows it needs a restart: to say so is never wrong.
