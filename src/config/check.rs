@@ -67,6 +67,10 @@ fn settings(file: raw::File, report: &mut Report<'_>) -> Option<Config> {
     let timeouts = running::timeouts(&file.timeouts, report.section("timeouts"));
     let log = running::log(&file.log, report.section("log"));
     let http = running::http(file.http.as_ref(), report.section("http"));
+    if let Some(address) = http {
+        let place = file.http.as_ref().and_then(|http| http.listen.as_ref()).map(At::span);
+        network::http_has_a_port_of_its_own(address, place, &sip.listen, msrp.as_ref(), report);
+    }
     let control = running::control(file.control.as_ref(), report.section("control"));
     Some(Config {
         xmpp: crate::xmpp::settings::Settings {

@@ -129,6 +129,27 @@ pub(super) fn no_address_twice(
     }
 }
 
+/// Nor can the probes share it with either of them. Who listens on every address of this machine listens on each of them.
+pub(super) fn http_has_a_port_of_its_own(
+    http: SocketAddr,
+    place: Option<Range<usize>>,
+    sip: &[Listen],
+    msrp: Option<&msrp_net::settings::Settings>,
+    report: &mut Report<'_>,
+) {
+    let of_sip = sip.iter().filter(|l| l.transport.is_stream()).map(|l| ("sip.listen", l.address));
+    let of_msrp = msrp.into_iter().flat_map(|msrp| &msrp.listen).map(|l| ("msrp.listen", l.address));
+    let is_same = |a: SocketAddr, b: SocketAddr| {
+        let is_everywhere = a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
+        a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || is_everywhere)
+    };
+    if let Some((list, taken)) = of_sip.chain(of_msrp).find(|(_, taken)| is_same(*taken, http)) {
+        let message = format!("{http} is taken: {taken} is in {list}");
+        let help = "give [http] a port of its own, like listen = \"127.0.0.1:8085\"";
+        report.section("http").error(place, message, help);
+    }
+}
+
 /// Where a section begins, if it is there at all, and what is in it.
 pub(super) fn section<T: Default>(section: Option<At<T>>) -> (Option<Range<usize>>, T) {
     section.map_or_else(|| (None, T::default()), |s| (Some(s.span()), s.into_inner()))

@@ -1,7 +1,8 @@
 //! `[node]`, `[limits]`, `[timeouts]`, `[log]`, `[http]`, `[control]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::raw::{self, At};
@@ -174,9 +175,13 @@ const SOCKET_PATH_MAX: usize = 107;
 
 /// Off without the section.
 pub(super) fn control(control: Option<&raw::Control>, report: &mut Report<'_>) -> Option<PathBuf> {
-    let Some(socket) = &control?.socket else { return Some(PathBuf::from(CONTROL_SOCKET)) };
+    let Some(socket) = &control?.socket else {
+        let path = PathBuf::from(CONTROL_SOCKET);
+        socket_has_a_folder(&path, None, report);
+        return Some(path);
+    };
     let folder = report.folder;
-    report.optional(Some(socket), |text| {
+    let path = report.optional(Some(socket), |text| {
         let path = folder.join(text);
         let length = path.as_os_str().len();
         match text {
@@ -187,5 +192,24 @@ pub(super) fn control(control: Option<&raw::Control>, report: &mut Report<'_>) -
             )),
             _ => Ok(path),
         }
-    })
+    })?;
+    socket_has_a_folder(&path, Some(socket.span()), report);
+    Some(path)
+}
+
+/// What is below `/run` may come with the service (systemd makes it when it starts); anything else has to be there.
+fn socket_has_a_folder(path: &Path, place: Option<Range<usize>>, report: &mut Report<'_>) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return;
+    }
+    let shown = folder.display();
+    let message = format!("there is no folder {shown} for the control socket");
+    if ["/run", "/var/run"].iter().any(|run| folder.starts_with(run)) {
+        let help =
+            format!("it has to be there at the start: let systemd make it (RuntimeDirectory=), or run mkdir {shown}");
+        report.warning(place, message, help);
+    } else {
+        report.error(place, message, format!("run mkdir {shown}, or choose a folder that is there"));
+    }
 }

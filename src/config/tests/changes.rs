@@ -17,6 +17,16 @@ fn the_control_socket_is_there_once_its_section_is() {
     one(&wrong(&"x".repeat(107)), &["10:10 Error", "too long for a socket", "at most 107"]);
 }
 
+/// Below /run it may come with the service.
+#[test]
+fn the_folder_of_the_control_socket_has_to_be_there() {
+    let found = |path: &str| changed("[[accounts]]", &format!("[control]\nsocket = \"{path}\"\n[[accounts]]"));
+    one(&found("/no/such/folder/c"), &["10:10 Error: there is no folder /no/such/folder", "mkdir /no/such/folder"]);
+    one(&found("/run/no-such-service/c"), &["10:10 Warning: there is no folder", "RuntimeDirectory="]);
+    assert_eq!(found("/tmp/c"), [""; 0]);
+    assert_eq!(found("c"), [""; 0], "beside the file");
+}
+
 /// What is said to differ from the least configuration, after `change` to its text.
 fn differing(change: impl FnOnce(&str) -> String) -> (Vec<String>, Vec<String>) {
     let Changes { live, restart, .. } = compare(&parsed(LEAST), &parsed(&change(LEAST)));

@@ -133,6 +133,27 @@ fn sip_and_msrp_do_not_share_a_port() {
     assert!(found.iter().any(|f| f.contains("Error: 127.0.0.1:5060 is in sip.listen too")), "{found:#?}");
 }
 
+#[test]
+fn the_probes_have_a_port_that_nothing_else_has() {
+    let text = |http: &str, sip: &str, msrp: &str| {
+        let text = LEAST.replace("udp:127.0.0.1:0", sip).replace("[\"tcp:127.0.0.1:0", &format!("[\"tcp:{msrp}"));
+        let mut found = findings(&format!("{text}[http]\nlisten = \"{http}\"\n"));
+        found.retain(|f| f.contains("is taken"));
+        found
+    };
+    let of_sip = text("127.0.0.1:5060", "tcp:127.0.0.1:5060", "127.0.0.1:0");
+    one(&of_sip, &["Error: 127.0.0.1:5060 is taken: 127.0.0.1:5060 is in sip.listen", "a port of its own"]);
+    assert!(!of_sip[0].starts_with('-'), "it is pointed at: {of_sip:?}");
+    one(&text("127.0.0.1:2855", "udp:127.0.0.1:0", "127.0.0.1:2855"), &["is in msrp.listen"]);
+    one(&text("127.0.0.1:2855", "udp:127.0.0.1:0", "0.0.0.0:2855"), &["0.0.0.0:2855 is in msrp.listen"]);
+    for sip in ["udp:127.0.0.1:8085", "tcp:127.0.0.2:8085"] {
+        assert_eq!(text("127.0.0.1:8085", sip, "127.0.0.1:8086"), [""; 0]);
+    }
+    assert_eq!(text("127.0.0.1:0", "tcp:127.0.0.1:0", "127.0.0.1:0"), [""; 0]);
+    let default = LEAST.replace("udp:127.0.0.1:0", "tcp:127.0.0.1:8085");
+    assert!(findings(&format!("{default}[http]\n")).iter().any(|f| f.contains("127.0.0.1:8085 is taken")));
+}
+
 /// CF-06, ERR-08.
 #[test]
 fn whom_we_call_goes_through_one_proxy_that_we_listen_for() {
