@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use mucfocus_rig::member::any_offer;
-use mucfocus_rig::msrp::Send;
+use mucfocus_rig::msrp::{Peer, Send};
 use mucfocus_rig::sip::{Message, Request, TIMER_B, Transport};
 use mucfocus_rig::wait::within;
 use mucfocus_rig::xmpp::Client;
@@ -123,6 +123,23 @@ async fn a_lost_msrp_connection_ends_the_leg_after_a_while() {
     romeo.msrp.cut();
     juliet.sees_leave(&muc, "Romeo", SOON).await;
     assert!(cut.elapsed() > Duration::from_millis(1_500), "left before timeouts.lost_leg");
+    reason(&romeo.ended(SOON).await);
+}
+
+/// MS-CONN-03, MS-CONN-08: no connection takes the place of one that is gone without a new offer (RFC 4975 §5.4), and none has the
+/// session: that is 481 and not 506, and it says what to do.
+#[on_both_servers]
+async fn a_session_whose_connection_is_gone_is_on_no_other_and_wants_a_new_offer() {
+    let (world, _juliet, romeo) = two_in_a_room().await;
+    romeo.msrp.cut();
+    until(|| world.mucfocus.log().contains("MSRP connection lost"), SOON, "the log says that it is lost").await;
+    for _ in 0..2 {
+        let other = Peer::connect(romeo.msrp.local(), romeo.msrp.remote()).await;
+        let id = other.send(Send::bodiless());
+        let refused = other.response(&id).await;
+        assert_eq!(refused.code(), Some(481), "{}", refused.start);
+        assert!(refused.start.contains("re-INVITE"), "{}", refused.start);
+    }
     reason(&romeo.ended(SOON).await);
 }
 

@@ -122,7 +122,8 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
     if let Some(sharing) = reader.sharing {
         sharing.end();
     }
-    for session in reader.sessions.into_values() {
+    for (id, session) in reader.sessions.into_all() {
+        reader.context.sessions.lost(&id);
         session.source.finish(Mail::Session(SessionMail::Lost { why: closed.to_string(), ago: closed.ago() }));
     }
     let _ = timeout(GOODBYE_TIME, outlet.close()).await; // a peer who is gone hears none
@@ -397,11 +398,13 @@ impl Reader {
         let (code, comment) = match error {
             ClaimError::Unknown => (481, "No such session here"),
             ClaimError::Taken => (506, "The session is on another connection"),
+            ClaimError::Lost => (481, "The connection of this session is gone, another one needs a re-INVITE"),
             ClaimError::Unfit => (403, "The session is for another kind of connection, or another certificate"),
         };
         self.context.metrics.msrp_violation(match error {
             ClaimError::Unknown => "unknown-session",
             ClaimError::Taken => "session-taken",
+            ClaimError::Lost => "session-lost",
             ClaimError::Unfit => "unfit-connection",
         });
         let own = Path::endpoint(&request.to_path);

@@ -88,8 +88,8 @@ impl Sessions {
         self.0.iter_mut().map(|(_, session)| session)
     }
 
-    pub(super) fn into_values(self) -> impl Iterator<Item = Session> {
-        self.0.into_iter().map(|(_, session)| session)
+    pub(super) fn into_all(self) -> impl Iterator<Item = (Box<str>, Session)> {
+        self.0.into_iter()
     }
 
     fn at(&self, id: &str) -> Result<usize, usize> {

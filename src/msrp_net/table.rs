@@ -24,6 +24,8 @@ enum Slot {
     Waiting(Box<(Source, Expectation)>),
     /// A connection has it.
     Bound,
+    /// The connection that had it is gone. Only another offer brings another (RFC 4975 §5.4).
+    Lost,
 }
 
 /// Why a connection does not get a session.
@@ -32,9 +34,12 @@ pub enum ClaimError {
     /// There is none of this name: 481 (MS-CONN-03).
     #[error("there is no such session")]
     Unknown,
-    /// Another connection has it, or had it: 506 (MS-CONN-04).
+    /// Another connection has it, or is to have it: 506 (MS-CONN-04).
     #[error("the session is bound to another connection")]
     Taken,
+    /// The connection that had it is gone, and no other may take it over without a new offer: 481 (RFC 4975 §5.4).
+    #[error("the connection of the session is gone")]
+    Lost,
     /// It is not the connection that offer and answer spoke of (MS-TLS-01).
     #[error("the session was agreed upon for another kind of connection, or another certificate")]
     Unfit,
@@ -77,6 +82,15 @@ impl SessionTable {
         take(&mut *self.slots.get_mut(id).ok_or(ClaimError::Unknown)?)
     }
 
+    /// The connection that had the session `id` is gone.
+    pub(super) fn lost(&self, id: &str) {
+        if let Some(mut slot) = self.slots.get_mut(id)
+            && matches!(*slot, Slot::Bound)
+        {
+            *slot = Slot::Lost;
+        }
+    }
+
     /// Connections that we have made.
     pub(super) const fn dialled(&self) -> &Dialled {
         &self.dialled
@@ -99,6 +113,10 @@ fn take(slot: &mut Slot) -> Result<Source, ClaimError> {
     match std::mem::replace(slot, Slot::Bound) {
         Slot::Waiting(awaited) => Ok(awaited.0),
         Slot::Bound => Err(ClaimError::Taken),
+        Slot::Lost => {
+            *slot = Slot::Lost;
+            Err(ClaimError::Lost)
+        }
     }
 }
 
