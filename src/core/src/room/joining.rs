@@ -85,6 +85,7 @@ impl Room {
                 found_as: None,
                 interest: Interest::Everything,
                 failures: 0,
+                entered_at: None,
                 lost_at: None,
                 away: None,
                 next_name: Instant::ZERO,
@@ -145,7 +146,7 @@ impl Room {
 
     pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {
         let Some(m) = self.members.get_mut(&member) else { return };
-        m.failures = 0;
+        m.entered_at = Some(env.now);
         self.out.push_back(Output::Joined(member));
         m.away = m.lost_at.take().map(|since| env.now.since(since));
         self.roster.describe(|about| about.unreachable = false);

@@ -186,8 +186,10 @@ struct Member {
     heard_at: Instant,
     /// What it is typing, as the room was told.
     composing: Typing,
-    /// Streams that failed in a row.
+    /// Streams that failed, or led into the room for a moment only, in a row.
     failures: u32,
+    /// When the stream at hand led into the room.
+    entered_at: Option<Instant>,
     /// The nickname by which it is found.
     found_as: Option<String>,
     /// What its stream was told to hand on.

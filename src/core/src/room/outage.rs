@@ -70,6 +70,10 @@ impl Room {
         self.goes_dark(env, member);
         let Some(m) = self.members.get_mut(&member) else { return };
         m.is_attached = false;
+        // A way in that leads nowhere for long is none: a server that lets us in and throws us out is not asked ever so often.
+        if m.entered_at.take().is_some_and(|at| env.now.since(at) >= LONGEST_PAUSE) {
+            m.failures = 0;
+        }
         let is_first = m.failures == 0;
         let doubled = FIRST_PAUSE.saturating_mul(1 << m.failures.min(5)).min(LONGEST_PAUSE);
         m.failures = m.failures.saturating_add(1);

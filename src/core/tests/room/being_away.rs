@@ -100,3 +100,26 @@ fn who_dials_meanwhile_shares_the_wait() {
     tablet.is_answered();
     phone.is_called("Romeo");
 }
+
+/// A server that lets him in and throws him out at once is not asked twice a second for as long as he calls.
+#[test]
+fn a_way_in_that_leads_nowhere_for_long_is_tried_less_and_less_often() {
+    let (story, romeo) = Story::with_romeo();
+    let is_away_for = || {
+        romeo.loses_stream(broken());
+        let mut seconds = 0;
+        while !story.muc().occupants.contains_key("Romeo") {
+            story.seconds_pass(1);
+            seconds += 1;
+        }
+        seconds
+    };
+    story.seconds_pass(60);
+    let pauses: Vec<u64> = (0..8).map(|_| is_away_for()).collect();
+    assert!(pauses[0] <= 1 && pauses[3] >= 4 && pauses[6] >= 15, "{pauses:?}");
+    assert!(pauses.iter().all(|pause| *pause <= 31), "{pauses:?}");
+    assert_eq!(romeo.sees().bye, None);
+    story.seconds_pass(60);
+    assert!(is_away_for() <= 1, "who stayed for long comes back at once");
+    story.everybody_leaves();
+}

@@ -141,7 +141,11 @@ impl Stage {
             Event::CutMsrp | Event::StallMsrp | Event::CutSip | Event::StallSip => {
                 let Some(roads) = self.sip[sip].roads() else { return };
                 match event {
-                    Event::CutMsrp => return roads.cut_msrp(how),
+                    Event::CutMsrp => {
+                        roads.cut_msrp(how);
+                        // Until his client has noticed, all looks calm.
+                        return self.talks(BEAT * 2).await;
+                    }
                     Event::CutSip => roads.cut_sip(how),
                     Event::StallMsrp => roads.stall_msrp(),
                     _ => roads.stall_sip(),
