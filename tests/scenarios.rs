@@ -214,6 +214,8 @@ async fn play(name: &str) {
             // A list goes in a dialog of its own, which a BYE may overtake; SIPp wants it first.
             let answered = || world.mucfocus.log().matches("method=NOTIFY sent=Answered(200)").count();
             until(|| answered() >= run.notified, SOON, "Romeo to have his lists").await;
+            // SIPp refuses a BYE that comes on its way from that answer to where it waits for one.
+            tokio::time::sleep(Duration::from_millis(200)).await;
             juliet.kick(&muc, "Romeo", "out").await;
         }
     };
