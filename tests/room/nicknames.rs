@@ -129,7 +129,8 @@ async fn the_200_waits_for_the_room() {
     stage.world.server.freeze();
     let name = vec![("Use-Nickname".to_owned(), "\"montecchi\"".to_owned())];
     let id = stage.romeo.msrp.request("NICKNAME", name, None, '$');
-    assert!(stage.romeo.msrp.silent_for(std::time::Duration::from_millis(700)).await);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(700), stage.romeo.msrp.response(&id)).await;
+    assert!(early.is_err(), "before the room has said so");
     stage.world.server.thaw();
     assert_eq!(stage.romeo.msrp.response(&id).await.code(), Some(200));
 }

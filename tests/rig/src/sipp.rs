@@ -1,21 +1,25 @@
 //! Real SIPp, playing a scenario once.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Mutex;
 
+use socket2::{Domain, Socket, Type};
 use tokio::process::Command;
 
 use crate::process::tail;
-use crate::server::free_port;
 use crate::sip::Transport;
-use crate::wait::{SOON, until};
+use crate::wait::{SOON, lock, until};
 
 /// A SIP user whose part SIPp plays, at a port of his own for both transports.
 pub struct Caller {
     peer: SocketAddr,
     service: String,
     port: u16,
+    /// Keeps the port from everybody else until SIPp listens there itself: what is too large for a datagram is first tried over TCP, and
+    /// whoever listened there would take it.
+    reserved: Mutex<Option<Socket>>,
     seconds: u64,
     answers: bool,
 }
@@ -24,11 +28,17 @@ impl Caller {
     /// Somebody who talks to `peer`, calls `service`, and has so many seconds for each scenario. Whether he `answers` what
     /// the scenario does not wait for concerns NOTIFY, OPTIONS, INFO and UPDATE.
     pub fn new(peer: SocketAddr, service: &str, seconds: u64, answers: bool) -> Self {
-        Self { peer, service: service.to_owned(), port: free_port(), seconds, answers }
+        let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        reserved.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let port = reserved.local_addr().unwrap().as_socket().unwrap().port();
+        Self { peer, service: service.to_owned(), port, reserved: Mutex::new(Some(reserved)), seconds, answers }
     }
 
     /// Plays `scenario`. Panics with SIPp's own account when it fails.
     pub async fn play(&self, scenario: &Path, transport: Transport) {
+        if transport == Transport::Tcp {
+            lock(&self.reserved).take();
+        }
         play(self, scenario, transport).await;
     }
 
