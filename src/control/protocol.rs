@@ -130,7 +130,8 @@ pub struct Status {
     pub legs_limit: Option<usize>,
     /// XMPP streams that are up.
     pub xmpp_streams: usize,
-    /// XMPP servers that cannot be reached.
+    /// XMPP servers that cannot be reached. A process that is older than its `ctl` does not say so.
+    #[serde(default)]
     pub xmpp_servers_away: usize,
     /// What is listened on.
     pub listening: Vec<String>,

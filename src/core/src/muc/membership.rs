@@ -14,7 +14,6 @@ use super::memory::Memory;
 use super::pinging::Pinging;
 use super::reflections::Reflections;
 use super::renaming::Renaming;
-
 use super::speaking::{Errand, Utterance};
 use super::suspension::Suspension;
 use super::{JoinRefusal, Removal, StreamEnd};

@@ -90,8 +90,8 @@ pub enum Output {
         /// somebody else's.
         unhandled: Vec<String>,
     },
-    /// The server does not have the stream any more, or in no state to go on. Another one is being bound in its place; whatever was not acknowledged may
-    /// or may not have reached anybody.
+    /// The server does not have the stream any more, or in no state to go on. Another one is being bound in its place; whatever was
+    /// not acknowledged may or may not have reached anybody.
     Reset {
         /// Why its connection was gone.
         why: StreamFault,

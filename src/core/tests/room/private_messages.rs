@@ -155,6 +155,12 @@ fn a_nickname_that_has_just_changed_hands_gets_nothing_of_what_was_meant_for_ano
     romeo.gets_response(&request, 200);
 }
 
+/// A native comes or goes, with this occupant-id.
+fn nurse_comes(story: &Story, kind: &PresenceKind, id: &str) {
+    story.muc().native("Nurse", kind, MucItem { occupant_id: Some(id.into()), ..MucItem::default() });
+    story.settles();
+}
+
 /// FT-04: who comes back under his name within moments is known by the id that the room gives him, where it gives any.
 #[test]
 fn whoever_has_the_same_id_is_the_same_one() {
@@ -163,10 +169,7 @@ fn whoever_has_the_same_id_is_the_same_one() {
         story.muc().gives_occupant_ids = is_announced;
         let romeo = story.sip_user("Romeo");
         romeo.dials();
-        let comes = |kind: PresenceKind, id: &str| {
-            story.muc().native("Nurse", &kind, MucItem { occupant_id: Some(id.into()), ..MucItem::default() });
-            story.settles();
-        };
+        let comes = |kind, id| nurse_comes(&story, &kind, id);
         comes(PresenceKind::Available, "n1");
         comes(PresenceKind::Unavailable, "n1");
         comes(PresenceKind::Available, id);
@@ -189,10 +192,7 @@ fn what_waited_for_the_stream_is_not_given_to_whoever_has_the_name_by_then() {
             story.muc().gives_occupant_ids = is_announced;
             let romeo = story.sip_user("Romeo");
             romeo.dials();
-            let comes = |kind: PresenceKind, id: &str| {
-                story.muc().native("Nurse", &kind, MucItem { occupant_id: Some(id.into()), ..MucItem::default() });
-                story.settles();
-            };
+            let comes = |kind, id| nurse_comes(&story, &kind, id);
             comes(PresenceKind::Available, "n1");
             let account = romeo.account();
             story.muc().loses_messages = is_under_way;
