@@ -40,7 +40,7 @@ use crate::gauge::allow_files;
 
 const USAGE: &str =
     "usage: load MUCFOCUS [MODE]… [server=prosody|ejabberd] [limits=lifted|stock] [legs=10,50,400] [crowd=400]
-            [slice=SECONDS] [rounds=N] [soak=SECONDS]
+            [slice=SECONDS] [rounds=N] [rate=COPIES] [soak=SECONDS]
 modes: fanout joins entering notify memory soak; without any, all of them, on both servers";
 
 /// Open files of the conductor and of each that it starts.

@@ -33,7 +33,7 @@ pub(super) async fn measure(stage: &Stage, effort: &Effort, table: &mut Table) {
     for &legs in &effort.legs {
         let mut rooms = Rooms::fill(stage, legs);
         let most = rooms.most();
-        let rate = most / 2.0 / (legs + NATIVES) as f64;
+        let rate = effort.rate.unwrap_or(most / 2.0) / (legs + NATIVES) as f64;
         rooms.find_out_sizes(rate);
         let slices: Vec<Slice> =
             (0..effort.rounds).map(|_| rooms.slice(stage, rate, 1.0 / most, effort.slice)).collect();

@@ -59,13 +59,15 @@ pub(super) struct Effort {
     pub(super) slice: f64,
     /// How often slices take turns.
     pub(super) rounds: usize,
+    /// Copies a second, where it is not to be half of what raw clients take.
+    pub(super) rate: Option<f64>,
     /// Seconds of coming and going.
     pub(super) soak: f64,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { legs: vec![10, 50, 400], crowd: 400, slice: 4.0, rounds: 5, soak: 60.0 }
+        Self { legs: vec![10, 50, 400], crowd: 400, slice: 4.0, rounds: 5, rate: None, soak: 60.0 }
     }
 }
 
@@ -76,6 +78,7 @@ impl Effort {
             "crowd" => self.crowd = value.parse().ok()?,
             "slice" => self.slice = value.parse().ok()?,
             "rounds" => self.rounds = value.parse().ok()?,
+            "rate" => self.rate = Some(value.parse().ok()?),
             "soak" => self.soak = value.parse().ok()?,
             _ => return None,
         }
