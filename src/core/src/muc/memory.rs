@@ -118,12 +118,29 @@ impl Memory {
         self.hash([message.from.as_str().as_bytes(), id.as_bytes(), &length, body.get(..HEAD).unwrap_or(body)])
     }
 
-    /// FNV-1a from a start of our own.
+    /// Folded multiplication of eight octets at a time, from a start of our own: as many know the room's messages as are in it, and
+    /// nobody knows the start.
     fn hash<const N: usize>(&self, parts: [&[u8]; N]) -> u64 {
-        let step = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-        // No text has an octet 255: it keeps the parts apart.
-        parts.iter().fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |hash, part| {
-            step(part.iter().fold(hash, |hash, octet| step(hash, *octet)), 0xff)
+        parts.iter().fold(self.seed, |hash, part| {
+            let hash = fold(hash, u64::try_from(part.len()).unwrap_or(u64::MAX)); // it keeps the parts apart
+            part.chunks(8).fold(hash, |hash, octets| fold(hash, word(octets)))
         })
+    }
+}
+
+fn fold(hash: u64, word: u64) -> u64 {
+    let product =
+        u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
+    low(product) ^ low(product >> 64)
+}
+
+fn low(word: u128) -> u64 {
+    u64::try_from(word & u128::from(u64::MAX)).unwrap_or_default()
+}
+
+fn word(octets: &[u8]) -> u64 {
+    match octets.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => octets.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)),
     }
 }

@@ -88,9 +88,11 @@ enum Kept {
 
 /// Whether every occupant is sent the same: something said to everybody, by an occupant.
 pub(super) fn is_for_all(stanza: &Framed) -> bool {
-    stanza.name() == "message"
-        && stanza.kind().as_deref() == Some("groupchat")
-        && stanza.from().is_some_and(|from| from.contains('/'))
+    // As it is written: what some server writes with references is parsed for each of us.
+    let written = |at: &Option<Range<usize>>| stanza.bytes.get(at.clone()?);
+    stanza.is("message")
+        && written(&stanza.kind) == Some(b"groupchat")
+        && written(&stanza.from).is_some_and(|from| from.contains(&b'/'))
 }
 
 impl Ring {

@@ -1,4 +1,5 @@
-//! Cuts the bytes of a stream into its stanzas, with limits, whatever the segmentation; each byte is looked at once.
+//! Cuts the bytes of a stream into its stanzas, with limits, whatever the segmentation; each byte is looked
+//! at once, and once more where a stanza comes in pieces.
 //!
 //! A stanza that is wrong but ends where it says is skipped and reported, since another occupant may have had a hand in it and
 //! must not end our stream; what leaves the end of a stanza in doubt is a [`Violation`] and ends it.
@@ -11,7 +12,7 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use super::tokenizer::{Ended, Root, Tokenizer};
-use super::xml;
+use super::{whole, xml};
 
 /// The deepest nesting, the stanza itself counted. Parsers recurse, and real stanzas stay below 20.
 pub const MAX_DEPTH: usize = 64;
@@ -79,6 +80,12 @@ impl Framed {
     #[must_use]
     pub fn name(&self) -> &str {
         text_at(&self.bytes, &self.name).unwrap_or_default()
+    }
+
+    /// Whether this is its name.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.bytes.get(self.name.clone()) == Some(name.as_bytes())
     }
 
     /// The attribute `from`, unescaped.
@@ -206,6 +213,11 @@ impl Framer {
             if input.is_empty() {
                 return Ok(None);
             }
+            if let Some((taken, root)) = whole::read(input) {
+                let (piece, rest) = input.split_at_checked(taken).unwrap_or((input, &[]));
+                *input = rest;
+                return Ok(Some(event(Bytes::copy_from_slice(piece), root, None)));
+            }
             self.in_stanza = true;
         }
         let (taken, ended) = self.tokenizer.advance(input)?;
@@ -258,13 +270,7 @@ impl Framer {
         if self.begun.capacity() > MAX_KEPT {
             self.begun = Vec::new();
         }
-        let root = self.tokenizer.root();
-        let fault = self.tokenizer.fault().or_else(|| core::str::from_utf8(&bytes).is_err().then_some(Fault::NotUtf8));
-        if let Some(why) = fault {
-            return Event::Skipped(skipped(why, &bytes, root));
-        }
-        let framed = Framed::new(bytes, root.clone());
-        if framed.name() == "stream:error" { Event::StreamError(framed) } else { Event::Stanza(framed) }
+        event(bytes, self.tokenizer.root().clone(), self.tokenizer.fault())
     }
 }
 
@@ -272,6 +278,16 @@ impl Default for Framer {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What is to be said of a stanza that is complete.
+fn event(bytes: Bytes, root: Root, fault: Option<Fault>) -> Event {
+    let fault = fault.or_else(|| core::str::from_utf8(&bytes).is_err().then_some(Fault::NotUtf8));
+    if let Some(why) = fault {
+        return Event::Skipped(skipped(why, &bytes, &root));
+    }
+    let framed = Framed::new(bytes, root);
+    if framed.is("stream:error") { Event::StreamError(framed) } else { Event::Stanza(framed) }
 }
 
 fn skipped(why: Fault, bytes: &[u8], root: &Root) -> Skipped {

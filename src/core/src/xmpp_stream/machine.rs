@@ -346,9 +346,8 @@ impl Machine {
     }
 
     fn stanza(&mut self, now: Instant, asked: Option<&str>, stanza: Framed) {
-        let kind = stanza.kind();
-        let is_iq = stanza.name() == "iq";
-        if is_iq && matches!(kind.as_deref(), Some("get" | "set")) {
+        let is_iq = stanza.is("iq");
+        if is_iq && matches!(stanza.kind().as_deref(), Some("get" | "set")) {
             if self.may_answer && self.management.takes_answers() {
                 let reply = answer::request(&stanza);
                 self.send(now, reply.into(), true);
@@ -356,7 +355,6 @@ impl Machine {
         } else if is_iq && asked.is_some_and(|id| is_answer(&stanza, id)) {
             // It has shown its sign of life.
         } else {
-            drop(kind);
             match self.room_of(&stanza) {
                 Some(room) => self.outputs.push_back(Output::ToRoom { room, stanza }),
                 None if may_invite(&stanza) => self.outputs.push_back(Output::Stray(stanza)),
@@ -414,7 +412,7 @@ impl Liveness {
 
 /// Whether `stanza` answers our own request `id`. Nobody else knows the id, and servers differ in what they write as `from`.
 fn is_answer(stanza: &Framed, id: &str) -> bool {
-    stanza.name() == "iq"
+    stanza.is("iq")
         && matches!(stanza.kind().as_deref(), Some("result" | "error"))
         && stanza.id().as_deref() == Some(id)
 }

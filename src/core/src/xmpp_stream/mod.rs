@@ -14,4 +14,5 @@ mod proof;
 mod resumption;
 pub mod sasl2;
 mod tokenizer;
+mod whole;
 pub use crate::wire::xml;

@@ -58,13 +58,16 @@ enum State {
     Instruction(bool),
 }
 
+/// The longest name of a reference.
+pub(super) const MAX_REFERENCE: usize = 12;
+
 const CDATA: &[u8] = b"[CDATA[";
 const STREAM: &[u8] = b"stream:stream";
 
 /// A buffer for something short of which only the start matters.
 #[derive(Debug, Clone, Default)]
 struct Short {
-    bytes: [u8; 12],
+    bytes: [u8; MAX_REFERENCE],
     len: usize,
 }
 
@@ -452,16 +455,16 @@ impl Tokenizer {
     }
 }
 
-const fn is_space(byte: u8) -> bool {
+pub(super) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// XML 1.0 §2.3, `NameStartChar`, taking every byte beyond ASCII for part of a letter.
-const fn is_name_start(byte: u8) -> bool {
+pub(super) const fn is_name_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..)
 }
 
 /// XML 1.0 §2.3, `NameChar`, likewise.
-const fn is_name(byte: u8) -> bool {
+pub(super) const fn is_name(byte: u8) -> bool {
     is_name_start(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
 }

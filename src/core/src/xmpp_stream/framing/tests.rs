@@ -206,6 +206,60 @@ fn a_large_stanza_leaves_no_large_buffer_behind() {
     assert_eq!(framer.held(), 0);
 }
 
+/// As servers write it.
+const USUAL: &str = "<message to='us@x/1' from='room@muc/A &amp; B' type=\"groupchat\" id='q' xml:lang='en'><body>It&apos;s &lt;x&gt;\
+    </body><stanza-id xmlns='urn:xmpp:sid:0' id='1' by='room@muc'/><a><b><c/></b ></a></message>";
+
+#[test]
+fn a_stanza_as_servers_write_it_is_read_in_one_go_and_no_part_of_one_is() {
+    let xml = USUAL.replace("</b >", "</b>");
+    let read = |xml: &str| whole::read(xml.as_bytes()).map(|(taken, _)| taken);
+    assert_eq!(read(&xml), Some(xml.len()));
+    assert_eq!(read(&[&xml, "<presence/>"].concat()), Some(xml.len()));
+    assert_eq!(read("<presence from='a'/>"), Some("<presence from='a'/>".len()));
+    assert!((0..xml.len()).all(|end| read(&xml[..end]).is_none()));
+}
+
+#[test]
+fn with_any_octet_changed_left_out_or_doubled_a_stanza_is_the_same_in_one_go_as_octet_by_octet() {
+    let xml = USUAL.as_bytes();
+    let same = |xml: &[u8]| assert_eq!(frames(xml, usize::MAX), frames(xml, 1), "{:?}", xml.escape_ascii().to_string());
+    for at in 0..xml.len() {
+        for octet in *b"<>/&;'\"= a:-!?[]\t\0\xff" {
+            let mut changed = xml.to_vec();
+            changed[at] = octet;
+            same(&changed);
+        }
+        same(&[&xml[..at], &xml[at + 1..]].concat());
+        same(&[&xml[..=at], &xml[at..]].concat());
+    }
+}
+
+#[test]
+fn limits_are_the_same_in_one_go_as_octet_by_octet() {
+    let name = |len: usize| format!("<{0} x='y'><{0}></{0}></{0}>", "n".repeat(len));
+    let attribute = |len: usize| format!("<a {}='y'/>", "n".repeat(len));
+    let value = |len: usize| format!("<a from='{}'/>", "v".repeat(len));
+    let attributes = |len: usize| format!("<a{}/>", " x='y'".repeat(len));
+    let depth = |len: usize| format!("{}{}", "<a>".repeat(len), "</a>".repeat(len));
+    let text = |len: usize| format!("<a>{}</a>", "t".repeat(len));
+    let mut all = Vec::new();
+    for (limit, make) in [
+        (MAX_NAME, &name as &dyn Fn(usize) -> String),
+        (MAX_NAME, &attribute),
+        (MAX_ATTRIBUTE, &value),
+        (MAX_ATTRIBUTES, &attributes),
+        (16, &depth),
+        (MAX_DEPTH, &depth),
+        (MAX_STANZA - "<a></a>".len(), &text),
+    ] {
+        all.extend((limit - 2..limit + 3).map(make));
+    }
+    for xml in all {
+        assert_eq!(frames(xml.as_bytes(), usize::MAX), frames(xml.as_bytes(), 1), "{} octets", xml.len());
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_frame_the_same_in_any_segmentation(
