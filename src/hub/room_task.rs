@@ -66,6 +66,8 @@ pub(super) struct RoomTask {
     invitations: BTreeMap<InvitationId, Arc<Invited>>,
     speakers: Speakers,
     backlog: VecDeque<Input>,
+    /// Legs for which something was put in the outboxes of their connections in this turn.
+    unwritten: Vec<LegId>,
     draining: bool,
 }
 
@@ -114,6 +116,7 @@ impl RoomTask {
             invitations: BTreeMap::new(),
             speakers: Speakers::default(),
             backlog: VecDeque::new(),
+            unwritten: Vec::new(),
             draining: false,
         }
     }
@@ -140,6 +143,7 @@ impl RoomTask {
                     self.input(Input::Reconfigured { rules, timeouts });
                 }
             }
+            self.write_out();
             if self.room.is_deserted() && self.legs.is_empty() && retire(&self.mailbox) {
                 return;
             }

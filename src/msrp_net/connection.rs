@@ -8,7 +8,7 @@ use bytes::Buf;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::transmitter::{Heard, Mute, RESPONSE_TIME};
 use mucfocus_core::wire::msrp::decode::{BadFrame, Violation};
-use mucfocus_core::wire::msrp::encode;
+use mucfocus_core::wire::msrp::encode::{self, WireFrame};
 use mucfocus_core::wire::msrp::frame::{FailureReport, Frame, Head, Method, Path, Start};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -99,7 +99,7 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
     metrics.msrp_connections.inc();
     let shown = transport.shown();
     let (inlet, mut outlet) = transport.split();
-    let outbox = Arc::new(Outbox::new(*context.limits, T::Outlet::WHOLE_CHUNKS));
+    let outbox = Arc::new(Outbox::new(*context.limits, T::Outlet::WHOLE_CHUNKS, outlet.shortcut()));
     let (first, sharing) = made_for.unzip();
     let mut reader = Reader {
         context,
@@ -126,6 +126,7 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
         reader.context.sessions.lost(&id);
         session.source.finish(Mail::Session(SessionMail::Lost { why: closed.to_string(), ago: closed.ago() }));
     }
+    outbox.end();
     let _ = timeout(GOODBYE_TIME, outlet.close()).await; // a peer who is gone hears none
     metrics.msrp_connections.dec();
 }
@@ -347,7 +348,7 @@ impl Reader {
             // For no session here; it deserves its 400 all the same (MS-FRAME-14).
             let own = bad.paths.as_ref().map(|(to, _)| to.endpoint());
             if let Some(response) = own.and_then(|own| encode::bad_response(&bad, own, 400, "Malformed request")) {
-                let _ = self.outbox.put(0, response);
+                self.say(response);
             }
             return;
         };
@@ -409,8 +410,15 @@ impl Reader {
         });
         let own = Path::endpoint(&request.to_path);
         if let Ok(response) = encode::response(request, own, code, comment) {
-            // A peer that provokes refusals and does not read them fills this share only; what does not fit is not said.
-            let _ = self.outbox.put(0, response);
+            self.say(response);
+        }
+    }
+
+    /// Says what no session says. A peer that provokes refusals and does not read them fills this share only; what does not fit is
+    /// not said.
+    fn say(&self, response: WireFrame) {
+        if self.outbox.put(0, response).is_ok() {
+            self.outbox.flush();
         }
     }
 }

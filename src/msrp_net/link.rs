@@ -27,7 +27,7 @@ impl SessionLink {
         self.share
     }
 
-    /// Has a response or a report written, before all messages.
+    /// Has a response or a report written, before all messages. [`SessionLink::flush`] has to follow.
     ///
     /// # Errors
     ///
@@ -36,13 +36,18 @@ impl SessionLink {
         self.outbox.put(self.share, frame)
     }
 
-    /// Has a message written.
+    /// Has a message written. [`SessionLink::flush`] has to follow.
     ///
     /// # Errors
     ///
     /// [`Stalled`] when the peer does not read.
     pub fn send(&self, post: Post) -> Result<(), Stalled> {
         self.outbox.post(self.share, post)
+    }
+
+    /// Has written what was put in, now or as soon as the socket takes it. Never waits.
+    pub fn flush(&self) {
+        self.outbox.flush();
     }
 
     /// What was put in and not answered, in order (MS-CONN-08); also when the connection is gone.

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod outbox;
 mod per_source;
 mod plain;
+mod sending;
 mod sessions;
 pub mod settings;
 pub mod table;

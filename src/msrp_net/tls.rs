@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::outbox::Batch;
+use super::sending::Batch;
 use super::transport::{Inlet, Outlet, Shown, Transport};
 use crate::tls::fingerprint;
 

@@ -4,19 +4,22 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use mucfocus_core::leg::Expectation;
 use mucfocus_core::wire::sdp::Fingerprint;
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::outbox::Batch;
+use super::sending::Batch;
 
 /// Octets read at once.
 const READ: usize = 4096;
+/// Parts written at once: of a small batch there is one, of a large one there are a few.
+const SLICES: usize = 16;
 
 /// A connection that MSRP messages can be read from and written to.
 pub trait Transport: Send + 'static {
@@ -46,9 +49,29 @@ pub trait Outlet: Send {
     /// Writes all of `batch`, frame by frame.
     fn write(&mut self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send;
 
+    /// A way to the same socket for who cannot wait, where there is one. Never used while [`Outlet::write`] is under way.
+    fn shortcut(&self) -> Option<Shortcut> {
+        None
+    }
+
     /// Says goodbye, where that is done.
     fn close(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+}
+
+/// Writes at once what a socket takes at once.
+#[derive(Debug)]
+pub struct Shortcut(Arc<OwnedWriteHalf>);
+
+impl Shortcut {
+    /// Writes as much of `batch` as goes without waiting, and takes it away there.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub(super) fn write(&self, batch: &mut Batch) -> io::Result<()> {
+        write_some(&self.0, batch)
     }
 }
 
@@ -73,14 +96,15 @@ impl Shown {
 
 impl Transport for TcpStream {
     type Inlet = OwnedReadHalf;
-    type Outlet = OwnedWriteHalf;
+    type Outlet = Arc<OwnedWriteHalf>;
 
     fn shown(&self) -> Shown {
         Shown::default()
     }
 
-    fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        self.into_split()
+    fn split(self) -> (OwnedReadHalf, Arc<OwnedWriteHalf>) {
+        let (inlet, outlet) = self.into_split();
+        (inlet, Arc::new(outlet))
     }
 }
 
@@ -99,8 +123,32 @@ impl Inlet for OwnedReadHalf {
     }
 }
 
-impl Outlet for OwnedWriteHalf {
+impl Outlet for Arc<OwnedWriteHalf> {
     async fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
-        self.write_all_buf(batch).await
+        loop {
+            write_some(self, batch)?;
+            if !batch.has_remaining() {
+                return Ok(());
+            }
+            self.writable().await?;
+        }
     }
+
+    fn shortcut(&self) -> Option<Shortcut> {
+        Some(Shortcut(Arc::clone(self)))
+    }
+}
+
+fn write_some(outlet: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
+    while batch.has_remaining() {
+        let mut slices = [io::IoSlice::new(&[]); SLICES];
+        let filled = batch.chunks_vectored(&mut slices);
+        match outlet.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => batch.advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -108,10 +108,27 @@ impl RoomTask {
 
     pub(super) fn write(&mut self, leg: LegId, write: impl FnOnce(&SessionLink) -> Result<(), Stalled>) {
         let link = self.legs.get(&leg).and_then(|handles| handles.link.as_ref());
-        if link.is_some_and(|link| write(link).is_err()) {
-            self.shared.metrics.peers_stalled.inc();
-            self.backlog.push_back(Input::SessionStalled(leg));
+        match link.map(write) {
+            Some(Ok(())) => self.unwritten.push(leg),
+            Some(Err(Stalled)) => {
+                self.shared.metrics.peers_stalled.inc();
+                self.backlog.push_back(Input::SessionStalled(leg));
+            }
+            None => {}
         }
+    }
+
+    /// Has written what this turn has brought for each leg, all of it at once.
+    pub(super) fn write_out(&mut self) {
+        self.unwritten.sort_unstable();
+        self.unwritten.dedup();
+        for leg in self.unwritten.drain(..) {
+            // Who has no link any more has it written by its connection, if there still is one.
+            if let Some(link) = self.legs.get(&leg).and_then(|handles| handles.link.as_ref()) {
+                link.flush();
+            }
+        }
+        self.unwritten.shrink_to(64);
     }
 
     pub(super) fn take_back(&self, leg: LegId) -> Vec<Arc<Content>> {

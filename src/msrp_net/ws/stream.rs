@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use super::super::outbox::Batch;
+use super::super::sending::Batch;
 use super::super::transport::{Inlet, Outlet, Shown, Transport};
 use super::chunks::Chunks;
 
