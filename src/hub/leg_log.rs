@@ -150,6 +150,10 @@ impl LegLog {
                 }
                 None => tracing::debug!(%room, %user, %call_id, reason = %why, "the MUC is out of reach"),
             },
+            Trace::ThrownOut { retry } => {
+                let (Some(kept_back), retry_ms) = (STRANDED.line(), retry.as_millis()) else { return };
+                tracing::info!(%room, %user, %call_id, retry_ms, kept_back, "let in by the room and thrown out at once");
+            }
             Trace::Suspended { why } => {
                 let Some(kept_back) = STREAMS.line() else { return };
                 tracing::info!(%room, %user, %call_id, reason = %why, kept_back, "XMPP stream suspended");
@@ -197,6 +201,7 @@ impl LegLog {
             | Trace::Disconnected { .. }
             | Trace::Renamed { .. }
             | Trace::Stranded { .. }
+            | Trace::ThrownOut { .. }
             | Trace::Suspended { .. }
             | Trace::Resumed { .. }
             | Trace::CaughtUp { .. } => {}

@@ -42,6 +42,7 @@ pub mod msrp;
 pub mod muc;
 pub mod room;
 pub mod roster;
+mod setbacks;
 pub mod stanza;
 pub mod switch;
 pub mod time;

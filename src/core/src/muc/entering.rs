@@ -78,16 +78,6 @@ impl<T: Clone> Membership<T> {
         self.stranded = Some(end.clone());
     }
 
-    /// Tries once to get back in, without anybody noticing; what was under way stays awaited until its deadline.
-    pub(super) fn reenter(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
-        if self.is_returning() {
-            return;
-        }
-        self.remember_nickname();
-        self.reentry_deadline = Some(env.now + REENTRY);
-        self.enter(env, out);
-    }
-
     /// Asks the room for everything once more, as a join does, while we are inside: who is here, and who we are. The answer ends
     /// with our own presence, which has this id where the room gives ids back.
     pub fn ask_for_everybody(&mut self, id: String, out: &mut Vec<Event<T>>) {
@@ -103,7 +93,7 @@ impl<T: Clone> Membership<T> {
         self.description = Some(self.ask(env, None, out));
     }
 
-    fn remember_nickname(&mut self) {
+    pub(super) fn remember_nickname(&mut self) {
         if let Some(occupant) = self.occupant() {
             self.wishes.nickname = occupant.resource().as_str().to_string();
         }
@@ -165,7 +155,7 @@ impl<T: Clone> Membership<T> {
             // The room had gone without a word, and our question who is in it has brought another into being.
             Phase::Inside { .. } if is_new => self.entered_another(env, occupant, out),
             Phase::Inside { occupant: ours, .. } | Phase::Unlocking { occupant: ours, .. } => *ours = occupant,
-            Phase::Connecting | Phase::Asking { .. } | Phase::Outside => {}
+            Phase::Connecting | Phase::Asking { .. } | Phase::Pausing { .. } | Phase::Outside => {}
         }
     }
 
@@ -189,6 +179,7 @@ impl<T: Clone> Membership<T> {
         self.phase = Phase::Inside { occupant, history: true };
         let again = self.reentry_deadline.take().is_some();
         self.stranded = None;
+        self.setbacks.entered(env.now);
         self.begin_listening(env);
         out.push(Event::Entered { again });
         self.resume_renaming(out);

@@ -110,7 +110,7 @@ impl<T: Clone> Membership<T> {
 
     fn available(&mut self, env: &mut Env<'_>, presence: &Presence, out: &mut Vec<Event<T>>) {
         let Ok(occupant) = presence.from.clone().try_into_full() else { return };
-        if matches!(self.phase, Phase::Connecting | Phase::Asking { .. } | Phase::Outside) {
+        if matches!(self.phase, Phase::Connecting | Phase::Asking { .. } | Phase::Pausing { .. } | Phase::Outside) {
             return;
         }
         let is_us = presence.muc.as_ref().is_some_and(|muc| muc.has(110));
@@ -162,8 +162,7 @@ impl<T: Clone> Membership<T> {
         match Removal::read(presence) {
             Some(removal) if self.is_inside() || self.is_returning() => self.removed(removal, out),
             Some(removal) => self.refused(JoinRefusal::Removed(removal), out),
-            None if self.is_inside() => self.reenter(env, out),
-            None => self.enter(env, out),
+            None => self.thrown_out(env, out),
         }
     }
 

@@ -18,6 +18,7 @@ use super::speaking::{Errand, Utterance};
 use super::suspension::Suspension;
 use super::{JoinRefusal, Removal, StreamEnd};
 use crate::env::Env;
+use crate::setbacks::Setbacks;
 use crate::stanza::{Decline, DiscoInfo, Message, OutStanza, Password, Stanza, StanzaError};
 use crate::time::{Instant, WallClock};
 
@@ -46,6 +47,8 @@ pub struct Membership<T> {
     /// Whether the room still has us.
     pub(super) pinging: Pinging,
     pub(super) reentry_deadline: Option<Instant>,
+    /// How often the room has thrown us out just after it had let us in.
+    pub(super) setbacks: Setbacks,
     /// Why the way back in begins with another stream.
     pub(super) stranded: Option<StreamEnd>,
     /// The connection of the stream is gone, and may be resumed.
@@ -95,6 +98,8 @@ pub(super) enum Phase {
     Unlocking { iq: String, occupant: FullJid },
     /// In the room. `history` lasts from the join's own 110 to the subject (XM-05).
     Inside { occupant: FullJid, history: bool },
+    /// Thrown out by the room, which is entered again at this moment.
+    Pausing { until: Instant },
     /// Not in the room and not on the way there.
     Outside,
 }
@@ -135,6 +140,11 @@ pub enum Event<T> {
     OutOfReach,
     /// It does again, and we are. Something may have been missed meanwhile.
     WithinReach,
+    /// The room threw us out just after it had let us in, and not for the first time.
+    ThrownOut {
+        /// After how long it is entered again.
+        retry: Duration,
+    },
     /// The stream is gone while we were inside. [`Membership::stream_ready`] leads back in.
     Stranded(StreamEnd),
     /// The server has lost the stream while we were inside. Another one is coming; [`Membership::stream_ready`] leads back in.
@@ -187,6 +197,7 @@ impl<T: Clone> Membership<T> {
             renaming: Renaming::new(),
             pinging: Pinging::new(),
             reentry_deadline: None,
+            setbacks: Setbacks::new(),
             stranded: None,
             suspended: None,
             has_reentered: false,
@@ -206,7 +217,7 @@ impl<T: Clone> Membership<T> {
             Phase::Entering { occupant, .. } | Phase::Unlocking { occupant, .. } | Phase::Inside { occupant, .. } => {
                 Some(occupant)
             }
-            Phase::Connecting | Phase::Asking { .. } | Phase::Outside => None,
+            Phase::Connecting | Phase::Asking { .. } | Phase::Pausing { .. } | Phase::Outside => None,
         }
     }
 
@@ -282,6 +293,7 @@ impl<T: Clone> Membership<T> {
             self.errands.next_deadline(),
             self.renaming.deadline(),
             self.reentry_deadline,
+            self.pause_deadline(),
             self.suspended.as_ref().map(|suspension| suspension.until),
             self.ping_deadline(),
             self.catching_deadline(),
@@ -308,6 +320,7 @@ impl<T: Clone> Membership<T> {
             let removal = self.stranded.take().map_or(Removal::Technical, Removal::StreamLost);
             return self.removed(removal, out);
         }
+        self.expire_pause(env, out);
         self.expire_catching(env, out);
         self.expire_suspension(now, out);
         self.ping_timeout(env, out);

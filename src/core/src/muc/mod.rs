@@ -13,6 +13,7 @@ mod removal;
 mod renaming;
 mod speaking;
 mod suspension;
+mod thrown_out;
 
 pub use departure::Departure;
 pub use entering::JoinRefusal;

@@ -155,7 +155,7 @@ impl<T: Clone> Membership<T> {
                 self.pinging.state = State::Waiting { until: env.now + PATIENCE };
                 self.not_reached(env, out);
             }
-            Verdict::Outside => self.reenter(env, out),
+            Verdict::Outside => self.thrown_out(env, out),
         }
     }
 

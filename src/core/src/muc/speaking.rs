@@ -269,7 +269,7 @@ impl<T: Clone> Membership<T> {
         let lost = matches!(error.condition, Condition::NotAcceptable | Condition::ItemNotFound);
         if is_public && lost && self.is_inside() && message.from.resource().is_none() {
             self.put_off(utterance);
-            return self.reenter(env, out);
+            return self.thrown_out(env, out);
         }
         if is_public && lost && self.is_returning() {
             return self.put_off(utterance);

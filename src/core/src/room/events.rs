@@ -78,6 +78,7 @@ impl Room {
                 muc::Event::Held { ticket, errand, deadline } => self.held(env, id, (ticket, deadline), errand),
                 muc::Event::OutOfReach => self.out_of_reach(id),
                 muc::Event::WithinReach => self.within_reach(env, id),
+                muc::Event::ThrownOut { retry } => self.thrown_out(env, id, retry),
                 muc::Event::Stranded(end) => self.stranded(env, id, &end),
                 muc::Event::Reset(end) => self.reset(env, id, &end),
                 muc::Event::Reflected(said, message, ids) => self.reflected(env, id, said, &message, &ids),

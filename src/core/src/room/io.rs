@@ -353,6 +353,9 @@ impl core::fmt::Display for Trace {
             Self::Renamed { nickname } => write!(f, "known as {nickname}"),
             Self::NicknameRefused { code, why } => write!(f, "nickname refused with {code}: {why}"),
             Self::Stranded { why, retry, .. } => write!(f, "{why}; tried again in {} ms", retry.as_millis()),
+            Self::ThrownOut { retry } => {
+                write!(f, "let in by the room and thrown out; tried again in {} ms", retry.as_millis())
+            }
             Self::Suspended { why } => write!(f, "stream suspended: {why}"),
             Self::Resumed { away } => write!(f, "stream resumed after {} ms", away.as_millis()),
             Self::Reset { why } => write!(f, "stream reset: {why}"),
@@ -434,6 +437,11 @@ pub enum Trace {
         retry: Duration,
         /// Whether it was up before, and not tried in vain.
         is_first: bool,
+    },
+    /// The room threw the user out a moment after it had let him in, not for the first time, and is entered again later.
+    ThrownOut {
+        /// How much later.
+        retry: Duration,
     },
     /// The XMPP stream has no connection; the server may keep it.
     Suspended {

@@ -20,6 +20,7 @@ use crate::leg::call::{CallCommand, Refusal};
 use crate::leg::{Dial, Leg, LegId};
 use crate::muc::{JoinRefusal, Membership, StreamEnd, Wishes};
 use crate::roster::{How, Occupant};
+use crate::setbacks::Setbacks;
 use crate::time::Instant;
 use crate::translate::{errors, phrases};
 use crate::xmpp_stream::interest::Interest;
@@ -84,8 +85,7 @@ impl Room {
                 composing,
                 found_as: None,
                 interest: Interest::Everything,
-                failures: 0,
-                entered_at: None,
+                setbacks: Setbacks::new(),
                 lost_at: None,
                 away: None,
                 next_name: Instant::ZERO,
@@ -146,7 +146,7 @@ impl Room {
 
     pub(super) fn entered(&mut self, env: &mut Env<'_>, member: MembershipId, again: bool) {
         let Some(m) = self.members.get_mut(&member) else { return };
-        m.entered_at = Some(env.now);
+        m.setbacks.entered(env.now);
         self.out.push_back(Output::Joined(member));
         m.away = m.lost_at.take().map(|since| env.now.since(since));
         self.roster.describe(|about| about.unreachable = false);

@@ -57,6 +57,7 @@ use crate::env::Env;
 use crate::leg::{self, Leg, LegId, Ticket};
 use crate::muc::{self, Membership};
 use crate::roster::{How, Joined, Observer, Roster};
+use crate::setbacks::Setbacks;
 use crate::stanza::{Affiliation, Role};
 use crate::time::{Instant, WallClock};
 use crate::timers::Timers;
@@ -187,9 +188,7 @@ struct Member {
     /// What it is typing, as the room was told.
     composing: Typing,
     /// Streams that failed, or led into the room for a moment only, in a row.
-    failures: u32,
-    /// When the stream at hand led into the room.
-    entered_at: Option<Instant>,
+    setbacks: Setbacks,
     /// The nickname by which it is found.
     found_as: Option<String>,
     /// What its stream was told to hand on.

@@ -109,6 +109,10 @@ impl Room {
         }
         if self.observer.eyes() == Some(member) {
             self.observer.look(member);
+        } else {
+            // Nobody may have looked meanwhile. The stream has to hand everything on before the room answers.
+            self.may_observe(member);
+            self.attend(member);
         }
     }
 

@@ -8,13 +8,10 @@ use super::io::{MembershipId, Output, Trace};
 use super::{Room, Timer};
 use crate::env::Env;
 use crate::muc::StreamEnd;
+use crate::setbacks;
 use crate::translate::notices;
 use crate::xmpp_stream::interest::Interest;
 
-/// How long after the first failure the stream is tried again; twice as long after each further one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// And no longer than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a stream may be without a connection before somebody else looks in its place, and the watchers are told.
 const NOTICED: Duration = Duration::from_secs(5);
 
@@ -70,19 +67,17 @@ impl Room {
         self.goes_dark(env, member);
         let Some(m) = self.members.get_mut(&member) else { return };
         m.is_attached = false;
-        // A way in that leads nowhere for long is none: a server that lets us in and throws us out is not asked ever so often.
-        if m.entered_at.take().is_some_and(|at| env.now.since(at) >= LONGEST_PAUSE) {
-            m.failures = 0;
-        }
-        let is_first = m.failures == 0;
-        let doubled = FIRST_PAUSE.saturating_mul(1 << m.failures.min(5)).min(LONGEST_PAUSE);
-        m.failures = m.failures.saturating_add(1);
-        // Between half and all of it, so that the streams of a server that comes back do not all come at once.
-        let share = u32::try_from(env.ids.next() & 0x3ff).unwrap_or(0);
-        let pause = doubled / 2 + doubled / 2048 * share;
+        let before = m.setbacks.another(env.now);
+        let retry = setbacks::pause(env, before);
         let why = alloc::format!("{end}");
-        self.trace_all(member, &Trace::Stranded { why, retry: pause, is_first });
-        self.timers.set(Timer::Reattach(member), env.now + pause);
+        self.trace_all(member, &Trace::Stranded { why, retry, is_first: before == 0 });
+        self.timers.set(Timer::Reattach(member), env.now + retry);
+    }
+
+    /// The room lets a membership in and throws it out at once. The stream is well, and tells nothing of the room meanwhile.
+    pub(super) fn thrown_out(&mut self, env: &mut Env<'_>, member: MembershipId, retry: Duration) {
+        self.goes_dark(env, member);
+        self.trace_all(member, &Trace::ThrownOut { retry });
     }
 
     /// A membership that was inside gets another stream.

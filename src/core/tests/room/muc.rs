@@ -48,6 +48,8 @@ pub struct Muc {
     /// Never answers the configuration.
     pub configuration_is_slow: bool,
     pub says_201: bool,
+    /// Whom it throws out again as soon as he is let in, without a word why.
+    pub throws_out: Option<BareJid>,
     pub loses_messages: bool,
     pub keeps_ids: bool,
     pub lower_cases: bool,
@@ -128,6 +130,7 @@ impl Muc {
             destroyed_by: None,
             configuration_is_slow: false,
             says_201: false,
+            throws_out: None,
             loses_messages: false,
             keeps_ids: true,
             lower_cases: false,

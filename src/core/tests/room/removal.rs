@@ -225,3 +225,94 @@ fn the_leaving_of_others_ends_nothing() {
     romeo.is_called("Romeo");
     story.everybody_leaves();
 }
+
+/// The room lets Romeo in and puts him out again without saying why, and goes on so.
+fn thrown_out_for_ever() -> (Story, SipUser) {
+    let (story, romeo) = Story::with_romeo();
+    story.seconds_pass(60);
+    story.muc().log.clear();
+    let account = romeo.account();
+    story.muc().throws_out = Some(account.clone());
+    story.muc().removes(&account, "Romeo", MucUser::default());
+    story.settles();
+    (story, romeo)
+}
+
+fn joins(story: &Story) -> usize {
+    story.muc().log.iter().filter(|(_, stanza)| matches!(stanza, OutStanza::Join { .. })).count()
+}
+
+#[test]
+fn a_room_that_lets_in_and_throws_out_at_once_is_entered_less_and_less_often() {
+    let (story, romeo) = thrown_out_for_ever();
+    assert_eq!(joins(&story), 1, "the first time it may have meant his former self");
+    let after = |seconds| {
+        let before = joins(&story);
+        story.seconds_pass(seconds);
+        joins(&story) - before
+    };
+    let (early, late) = (after(10), after(100));
+    assert!((3..=6).contains(&early) && (3..=7).contains(&late), "{early} and {late} times");
+    assert_eq!(romeo.sees().bye, None);
+    story.everybody_leaves();
+}
+
+/// As where the server is out of reach for as long.
+#[test]
+fn and_in_the_end_the_call_ends() {
+    let (story, romeo) = thrown_out_for_ever();
+    story.seconds_pass(115);
+    assert_eq!(romeo.sees().bye, None);
+    story.seconds_pass(40);
+    romeo.gets_bye(503, "technical reason");
+    romeo.is_not_in_the_room();
+    let before = joins(&story);
+    story.seconds_pass(120);
+    assert_eq!(joins(&story), before);
+    story.everybody_leaves();
+}
+
+#[test]
+fn who_is_let_stay_at_last_is_back_and_forgets_it() {
+    let (story, romeo) = thrown_out_for_ever();
+    let list = romeo.watches();
+    story.seconds_pass(20);
+    let send = romeo.says("Let me in!");
+    romeo.gets_no_response(&send);
+    story.muc().throws_out = None;
+    story.seconds_pass(20);
+    romeo.is_called("Romeo");
+    romeo.gets_response(&send, 200);
+    story.in_the_room("JuliC", "At last");
+    romeo.has_heard(&[("JuliC", "At last")]);
+    story.seconds_pass(60);
+    list.shows(&["JuliC", "Romeo"]);
+    let account = romeo.account();
+    story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+    story.settles();
+    romeo.is_called("Romeo");
+    story.everybody_leaves();
+}
+
+/// While one of two is kept out, the list is made from what the other sees.
+#[test]
+fn who_is_kept_out_for_a_while_is_not_who_the_list_is_made_from() {
+    let (story, romeo) = Story::with_romeo();
+    let benvolio = story.sip_user("Benvolio");
+    benvolio.dials();
+    let list = benvolio.watches();
+    story.seconds_pass(60);
+    let account = romeo.account();
+    story.muc().throws_out = Some(account.clone());
+    story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+    story.settles();
+    story.seconds_pass(10);
+    story.muc().native("Tybalt", &PresenceKind::Available, MucItem::default());
+    story.settles();
+    story.seconds_pass(3);
+    list.shows(&["Benvolio", "JuliC", "Tybalt"]);
+    story.muc().throws_out = None;
+    story.seconds_pass(40);
+    list.shows(&["Benvolio", "JuliC", "Romeo", "Tybalt"]);
+    story.everybody_leaves();
+}

@@ -75,7 +75,10 @@ impl Muc {
         if self.sends_subject {
             let mut message = self.message("JuliC", None, "");
             (message.body, message.subject) = (None, Some("Verona".into()));
-            self.outbox.push_back((account, Stanza::Message(message)));
+            self.outbox.push_back((account.clone(), Stanza::Message(message)));
+        }
+        if self.throws_out.as_ref() == Some(&account) {
+            self.removes(&account, &nick, MucUser::default());
         }
     }
 
