@@ -47,7 +47,8 @@ pub(super) fn full(view: View<'_>, room: &SipUri, users: Vec<Fragment>) -> Rende
 /// What leads from `point` to what there is. `fragment` writes who is here.
 pub(super) fn part(view: View<'_>, room: &SipUri, point: Point, fragment: impl FnMut(Listed<'_>) -> Fragment) -> Way {
     let after = point.leaving_since.unwrap_or(point.revision);
-    let Some(changes) = view.roster.since(point.revision).filter(|_| view.roster.remembers(after)) else {
+    let Some(changes) = view.roster.since(point.revision, point.leaving_since).filter(|_| view.roster.remembers(after))
+    else {
         return Way::Whole;
     };
     let users = view.roster.occupants().len().min(MAX_LISTED);
@@ -57,7 +58,7 @@ pub(super) fn part(view: View<'_>, room: &SipUri, point: Point, fragment: impl F
     let says_farewell = changes.gone.len() <= MAX_FAREWELLS;
     // Who was shown as leaving the last time, and has not come back.
     let left = view.roster.departures(after, point.revision);
-    let left = left.filter(|(_, gone)| gone.farewell.is_some() && gone.since <= after);
+    let left = left.filter(|(_, gone)| gone.farewell.is_some() && gone.was_listed(after));
     let mut entries: Vec<Entry<'_>> = left.map(|(nickname, _)| Entry::Deleted(nickname)).collect();
     let mut shows_leaving = false;
     for (nickname, gone) in &changes.gone {

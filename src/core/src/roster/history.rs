@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::Occupant;
 use crate::muc::Departure;
@@ -10,6 +11,9 @@ use crate::time::WallClock;
 
 /// How many of those who are gone are remembered. Whoever has missed more is told everything.
 const MAX_GONE: usize = 1024;
+/// How often somebody may go and come back until the first of it is forgotten. Nobody does so more often between two notifications
+/// but on purpose, and then is named once too often.
+const MAX_GAPS: usize = 8;
 
 /// How somebody went, and what was known of him.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +31,61 @@ pub struct Farewell {
 pub struct Gone {
     /// The revision since which he is not.
     pub at: u64,
-    /// The revision since which he was. Who has seen an older one only does not know him.
-    pub since: u64,
     /// How he went, where that was said.
     pub farewell: Option<Farewell>,
+    stays: Stays,
+}
+
+impl Gone {
+    /// Whether he was listed in this revision, as far as it is known: rather once too often than once too few, since who is taken
+    /// off a list that he is not on is no harm.
+    #[must_use]
+    pub fn was_listed(&self, revision: u64) -> bool {
+        revision >= self.stays.since && self.stays.gap(revision).is_none()
+    }
+
+    /// Whether he was not listed in this revision, and had gone with a farewell after that other one, in which he was.
+    #[must_use]
+    pub fn was_leaving(&self, revision: u64, since: u64) -> bool {
+        let gap = self.stays.gap(revision).filter(|gap| gap.has_farewell && gap.from > since);
+        gap.is_some() && self.was_listed(since)
+    }
+}
+
+/// Since when somebody is known, and when he was gone in between.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Stays {
+    /// The revision since which he was listed for the first time. Who has seen an older one only does not know him.
+    since: u64,
+    /// The latest last.
+    gaps: Vec<Gap>,
+}
+
+/// Gone since one revision, and back in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gap {
+    from: u64,
+    to: u64,
+    has_farewell: bool,
+}
+
+impl Stays {
+    fn gap(&self, revision: u64) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| (gap.from..gap.to).contains(&revision))
+    }
+
+    fn back(&mut self, to: u64, gone: &Gone) {
+        if self.gaps.len() >= MAX_GAPS {
+            self.gaps.remove(0);
+        }
+        self.gaps.push(Gap { from: gone.at, to, has_farewell: gone.farewell.is_some() });
+    }
 }
 
 /// A name that is listed, or was.
 #[derive(Debug, Clone)]
 enum Entry {
-    Here { at: u64, since: u64 },
+    Here { at: u64, stays: Stays },
     Gone(Gone),
 }
 
@@ -53,27 +102,29 @@ pub(super) struct History {
 impl History {
     /// Somebody is listed, or has changed.
     pub(super) fn here(&mut self, at: u64, name: &Arc<str>) {
-        let since = match self.names.get(name) {
-            Some(Entry::Here { at: before, since }) => {
-                self.here.remove(before);
-                *since
+        let stays = match self.names.remove(name) {
+            Some(Entry::Here { at: before, stays }) => {
+                self.here.remove(&before);
+                stays
             }
-            Some(Entry::Gone(gone)) => {
+            Some(Entry::Gone(mut gone)) => {
                 self.gone.remove(&gone.at);
-                gone.since
+                let mut stays = core::mem::take(&mut gone.stays);
+                stays.back(at, &gone);
+                stays
             }
-            None => at,
+            None => Stays { since: at, gaps: Vec::new() },
         };
-        self.names.insert(Arc::clone(name), Entry::Here { at, since });
+        self.names.insert(Arc::clone(name), Entry::Here { at, stays });
         self.here.insert(at, Arc::clone(name));
     }
 
     /// Somebody is not listed any more.
     pub(super) fn gone(&mut self, at: u64, name: &str, farewell: Option<Farewell>) {
-        let Some((name, Entry::Here { at: before, since })) = self.names.get_key_value(name) else { return };
-        let (name, since) = (Arc::clone(name), *since);
-        self.here.remove(before);
-        self.names.insert(Arc::clone(&name), Entry::Gone(Gone { at, since, farewell }));
+        let Some(Entry::Here { at: before, stays }) = self.names.get_mut(name) else { return };
+        let stays = core::mem::take(stays);
+        let Some(name) = self.here.remove(before) else { return };
+        self.names.insert(Arc::clone(&name), Entry::Gone(Gone { at, farewell, stays }));
         self.gone.insert(at, name);
         while self.gone.len() > MAX_GONE {
             let Some((at, name)) = self.gone.pop_first() else { break };

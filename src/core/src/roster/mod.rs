@@ -122,7 +122,7 @@ pub struct Listed<'a> {
 pub struct Changes<'a> {
     /// Who has come or changed, in that order.
     pub here: Vec<Listed<'a>>,
-    /// Who has gone, in that order. Who came and went since is not named, unless he had been here before.
+    /// Who has gone, in that order. Who came and went since is not named.
     pub gone: Vec<(&'a str, &'a Gone)>,
     /// Whether the room says something else of itself.
     pub described: bool,
@@ -162,12 +162,16 @@ impl Roster {
         &self.about
     }
 
-    /// What is new to whoever has seen a revision; `None` when that was too long ago to know.
+    /// What is new to whoever has seen a revision; `None` when that was too long ago to know. Who went after the revision
+    /// `leaving_since` with a farewell was shown as leaving, and is on his list still.
     #[must_use]
-    pub fn since(&self, revision: u64) -> Option<Changes<'_>> {
+    pub fn since(&self, revision: u64, leaving_since: Option<u64>) -> Option<Changes<'_>> {
+        let is_known = |gone: &Gone| {
+            gone.was_listed(revision) || leaving_since.is_some_and(|since| gone.was_leaving(revision, since))
+        };
         self.history.reaches(revision).then(|| Changes {
             here: self.history.here_after(revision).filter_map(|(name, at)| self.as_listed(name, at)).collect(),
-            gone: self.departures(revision, self.revision).filter(|(_, gone)| gone.since <= revision).collect(),
+            gone: self.departures(revision, self.revision).filter(|(_, gone)| is_known(gone)).collect(),
             described: self.described_at > revision,
         })
     }

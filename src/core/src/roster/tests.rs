@@ -41,7 +41,7 @@ fn a_list_that_replaces_another_is_news_of_those_who_differ() {
     let revision = roster.revision();
     let others = [("Abram", native()), ("JuliC", occupant(Role::Visitor, false)), ("Tybalt", native())];
     roster.replace(others.map(|(name, occupant)| (name.to_string(), occupant)).into());
-    let changes = roster.since(revision).unwrap();
+    let changes = roster.since(revision, None).unwrap();
     assert_eq!(changes.here.iter().map(|listed| listed.nickname).collect::<Vec<_>>(), ["JuliC", "Tybalt"]);
     assert_eq!(changes.gone.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["Nurse"]);
 }
@@ -70,7 +70,7 @@ fn of_long_ago_nothing_is_known() {
         roster.put(&n.to_string(), native());
         roster.remove(&n.to_string(), None);
     }
-    assert!(roster.since(long_ago).is_none() && roster.since(roster.revision()).is_some());
+    assert!(roster.since(long_ago, None).is_none() && roster.since(roster.revision(), None).is_some());
     assert!(roster.history.len() <= 1025, "and what is known has an end");
 }
 
@@ -144,7 +144,7 @@ proptest! {
         }
         let now = listed(&roster);
         for (revision, mut known, subject) in seen {
-            let Some(changes) = roster.since(revision) else { continue };
+            let Some(changes) = roster.since(revision, None) else { continue };
             for (name, _) in &changes.gone {
                 known.remove(*name);
             }

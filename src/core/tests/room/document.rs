@@ -23,6 +23,8 @@ pub struct Shown {
     pub state: Option<State>,
     /// Whether the room is no more.
     pub is_deleted: bool,
+    /// Whom the last document took off the list who was not on it.
+    pub strangers: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,7 @@ impl Shown {
             _ => *self = Self { is_deleted: true, ..Self::default() },
         }
         self.version = version;
+        self.strangers.clear();
         if let Some(about) = child(root, "conference-description") {
             self.about = Some(About { name: text_of(about, "display-text"), subject: text_of(about, "subject") });
         }
@@ -91,7 +94,9 @@ impl Shown {
         for (user, written) in child(root, "users").into_iter().flat_map(elements).zip(written) {
             let entity = user.attribute("entity").unwrap().to_string();
             if user.attribute("state") == Some("deleted") {
-                self.users.remove(&entity);
+                if self.users.remove(&entity).is_none() {
+                    self.strangers.insert(entity);
+                }
                 continue;
             }
             let status = text_of(child(user, "endpoint").unwrap(), "status").unwrap();

@@ -89,6 +89,44 @@ fn a_change_of_nickname_is_one_document_with_the_new_name_and_without_the_old() 
     world.nothing();
 }
 
+/// Somebody of this name goes on under another one.
+fn is_renamed(world: &mut World, before: &str, after: &str) {
+    let occupant = world.roster.remove(before, None).unwrap();
+    world.roster.put(after, occupant);
+    act!(world, changed);
+}
+
+#[test]
+fn who_goes_back_to_his_old_name_and_on_to_another_is_taken_off_the_list_once() {
+    // GC-PRES-13, GC-PRES-14: the second and the third change come in one document.
+    let mut world = World::with_romeo(&["JuliC", "Romeo"]);
+    is_renamed(&mut world, "JuliC", "Juliet");
+    assert!(world.one().2.unwrap().text.contains("gr=JuliC' state='deleted'"));
+    is_renamed(&mut world, "Juliet", "JuliC");
+    is_renamed(&mut world, "JuliC", "Jule");
+    world.delivered(ROMEO);
+    world.after(MS(5000));
+    let renamed = world.one().2.unwrap();
+    assert_eq!(renamed.list(), (3, vec!["Jule", "Romeo"], Some(2)));
+    assert_eq!(renamed.text.matches("state='deleted'").count(), 1, "{}", renamed.text);
+    world.delivered(ROMEO);
+    world.after(MS(60_000));
+    world.nothing();
+}
+
+#[test]
+fn who_is_shown_as_going_comes_back_and_goes_without_a_word_is_gone() {
+    let mut world = World::with_romeo(&["JuliC", "Romeo"]);
+    world.leave("JuliC", "Adieu");
+    assert_eq!(world.one().2.unwrap().leaving, ["JuliC"]);
+    world.join("JuliC");
+    is_renamed(&mut world, "JuliC", "Jule");
+    world.delivered(ROMEO);
+    world.after(MS(5000));
+    let renamed = world.one().2.unwrap();
+    assert_eq!((renamed.list(), renamed.leaving.len()), ((3, vec!["Jule", "Romeo"], Some(2)), 0), "{}", renamed.text);
+}
+
 #[test]
 fn a_new_subject_brings_the_description_whole_and_nobody() {
     // CI-06

@@ -21,6 +21,10 @@ enum Operation {
     Forget(u64),
     Join(u8),
     Leave(u8, bool),
+    /// Somebody, if he is there, goes on under another name, which nobody has; twice so many times in a row.
+    Rename(u8, Vec<u8>),
+    /// The room names everybody anew: these.
+    Replace(Vec<u8>),
     /// So many come, and go again.
     Flood(u16),
     Complete(bool),
@@ -43,6 +47,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4u64).prop_map(Operation::Forget),
         6 => (0..9u8).prop_map(Operation::Join),
         4 => (0..9u8, any::<bool>()).prop_map(|(nickname, speaks)| Operation::Leave(nickname, speaks)),
+        6 => (0..9u8, proptest::collection::vec(0..9u8, 1..5)).prop_map(|(who, names)| Operation::Rename(who, names)),
+        1 => proptest::collection::vec(0..9u8, 0..9).prop_map(Operation::Replace),
         1 => prop_oneof![9 => 0..40u16, 1 => Just(1100)].prop_map(Operation::Flood),
         1 => any::<bool>().prop_map(Operation::Complete),
         6 => (1..4000u64).prop_map(Operation::Later),
@@ -125,7 +131,28 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
         Operation::Join(nickname) => world.join(&nickname.to_string()),
         Operation::Leave(nickname, true) => world.leave(&nickname.to_string(), "Bye"),
         Operation::Leave(nickname, false) => {
-            world.roster.remove(&nickname.to_string(), None);
+            world.goes(&nickname.to_string(), None);
+            act!(world, changed);
+        }
+        Operation::Rename(who, names) => {
+            let mut before = who.to_string();
+            for name in names {
+                let name = name.to_string();
+                if world.roster.get(&name).is_none()
+                    && let Some(occupant) = world.goes(&before, None)
+                {
+                    world.roster.put(&name, occupant);
+                    act!(world, changed);
+                    before = name;
+                }
+            }
+        }
+        Operation::Replace(names) => {
+            let gone: Vec<String> = world.roster.occupants().map(|(name, _)| name.to_string()).collect();
+            for name in gone.iter().filter(|name| !names.iter().any(|n| n.to_string() == **name)) {
+                world.goes(name, None);
+            }
+            world.roster.replace(names.iter().map(|name| (name.to_string(), occupant())).collect());
             act!(world, changed);
         }
         Operation::Flood(count) => {
@@ -134,7 +161,7 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
             }
             act!(world, changed);
             for n in 0..count {
-                world.roster.remove(&format!("g{n}"), None);
+                world.goes(&format!("g{n}"), None);
             }
             act!(world, changed);
         }
