@@ -65,18 +65,28 @@ pub(super) struct Invitations {
     open: Arc<()>,
 }
 
+/// It only looked like one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoInvitation;
+
 impl Invitations {
     pub(super) fn new() -> Self {
         Self { pace: Pace::new(Some(RATE)), answers: None, open: Arc::new(()) }
     }
 
-    /// What a stray message to `account` invites it to, if it does, and if it is not one of too many.
-    pub(super) fn read(&mut self, account: &Account, raw: &[u8]) -> Option<Invited> {
-        let invitation = read(raw)?;
-        self.pace.take("", clock::now()).ok()?;
+    /// What a stray message to `account` invites it to, if it is not one of too many.
+    ///
+    /// # Errors
+    ///
+    /// [`NoInvitation`].
+    pub(super) fn read(&mut self, account: &Account, raw: &[u8]) -> Result<Option<Invited>, NoInvitation> {
+        let invitation = read(raw).ok_or(NoInvitation)?;
+        if self.pace.take("", clock::now()).is_err() {
+            return Ok(None);
+        }
         let (answers, _) = self.answers.get_or_insert_with(|| mpsc::channel(ANSWERS));
         let reply = Reply { answers: answers.clone(), _open: Arc::clone(&self.open) };
-        Some(Invited { account: account.clone(), invitation, reply })
+        Ok(Some(Invited { account: account.clone(), invitation, reply }))
     }
 
     /// Whether somebody may yet answer one.

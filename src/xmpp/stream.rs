@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
 use super::encode::encode;
-use super::invitations::Invitations;
+use super::invitations::{Invitations, NoInvitation};
 use super::link::Link;
 use super::login::{Bound, Connection, Wish};
 use super::opening::{open, resource};
@@ -176,11 +176,11 @@ impl Task {
             match output {
                 Output::Bound(jid) => self.bound(jid),
                 Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza),
-                Output::Stray(stanza) => {
-                    if let Some(invited) = self.invitations.read(&self.account, &stanza.bytes) {
-                        self.pool.invited(invited);
-                    }
-                }
+                Output::Stray(stanza) => match self.invitations.read(&self.account, &stanza.bytes) {
+                    Ok(Some(invited)) => self.pool.invited(invited),
+                    Ok(None) => {}
+                    Err(NoInvitation) => self.link.handle(Input::NoInvitation(stanza)),
+                },
                 Output::Ignored(ignored) => self.log(&ignored),
                 Output::Suspended(why) => self.suspended(why),
                 Output::Resumed { unhandled } => self.resumed(unhandled),

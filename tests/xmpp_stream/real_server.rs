@@ -187,6 +187,19 @@ async fn an_occupant_who_pings_or_asks_for_the_version_gets_an_answer() {
     assert!(other.find("service-unavailable").is_some(), "{other}");
 }
 
+/// RFC 6121 §8.5.1.
+#[on_both_servers]
+async fn who_writes_to_the_account_itself_learns_that_nobody_reads_it() {
+    let server = start(None).await;
+    let pool = Pool::new(settings());
+    let juliet = Client::login(server.address(), "juliet@xmpp.test", PASSWORD).await;
+    let (_romeo, bound) =
+        Room::join(&pool, &account("romeo", server.address()), &server.room("capulet"), "Romeo").await;
+    juliet.send(format!("<message to='{bound}' type='chat' id='w1'><body>Wherefore art thou?</body></message>"));
+    let answer = juliet.expect("an error", |e| e.from() == bound.as_str() && e.kind() == "error").await;
+    assert!(answer.find("service-unavailable").is_some() && answer.attribute("id") == Some("w1"), "{answer}");
+}
+
 /// XM-01.
 #[on_both_servers]
 async fn a_stream_outlives_its_last_room_for_a_while_and_then_closes() {

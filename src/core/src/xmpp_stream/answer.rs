@@ -9,6 +9,8 @@ use super::framing::Framed;
 use super::xml::{self, Node, Tag, Walk};
 
 const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+const CLIENT: &str = "jabber:client";
+const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const PING: &str = "urn:xmpp:ping";
 const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 const VERSION: &str = "jabber:iq:version";
@@ -85,6 +87,32 @@ pub(super) fn request(iq: &Framed) -> String {
     }
 }
 
+/// The answer to a message that nobody here knows what to do with: that it has reached nobody, where somebody wrote it for this one
+/// account to read (RFC 6121 §8.5.1). `None` of what is not that, or must not be answered: errors, headlines, what goes to many or
+/// keeps a conversation company without words, and private messages of occupants, whose room is one that was left.
+pub(super) fn message(message: &Framed) -> Option<String> {
+    let is_for_one = !matches!(message.kind().as_deref(), Some("error" | "groupchat" | "headline"));
+    if message.name() != "message" || !is_for_one || message.from().is_none() {
+        return None;
+    }
+    let (mut depth, mut has_body) = (0_usize, false);
+    for node in Walk::new(message.as_str()) {
+        match node {
+            Node::Start(tag) => {
+                let namespace = tag.attribute("xmlns").filter(|_| depth == 1);
+                if namespace.as_deref() == Some(MUC_USER) {
+                    return None;
+                }
+                has_body |= depth == 1 && tag.name == "body" && namespace.is_none_or(|namespace| namespace == CLIENT);
+                depth = depth.saturating_add(1);
+            }
+            Node::End => depth = depth.saturating_sub(1),
+            Node::Text(_) => {}
+        }
+    }
+    has_body.then(|| reply(message, "error", SERVICE_UNAVAILABLE))
+}
+
 const DISCO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='gateway' type='sip' name='mucfocus'/>\
     <feature var='http://jabber.org/protocol/disco#info'/><feature var='jabber:iq:version'/><feature var='urn:xmpp:ping'/></query>";
 const SOFTWARE: &str = concat!(
@@ -97,16 +125,18 @@ const SERVICE_UNAVAILABLE: &str =
 const ITEM_NOT_FOUND: &str =
     "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 
-fn reply(iq: &Framed, kind: &str, payload: &str) -> String {
-    let mut out = String::from("<iq");
+fn reply(to: &Framed, kind: &str, payload: &str) -> String {
+    let mut out = alloc::format!("<{}", to.name());
     xml::attribute(&mut out, "type", kind);
-    for (name, value) in [("to", iq.from()), ("id", iq.id())] {
+    for (name, value) in [("to", to.from()), ("id", to.id())] {
         if let Some(value) = value.as_ref().map(Cow::as_ref) {
             xml::attribute(&mut out, name, value);
         }
     }
     out.push('>');
     out.push_str(payload);
-    out.push_str("</iq>");
+    for part in ["</", to.name(), ">"] {
+        out.push_str(part);
+    }
     out
 }

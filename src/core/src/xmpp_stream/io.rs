@@ -51,6 +51,8 @@ pub enum Input<'a> {
     GivenUp(String),
     /// Stanzas from this room are wanted.
     Enter(BareJid),
+    /// What [`Output::Stray`] brought invites nobody to anything.
+    NoInvitation(Framed),
     /// They are not wanted any more.
     Leave(&'a BareJid),
     /// End the stream. Everything that was to be sent has been.
@@ -75,7 +77,8 @@ pub enum Output {
         /// What it said. Never a request.
         stanza: Framed,
     },
-    /// Somebody else may invite the account to a room: a message, to be read with care.
+    /// Somebody else may invite the account to a room: a message, to be read with care. Where it does not, [`Input::NoInvitation`]
+    /// answers it as any other.
     Stray(Framed),
     /// A stanza came that is nothing to anybody here.
     Ignored(Ignored),

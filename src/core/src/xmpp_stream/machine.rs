@@ -127,6 +127,7 @@ impl Machine {
             Input::Leave(room) => {
                 self.rooms.remove(room.as_str());
             }
+            Input::NoInvitation(stanza) => self.stray(env.now, &stanza),
             Input::Close if matches!(self.state, State::Closing { .. }) => {}
             Input::Close => {
                 if self.management.is_on() {
@@ -359,10 +360,23 @@ impl Machine {
                 Some(room) => self.outputs.push_back(Output::ToRoom { room, stanza }),
                 None if may_invite(&stanza) => self.outputs.push_back(Output::Stray(stanza)),
                 None => {
+                    self.stray(now, &stanza);
                     let from = stanza.from().map(|from| from.into_owned());
                     self.ignore(Ignored::NotARoom { from });
                 }
             }
+        }
+    }
+
+    /// A stanza from nobody whom a room here knows, which is no invitation: whoever speaks to the account learns that nobody listens.
+    /// One answer to one message, and none where there is no place for answers.
+    fn stray(&mut self, now: Instant, stanza: &Framed) {
+        if self.may_answer
+            && matches!(self.state, State::Up(_))
+            && self.management.takes_answers()
+            && let Some(answer) = answer::message(stanza)
+        {
+            self.send(now, answer.into(), true);
         }
     }
 

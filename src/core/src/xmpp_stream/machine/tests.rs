@@ -191,7 +191,8 @@ fn a_stanza_of_a_wanted_room_or_its_occupant_goes_to_that_room() {
 fn a_stanza_of_anybody_else_is_ignored() {
     let mut stream = Stream::up();
     for from in ["montague@muc.test/x", "capulet@muc.test.evil/x", "mallory@x/capulet@muc.test", "capulet", "", "@/"] {
-        let outputs = stream.says(&format!("<message from='{from}'><body>from='capulet@muc.test'</body></message>"));
+        let outputs =
+            stream.says(&format!("<message from='{from}'><subject>from='capulet@muc.test'</subject></message>"));
         assert_eq!(outputs, [Output::Ignored(Ignored::NotARoom { from: Some(from.into()) })]);
     }
     assert_eq!(stream.says("<presence/>"), [Output::Ignored(Ignored::NotARoom { from: None })]);
@@ -257,6 +258,62 @@ fn every_other_request_is_answered_with_service_unavailable() {
     }
     let node = "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/>";
     assert!(stream.answer_to(&format!("<iq type='get' id='1' from='a@b/c'>{node}</iq>")).contains("<item-not-found "));
+}
+
+/// RFC 6121 §8.5.1: one to one, there is nobody to talk to.
+#[test]
+fn who_speaks_to_the_account_itself_learns_that_it_reached_nobody() {
+    let mut stream = Stream::up();
+    let other = "<thread>t</thread><body xml:lang='it'>O <![CDATA[<]]></body><request xmlns='urn:xmpp:receipts'/>";
+    for (kind, payload) in [
+        (" type='chat'", "<body>Wherefore art thou?</body>"),
+        (" type='normal'", "<subject>s</subject><body/>"),
+        ("", "<body xmlns='jabber:client'>x</body>"),
+        (" type='what'", other), // RFC 6121 §5.2.2
+        (" type='chat'", "<body>jabber:x:conference</body>"),
+    ] {
+        let message = format!("<message from='juliet@xmpp.test/x&amp;y' id='a&quot;b'{kind}>{payload}</message>");
+        let mut outputs = stream.says(&message);
+        if let [Output::Stray(stanza)] = outputs.as_slice() {
+            outputs = stream.input(Input::NoInvitation(stanza.clone()));
+        }
+        let Some(Output::Write(answer)) = outputs.first() else { panic!("{message}: {outputs:?}") };
+        let answer = text(answer);
+        assert_eq!((attribute(&answer, "type").as_str(), attribute(&answer, "id").as_str()), ("error", "a\"b"));
+        assert_eq!(attribute(&answer, "to"), "juliet@xmpp.test/x&y");
+        assert!(answer.contains("<error type='cancel'><service-unavailable ") && answer.ends_with("</message>"));
+    }
+}
+
+#[test]
+fn what_has_no_words_for_one_reader_is_not_answered() {
+    let mut stream = Stream::up();
+    let body = "<body>x</body>";
+    let private = format!("{body}<x xmlns='http://jabber.org/protocol/muc#user'/>");
+    for (kind, payload) in [
+        ("error", body),
+        ("headline", body),
+        ("groupchat", body),
+        ("chat", "<composing xmlns='http://jabber.org/protocol/chatstates'/>"),
+        ("chat", "<received xmlns='urn:xmpp:receipts' id='1'/>"),
+        ("normal", "<subject>only that</subject>"),
+        ("chat", "<html><body>x</body></html>"),
+        ("chat", "<body xmlns='urn:example'>x</body>"),
+        ("chat", &private),
+    ] {
+        let outputs = stream.says(&format!("<message from='montague@muc.test/x' type='{kind}'>{payload}</message>"));
+        assert!(matches!(outputs.as_slice(), [Output::Ignored(Ignored::NotARoom { .. })]), "{outputs:?}");
+    }
+    assert!(
+        !stream.says(&format!("<message>{body}</message>")).iter().any(|output| matches!(output, Output::Write(_)))
+    );
+    // An occupant of a room that we are in.
+    let outputs = stream.says(&format!("<message from='capulet@muc.test/x' type='chat'>{body}</message>"));
+    assert!(matches!(outputs.as_slice(), [Output::ToRoom { .. }]), "{outputs:?}");
+    // Where there is no place for answers.
+    stream.machine.let_answer(false);
+    let outputs = stream.says(&format!("<message from='juliet@xmpp.test/x' type='chat'>{body}</message>"));
+    assert!(matches!(outputs.as_slice(), [Output::Ignored(_)]), "{outputs:?}");
 }
 
 #[test]
