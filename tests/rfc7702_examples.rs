@@ -102,8 +102,13 @@ fn example_34_is_what_we_write_but_for_the_sender_and_what_the_room_reflects() {
 fn example_37_is_what_we_write_but_for_the_sender_whom_the_room_puts_there() {
     // GC-PM-01, GC-PM-03, E-29
     let to = "capulet@rooms.example.com/JuliC".parse().unwrap();
-    let ours =
-        written(&OutStanza::Private { to, id: "rg2ca9k7".into(), body: "I am here!!!".into(), asks: Asks::default() });
+    let ours = written(&OutStanza::Private {
+        to,
+        id: "rg2ca9k7".into(),
+        body: "I am here!!!".into(),
+        asks: Asks::default(),
+        is_active: false,
+    });
     let theirs = element(PRIVATE);
     for attribute in ["to", "type", "id"] {
         assert_eq!(ours.attr(attribute), theirs.attr(attribute), "{attribute}");

@@ -64,7 +64,7 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             // The reflection is known by these two, which are equal (GC-MSG-12).
             out.origin_id(id)?.raw("</message>");
         }
-        OutStanza::Private { to, id, body, asks } => {
+        OutStanza::Private { to, id, body, asks, is_active } => {
             out.message("chat", to.as_str(), id)?.raw("<body>").text(body)?.raw("</body>");
             if asks.received {
                 out.raw("<request xmlns='urn:xmpp:receipts'/>");
@@ -72,8 +72,16 @@ pub fn encode(stanza: &OutStanza) -> Result<Bytes, EncodeError> {
             if asks.displayed {
                 out.raw("<markable xmlns='urn:xmpp:chat-markers:0'/>");
             }
+            if *is_active {
+                out.raw("<active xmlns='http://jabber.org/protocol/chatstates'/>");
+            }
             // The empty payload tells other clients of the account that it is no message to a contact (XEP-0045 §7.5).
             out.origin_id(id)?.raw("<x xmlns='http://jabber.org/protocol/muc#user'/></message>");
+        }
+        OutStanza::PrivateState { to, id, state } => {
+            out.message("chat", to.as_str(), id)?.raw("<").raw(chat_state_name(*state));
+            out.raw(" xmlns='http://jabber.org/protocol/chatstates'/>");
+            out.raw("<x xmlns='http://jabber.org/protocol/muc#user'/></message>");
         }
         OutStanza::Receipt { to, id, receipt } => {
             out.message("chat", to.as_str(), id)?.raw(match receipt.kind {

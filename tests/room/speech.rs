@@ -1,8 +1,9 @@
 //! What is said by clients of different abilities, on calls that are held or move: SW-08, ISC-04, MS-SDP-04, FT-11.
 
 use mucfocus_rig::member::{Joining, TOKENS};
-use mucfocus_rig::msrp::{Peer, Send, own_uri};
-use mucfocus_rig::xmpp::Client;
+use mucfocus_rig::msrp::{Cpim, Peer, Send, own_uri};
+use mucfocus_rig::xml::Element;
+use mucfocus_rig::xmpp::{Client, MUC_USER};
 use mucfocus_rig::{Member, SOON, World, on_both_servers, until, wait_for};
 
 use crate::{BINARY, Stage};
@@ -23,9 +24,13 @@ async fn typist(world: &World, user: &str) -> Member {
 }
 
 async fn types(member: &Member) -> u16 {
+    types_to(member, &member.room).await
+}
+
+async fn types_to(member: &Member, to: &str) -> u16 {
     let document = "<?xml version='1.0'?><isComposing xmlns='urn:ietf:params:xml:ns:im-iscomposing'>\
                     <state>active</state><refresh>60</refresh></isComposing>";
-    member.sends(&member.to_room(document).of_type(COMPOSING)).await
+    member.sends(&Cpim::text(member.aor(), to, document).of_type(COMPOSING)).await
 }
 
 fn composing(member: &Member) -> Vec<String> {
@@ -47,6 +52,26 @@ async fn who_types_is_seen_typing_on_both_sides() {
     stage.juliet.say(&stage.muc, "that was all");
     stage.romeo.hears("that was all").await;
     assert_eq!(stage.romeo.msrp.messages().len(), 1, "his client did not say that it shows such things");
+}
+
+/// SW-40, XEP-0085 §5.1.
+#[on_both_servers]
+async fn who_types_to_one_alone_is_seen_typing_by_him_once_he_has_said_what_he_does() {
+    let stage = Stage::set().await;
+    let tybalt = typist(&stage.world, "tybalt").await;
+    let (hers, his) = (format!("{};gr=Juliet", tybalt.room), format!("{}/Tybalt", stage.muc));
+    assert_eq!(types_to(&tybalt, &hers).await, 200);
+    assert_eq!(tybalt.whispers("Juliet", "psst").await, 200);
+    let is_from_him = |e: &Element| e.from() == his && e.kind() == "chat";
+    let asked = stage.juliet.expect("a private message", is_from_him).await;
+    assert!(asked.body() == Some("psst") && asked.child("active", STATES).is_some(), "and nothing before: {asked}");
+    let state = format!("<composing xmlns='{STATES}'/><x xmlns='{MUC_USER}'/>");
+    stage.juliet.send(format!("<message type='chat' to='{his}'>{state}</message>"));
+    until(|| !composing(&tybalt).is_empty(), SOON, "Juliet composing").await;
+    assert!(composing(&tybalt)[0].contains("<state>active</state>"), "{:?}", composing(&tybalt));
+    assert_eq!(types_to(&tybalt, &hers).await, 200);
+    let seen = stage.juliet.expect("Tybalt composing", |e| is_from_him(e) && e.child("composing", STATES).is_some());
+    assert_eq!(seen.await.body(), None);
 }
 
 /// ISC-04: every key of one would be a message to all.

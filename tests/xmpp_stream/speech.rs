@@ -87,6 +87,7 @@ async fn a_private_message_reaches_one_and_is_refused_for_nobody() {
         id: id.into(),
         body: "<psst>".into(),
         asks: Asks::default(),
+        is_active: false,
     };
     romeo.send(&private("Juliet", "p1"));
     let heard = message(&mut juliet, |m| m.kind == MessageKind::Chat).await;

@@ -82,8 +82,13 @@ fn a_message_to_the_room_has_an_id_and_the_same_origin_id() {
 /// GC-PM-03.
 #[test]
 fn a_private_message_is_marked_as_one_of_the_room() {
-    let message =
-        parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "<psst>".into(), asks: Asks::default() });
+    let private = |is_active| {
+        let (id, body) = ("p1".into(), "<psst>".into());
+        parsed(&OutStanza::Private { to: occupant(), id, body, asks: Asks::default(), is_active })
+    };
+    assert!(private(true).has_child("active", "http://jabber.org/protocol/chatstates"));
+    let message = private(false);
+    assert!(!message.has_child("active", "http://jabber.org/protocol/chatstates"));
     assert_eq!(
         (message.attr("type"), message.attr("to"), message.attr("id")),
         (Some("chat"), Some(occupant().as_str()), Some("p1"))
@@ -99,7 +104,8 @@ fn a_private_message_is_marked_as_one_of_the_room() {
 #[test]
 fn what_is_asked_of_a_private_message_and_what_became_of_one_are_written() {
     let asks = Asks { received: true, displayed: true };
-    let message = parsed(&OutStanza::Private { to: occupant(), id: "p1".into(), body: "psst".into(), asks });
+    let (to, is_active) = (occupant(), false);
+    let message = parsed(&OutStanza::Private { to, id: "p1".into(), body: "psst".into(), asks, is_active });
     assert!(message.has_child("request", "urn:xmpp:receipts") && message.has_child("markable", MARKERS));
     for (kind, name, ns) in
         [(ReceiptKind::Received, "received", "urn:xmpp:receipts"), (ReceiptKind::Displayed, "displayed", MARKERS)]
@@ -111,6 +117,17 @@ fn what_is_asked_of_a_private_message_and_what_became_of_one_are_written() {
         assert_eq!(message.children().count(), 2, "XEP-0184 §5.4, and whose occupant he is");
         assert!(message.has_child("x", MUC_USER));
     }
+}
+
+#[test]
+fn a_chat_state_to_one_is_nothing_else_and_says_whose_occupant_he_is() {
+    let state = ChatState::Composing;
+    let message = parsed(&OutStanza::PrivateState { to: occupant(), id: "c1".into(), state });
+    assert_eq!((message.attr("type"), message.attr("to")), (Some("chat"), Some(occupant().as_str())));
+    assert!(
+        message.has_child("composing", "http://jabber.org/protocol/chatstates") && message.has_child("x", MUC_USER)
+    );
+    assert_eq!(message.children().count(), 2);
 }
 
 #[test]

@@ -37,11 +37,15 @@ pub enum Utterance {
         id: Option<String>,
         /// What he wants to hear of it.
         asks: Asks,
+        /// What he is doing, if he says so.
+        state: Option<ChatState>,
     },
     /// He says what became of private messages of ours.
     Receipts(Vec<Receipt>),
     /// He is typing, or not any more.
     State(ChatState),
+    /// He is typing to us alone, or not any more.
+    PrivateState(ChatState),
 }
 
 /// How a message may be called.
@@ -280,10 +284,14 @@ impl<T: Clone> Membership<T> {
                     let (from, id) = (message.from.clone(), message.id.clone());
                     // Nobody waits any more for what becomes of a message that was kept for us (XEP-0184 §5.5).
                     let asks = if message.delay.is_some() { Asks::default() } else { message.asks };
-                    out.push(Event::Heard(Heard { nickname, utterance: Utterance::Private { body, from, id, asks } }));
+                    let utterance = Utterance::Private { body, from, id, asks, state: message.chat_state };
+                    out.push(Event::Heard(Heard { nickname, utterance }));
                 } else if !message.receipts.is_empty() {
                     let utterance = Utterance::Receipts(message.receipts.clone());
                     out.push(Event::Heard(Heard { nickname, utterance }));
+                } else if let Some(state) = message.chat_state.filter(|_| message.delay.is_none()) {
+                    // Of one that comes late nobody wants to know (XM-17).
+                    out.push(Event::Heard(Heard { nickname, utterance: Utterance::PrivateState(state) }));
                 }
             }
             None => {

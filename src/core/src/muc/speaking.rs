@@ -36,6 +36,8 @@ pub enum Errand {
         body: String,
         /// What its author wants to hear of it.
         asks: Asks,
+        /// Whether he wants to know what its reader is doing, and tells what he is doing himself.
+        is_active: bool,
         /// Who had that nickname when it was said, as far as the caller of this can tell: it comes back with
         /// [`Event::Held`].
         known_as: Option<String>,
@@ -138,6 +140,13 @@ impl<T: Clone> Membership<T> {
         }
     }
 
+    /// Tells one occupant what this one is doing. Nobody is told what became of that.
+    pub fn show_to(&mut self, env: &mut Env<'_>, to: FullJid, state: ChatState, out: &mut Vec<Event<T>>) {
+        if self.is_live() {
+            out.push(Event::Send(OutStanza::PrivateState { to, id: env.token(), state }));
+        }
+    }
+
     /// Tells an occupant what became of his private message. Nobody is told what became of that.
     pub fn acknowledge(&mut self, env: &mut Env<'_>, to: FullJid, receipt: Receipt, out: &mut Vec<Event<T>>) {
         if self.is_inside() {
@@ -180,8 +189,8 @@ impl<T: Clone> Membership<T> {
         let (stanza, has_reflection) = match utterance.said.clone() {
             Said::Text(body) => (OutStanza::Groupchat { room, id: id.clone(), body }, true),
             Said::Subject(subject) => (OutStanza::Subject { room, id: id.clone(), subject }, true),
-            Said::Errand(Errand::Private { to, body, asks, .. }) => {
-                (OutStanza::Private { to, id: id.clone(), body, asks }, false)
+            Said::Errand(Errand::Private { to, body, asks, is_active, .. }) => {
+                (OutStanza::Private { to, id: id.clone(), body, asks, is_active }, false)
             }
             Said::Errand(Errand::Invitation { to, reason }) => {
                 (OutStanza::Invite { room, id: id.clone(), to, reason }, false)

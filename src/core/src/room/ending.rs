@@ -254,6 +254,7 @@ impl Room {
             participant.member = None;
         }
         self.moved = true;
+        self.rearm_composing();
         self.timers.clear(Timer::Membership(member));
         self.timers.clear(Timer::Reattach(member));
         self.timers.clear(Timer::Suspended(member));

@@ -6,23 +6,19 @@ use alloc::vec::Vec;
 use super::io::{MembershipId, Trace};
 use super::receipts::name_of;
 use super::ring::{Known, Style};
-use super::{Member, Room, Timer};
-use crate::composing::Status;
+use super::{Room, Timer};
 use crate::env::Env;
 use crate::leg::{Delivery, LegId};
 use crate::msrp::content::Content;
 use crate::msrp::transmitter::Outcome;
 use crate::muc::{Heard, Ids, Utterance};
-use crate::stanza::{ChatState, Message, Stanza};
+use crate::stanza::{Message, Stanza};
 use crate::time::WallClock;
 use crate::translate::message;
-use crate::wire::is_composing::IsComposing;
 use crate::xmpp_stream::framing::Framed;
 
 /// The type of what people say.
 pub(super) const TEXT: &str = "text/plain";
-/// In larger rooms nobody is told who is typing: every key of one would be a message to all (ISC-04).
-const SMALL_ROOM: usize = 20;
 
 impl Room {
     /// A stanza came that no other membership has heard, or that only this one was sent.
@@ -93,11 +89,13 @@ impl Room {
     pub(super) fn heard_from_room(&mut self, env: &mut Env<'_>, member: MembershipId, heard: Heard) {
         self.spoke(env, member, &heard.nickname);
         match heard.utterance {
-            Utterance::Private { body, from, id, asks } => {
+            Utterance::Private { body, from, id, asks, state } => {
+                self.confided(env, member, &heard.nickname, state.is_some());
                 self.whispered(env, member, (&heard.nickname, from), (body, id, asks));
             }
             Utterance::Receipts(receipts) => self.receipts_heard(env, member, &heard.nickname, &receipts),
             Utterance::State(state) => self.somebody_types(env, member, &heard.nickname, state),
+            Utterance::PrivateState(state) => self.somebody_whispers(env, member, &heard.nickname, state),
         }
     }
 
@@ -167,77 +165,6 @@ impl Room {
             self.whisper_refused(env, id, *code, label);
         }
         self.with_leg(env, id, |leg, env, out| leg.concluded(env, outcome, out));
-    }
-
-    // --- who is typing ---
-
-    fn is_small(&self) -> bool {
-        self.roster.occupants().len() <= SMALL_ROOM
-    }
-
-    /// Every membership hears it; the observer's tells all legs.
-    fn somebody_types(&mut self, env: &mut Env<'_>, member: MembershipId, nickname: &str, state: ChatState) {
-        if self.observer.eyes() != Some(member) || !self.is_small() {
-            return;
-        }
-        if let Some(status) = self.composing.heard(env.now, nickname, state) {
-            self.show_status(env, &status);
-        }
-        self.rearm_composing();
-    }
-
-    pub(super) fn composing_timeout(&mut self, env: &mut Env<'_>) {
-        let mut due = Vec::new();
-        self.composing.handle_timeout(env.now, &mut due);
-        for status in due {
-            self.show_status(env, &status);
-        }
-        let members: Vec<MembershipId> = self.members.keys().copied().collect();
-        for id in members {
-            let state = self.members.get_mut(&id).and_then(|m| m.composing.handle_timeout(env.now));
-            if let Some(state) = state {
-                self.with_member(env, id, |m, env, out| m.show(env, state, out));
-            }
-        }
-        self.rearm_composing();
-    }
-
-    fn show_status(&mut self, env: &mut Env<'_>, status: &Status) {
-        let is_his = |m: &Member| m.membership.nickname() == Some(status.nickname.as_str());
-        let others: Vec<LegId> =
-            self.members.values().filter(|m| !is_his(m)).flat_map(|m| m.legs.iter().copied()).collect();
-        for id in others {
-            let Some(leg) = self.legs.get(&id).map(|p| &p.leg).filter(|leg| leg.capabilities().composing) else {
-                continue;
-            };
-            let document = status.message.render();
-            let cpim = message::composing(&leg.dial().room.uri, &status.nickname, &document, env.wall);
-            // It is not worth waiting for a connection, nor ending a call.
-            let Some(content) = Content::trifle(env, "application/im-iscomposing+xml", cpim) else { continue };
-            self.with_leg(env, id, |leg, env, out| {
-                leg.deliver(env, &content, out);
-            });
-        }
-    }
-
-    /// A SIP user is typing, or not any more.
-    pub(super) fn typed(&mut self, env: &mut Env<'_>, member: MembershipId, state: &IsComposing) {
-        if !self.is_small() {
-            return;
-        }
-        let state = self.members.get_mut(&member).and_then(|m| m.composing.typed(env.now, state));
-        if let Some(state) = state {
-            self.with_member(env, member, |m, env, out| m.show(env, state, out));
-        }
-        self.rearm_composing();
-    }
-
-    fn rearm_composing(&mut self) {
-        let typing = self.members.values().filter_map(|m| m.composing.next_timeout());
-        match typing.chain(self.composing.next_timeout()).min() {
-            Some(at) => self.timers.set(Timer::Composing, at),
-            None => self.timers.clear(Timer::Composing),
-        }
     }
 }
 

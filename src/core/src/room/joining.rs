@@ -13,7 +13,7 @@ use super::talking::Recent;
 use super::watching::own_name;
 use super::whispers::Whispers;
 use super::{Member, Participant, Room, Timer};
-use crate::composing::Typing;
+use crate::composing::{Confidants, Typing, Typists};
 use crate::conference::Reason;
 use crate::env::Env;
 use crate::leg::call::{CallCommand, Refusal};
@@ -83,6 +83,8 @@ impl Room {
                 receipts: Receipts::default(),
                 whispers: Whispers::default(),
                 composing,
+                confidants: Confidants::new(),
+                whisperers: Typists::new(),
                 found_as: None,
                 interest: Interest::Everything,
                 setbacks: Setbacks::new(),

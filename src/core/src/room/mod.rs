@@ -24,6 +24,7 @@ pub mod referral;
 pub mod removing;
 pub mod ring;
 mod talking;
+mod typing;
 pub mod view;
 mod voice;
 mod watching;
@@ -51,7 +52,7 @@ use self::talking::Recent;
 use self::whispers::Whispers;
 use crate::address::mapping::RoomRules;
 use crate::address::sip_uri::SipUri;
-use crate::composing::{Typing, Typists};
+use crate::composing::{Confidants, Typing, Typists};
 use crate::conference::{Conference, SubscriptionId};
 use crate::env::Env;
 use crate::leg::{self, Leg, LegId, Ticket};
@@ -187,6 +188,10 @@ struct Member {
     heard_at: Instant,
     /// What it is typing, as the room was told.
     composing: Typing,
+    /// Whom it tells that it types to him alone.
+    confidants: Confidants,
+    /// Who types to it alone, as its legs are told.
+    whisperers: Typists,
     /// Streams that failed, or led into the room for a moment only, in a row.
     setbacks: Setbacks,
     /// The nickname by which it is found.

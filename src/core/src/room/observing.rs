@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::identities::OCCUPANT_IDS;
 use super::io::{MembershipId, Output};
 use super::{Room, Timer};
+use crate::composing::Typists;
 use crate::conference;
 use crate::env::Env;
 use crate::muc::Seen;
@@ -64,7 +65,7 @@ impl Room {
             self.standing(env, member, (state.role, state.affiliation));
         }
         if seen.state.is_none() {
-            self.composing.done(&seen.nickname);
+            self.types_no_more(&seen.nickname);
             self.identities.released(&seen.nickname, env.now, GRACE);
         } else if seen.is_us && self.is_inside(member) {
             self.out.push_back(Output::Joined(member));
@@ -106,6 +107,8 @@ impl Room {
     pub(super) fn returning(&mut self, member: MembershipId) {
         if let Some(m) = self.members.get_mut(&member) {
             m.standing = None;
+            m.confidants.clear();
+            m.whisperers = Typists::new();
         }
         if self.observer.eyes() == Some(member) {
             self.observer.look(member);
@@ -227,6 +230,7 @@ impl Room {
             self.ring.clear();
             self.doubt = None;
             self.identities.clear();
+            self.composing = Typists::new();
             self.observer.close_eyes(&mut self.roster);
             self.roster.describe(|about| *about = About::default());
         }

@@ -64,6 +64,10 @@ impl Room {
                 self.settle(env, (id, ticket), Verdict::Accepted, "");
                 return self.typed(env, member_id, &state);
             }
+            Ok(Wish::Whispering { to, state }) => {
+                self.settle(env, (id, ticket), Verdict::Accepted, "");
+                return self.whispered_at(env, member_id, &to, &state);
+            }
             Ok(Wish::Notification { to, imdn }) => {
                 self.settle(env, (id, ticket), Verdict::Accepted, "");
                 return self.notified_by_leg(env, member_id, &to, &imdn);
@@ -99,7 +103,7 @@ impl Room {
     }
 
     /// Whether an occupant can be written to, as far as that is known here: of our own legs it is.
-    fn takes_private_messages(&self, nickname: &str) -> bool {
+    pub(super) fn takes_private_messages(&self, nickname: &str) -> bool {
         let Some(member) = self.index.called(nickname).and_then(|id| self.members.get(&id)) else {
             return true;
         };
@@ -141,11 +145,14 @@ impl Room {
             return self.settle(env, (id, ticket), OVERDUE, "the leg is leaving");
         };
         if let Some(m) = self.members.get_mut(&member) {
-            m.composing.spoke();
+            match &wish {
+                Wish::Private { to, .. } => m.confidants.spoke(to),
+                _ => m.composing.spoke(),
+            }
         }
         let muc = self.settings.muc.clone();
         match wish {
-            Wish::Nothing | Wish::Composing(_) | Wish::Notification { .. } => {}
+            Wish::Nothing | Wish::Composing(_) | Wish::Whispering { .. } | Wish::Notification { .. } => {}
             Wish::Public { body, .. } if voice::is_asked_for(&body) => {
                 self.voice_wanted(env, (id, ticket), member, deadline);
             }
@@ -161,11 +168,13 @@ impl Room {
             Wish::Private { to: nickname, body, headers, request } => match muc.with_resource_str(&nickname) {
                 Ok(to) => {
                     let stanza = env.token();
-                    let crosses = self.legs.get(&id).is_some_and(|p| p.leg.dial().room.receipts);
+                    let leg = self.legs.get(&id).map(|p| &p.leg);
+                    let crosses = leg.is_some_and(|leg| leg.dial().room.receipts);
+                    let is_active = leg.is_some_and(|leg| leg.capabilities().composing);
                     let names = (nickname.as_str(), stanza.as_str());
                     let asks = self.expect_receipts(env, (member, crosses), (id, ticket), request, names);
                     let known_as = self.known_as(&nickname);
-                    let errand = Errand::Private { to, id: stanza, body, asks, known_as };
+                    let errand = Errand::Private { to, id: stanza, body, asks, is_active, known_as };
                     self.with_member(env, member, |m, env, out| {
                         m.run(env, Said::Private(id, ticket, headers), errand, deadline, out);
                     });

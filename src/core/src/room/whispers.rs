@@ -87,7 +87,7 @@ impl Room {
     }
 
     /// Whether private messages are shown on this leg.
-    fn takes_private(&self, id: LegId) -> bool {
+    pub(super) fn takes_private(&self, id: LegId) -> bool {
         let takes = |leg: &Leg| leg.capabilities().private_messages && leg.dial().room.private_messages;
         self.legs.get(&id).is_some_and(|p| takes(&p.leg))
     }

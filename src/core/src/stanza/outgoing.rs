@@ -72,6 +72,17 @@ pub enum OutStanza {
         body: String,
         /// What its author wants to hear of it.
         asks: Asks,
+        /// Whether it says that its author is active, which asks for chat states in return (XEP-0085 §5.1).
+        is_active: bool,
+    },
+    /// Tell one occupant what its author is doing (XEP-0085 §4), with an empty muc#user payload.
+    PrivateState {
+        /// The occupant.
+        to: FullJid,
+        /// Fresh, and ours alone.
+        id: String,
+        /// What he is doing.
+        state: ChatState,
     },
     /// Tell an occupant what became of his private message (XEP-0184 §5.4, XEP-0333 §4).
     Receipt {

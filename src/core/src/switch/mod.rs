@@ -74,6 +74,13 @@ pub enum Wish {
     },
     /// To have everybody know what he is doing.
     Composing(IsComposing),
+    /// To have one occupant know it, and nobody else.
+    Whispering {
+        /// His nickname.
+        to: String,
+        /// What he is doing.
+        state: IsComposing,
+    },
     /// To give the room another subject (FT-10).
     Subject(String),
 }
@@ -204,8 +211,8 @@ pub fn judge(received: &Received, speaker: Speaker<'_>) -> Result<Wish, Objectio
         Recipient::Everybody => to_everybody(&cpim),
         Recipient::Occupant(_) if !speaker.room.private_messages => Err(Objection::NoPrivateMessages),
         Recipient::Occupant(nickname) => match content::read(&cpim)? {
-            // Who types to one alone shows it to nobody.
-            Content::Composing(_) | Content::Text(None) => Ok(Wish::Nothing),
+            Content::Composing(state) => Ok(Wish::Whispering { to: nickname, state }),
+            Content::Text(None) => Ok(Wish::Nothing),
             Content::Notification(imdn) => Ok(Wish::Notification { to: nickname, imdn }),
             Content::Text(Some(body)) => {
                 let from =

@@ -46,11 +46,11 @@ pub fn notice(room: &SipUri, reader: &SipUri, body: &str, at: WallClock) -> Byte
     cpim::encode(&place(room), &place(reader), &at.rfc3339(), TEXT, body)
 }
 
-/// A status message of an occupant (RFC 3994), `document` being its body.
+/// A status message of an occupant (RFC 3994), `document` being its body, for `reader`: the room, or a SIP user alone.
 #[must_use]
-pub fn composing(room: &SipUri, nickname: &str, document: &str, at: WallClock) -> Bytes {
+pub fn composing(room: &SipUri, nickname: &str, reader: &SipUri, document: &str, at: WallClock) -> Bytes {
     let from = speaker(room, Some(nickname));
-    cpim::encode(&from, &place(room), &at.rfc3339(), "application/im-iscomposing+xml", document)
+    cpim::encode(&from, &place(reader), &at.rfc3339(), "application/im-iscomposing+xml", document)
 }
 
 /// What became of a message of `author`, told by the occupant `nickname` or by the room. It asks for nothing itself (IMDN-03).

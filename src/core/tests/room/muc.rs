@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jid::{BareJid, Jid};
 use mucfocus_core::stanza::{
-    Condition, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, OutStanza, Password, Receipt, Role, Stanza,
-    StanzaError,
+    ChatState, Condition, DiscoInfo, ErrorKind, Identity, Iq, IqAnswer, Message, OutStanza, Password, Receipt, Role,
+    Stanza, StanzaError,
 };
 
 use mucfocus_core::time::WallClock;
@@ -88,6 +88,8 @@ pub struct Muc {
     pub voice_requests: Vec<BareJid>,
     /// From whom, to whom, and what.
     pub whispered: Vec<(String, String, String)>,
+    /// From whom, to whom, and what he is doing.
+    pub states: Vec<(String, String, ChatState)>,
     /// From whom, to whom, and what became of which message.
     pub receipts: Vec<(String, String, Receipt)>,
     /// Whether it gives its messages ids of its own, and announces that.
@@ -156,6 +158,7 @@ impl Muc {
             voice_requests: Vec::new(),
             refuses_removals: None,
             whispered: Vec::new(),
+            states: Vec::new(),
             receipts: Vec::new(),
             gives_ids: false,
             gives_occupant_ids: false,
@@ -249,7 +252,10 @@ impl Muc {
                 self.iq(account, id, answer);
             }
             OutStanza::Rename { occupant, id } => self.rename(account, &occupant, id),
-            OutStanza::Private { to, id, body, asks } => self.private(account, &to, id, &body, asks),
+            OutStanza::Private { to, id, body, asks, is_active } => {
+                self.private(account, &to, id, &body, asks, is_active.then_some(ChatState::Active));
+            }
+            OutStanza::PrivateState { to, id, state } => self.private_state(&account, &to, id, state),
             OutStanza::Receipt { to, id, receipt } => self.receipt(&account, &to, id, receipt),
             OutStanza::ChatState { id, state, .. } => {
                 if let Some(nick) = self.nickname_of(&account) {

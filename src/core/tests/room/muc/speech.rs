@@ -2,15 +2,23 @@
 
 use jid::{BareJid, FullJid, Jid};
 use mucfocus_core::stanza::{
-    ArchiveFrom, Asks, Condition, Delay, ErrorKind, History, Message, MessageKind, OutStanza, Receipt, ReceiptKind,
-    Stanza, StanzaError,
+    ArchiveFrom, Asks, ChatState, Condition, Delay, ErrorKind, History, Message, MessageKind, OutStanza, Receipt,
+    ReceiptKind, Stanza, StanzaError,
 };
 use mucfocus_core::time::WallClock;
 
 use super::{Muc, error};
 
 impl Muc {
-    pub(super) fn private(&mut self, account: BareJid, to: &FullJid, id: String, body: &str, asks: Asks) {
+    pub(super) fn private(
+        &mut self,
+        account: BareJid,
+        to: &FullJid,
+        id: String,
+        body: &str,
+        asks: Asks,
+        state: Option<ChatState>,
+    ) {
         let refused = self.refuses_private.clone();
         let whom = self.occupants.get(to.resource().as_str()).cloned();
         match (refused, whom, self.nickname_of(&account)) {
@@ -21,6 +29,9 @@ impl Muc {
                 self.whispered.push((nick.clone(), to.resource().as_str().into(), body.into()));
                 if let Some(account) = whom {
                     self.asks(&account, &nick, Some(id), body, asks);
+                    if let Some((_, Stanza::Message(message))) = self.outbox.back_mut() {
+                        message.chat_state = state;
+                    }
                 }
             }
         }
@@ -35,6 +46,27 @@ impl Muc {
     pub fn asks(&mut self, to: &BareJid, nick: &str, id: Option<String>, body: &str, asks: Asks) {
         let message = Message { kind: MessageKind::Chat, asks, ..self.message(nick, id, body) };
         self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    /// Somebody tells one occupant what he is doing, with a text or without.
+    pub fn does(&mut self, to: &BareJid, nick: &str, state: ChatState, body: Option<&str>) {
+        let body = body.map(String::from);
+        let message =
+            Message { kind: MessageKind::Chat, body, chat_state: Some(state), ..self.message(nick, None, "") };
+        self.outbox.push_back((to.clone(), Stanza::Message(message)));
+    }
+
+    pub(super) fn private_state(&mut self, account: &BareJid, to: &FullJid, id: String, state: ChatState) {
+        let whom = self.occupants.get(to.resource().as_str()).cloned();
+        match (self.nickname_of(account), whom) {
+            (Some(nick), Some(whom)) => {
+                self.states.push((nick.clone(), to.resource().as_str().into(), state));
+                if let Some(account) = whom {
+                    self.does(&account, &nick, state, None);
+                }
+            }
+            _ => self.bounces(account.clone(), id, error(Condition::ItemNotFound, ErrorKind::Cancel)),
+        }
     }
 
     /// Somebody tells one occupant what became of his message.
