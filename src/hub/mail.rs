@@ -107,7 +107,12 @@ pub enum SessionMail {
     Concluded(Fate),
     /// A message for this session that could be delimited but not understood: it deserves a 400.
     Bad(Box<BadFrame>),
-    /// The connection is gone, or could not be made. The last that comes from this connection.
+    /// We could not connect to the client. He may yet connect to us.
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+    /// The connection is gone. The last that comes from this connection.
     Lost {
         /// Why.
         why: String,

@@ -112,7 +112,7 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
         heard: clock::now(),
     };
     let patience = reader.context.limits.queue_patience;
-    if let Some(Joining { session, source }) = first {
+    if let Some(Joining { session, source, .. }) = first {
         reader.bind(&session, source).await;
     }
     let closed = tokio::select! {

@@ -1,7 +1,9 @@
 //! Connections that we have made, for other sessions that are to be had at the same place (MS-CONN-07, RFC 4975 §5.4).
 
+use std::sync::Arc;
+
 use dashmap::DashMap;
-use mucfocus_core::leg::Target;
+use mucfocus_core::leg::{Expectation, Target};
 use tokio::sync::mpsc;
 
 use crate::hub::mailbox::Source;
@@ -10,9 +12,11 @@ use crate::hub::mailbox::Source;
 const WAITING: usize = 16;
 
 /// A session whose active side we are, on its way to a connection.
-pub(super) struct Joining {
-    pub(super) session: String,
+pub struct Joining {
+    pub(super) session: Arc<str>,
     pub(super) source: Source,
+    /// What a connection has to be that the client makes, should ours fail.
+    pub(super) expected: Expectation,
 }
 
 /// How a connection that we have made takes other sessions.

@@ -22,7 +22,6 @@ use super::settings::Kind;
 use super::tls::Secure;
 use super::ws;
 use crate::hub::mail::{Mail, SessionMail};
-use crate::hub::mailbox::Source;
 use crate::observe::sparing::Sparing;
 use crate::sockets;
 use crate::tls::HandshakeFault;
@@ -191,8 +190,7 @@ pub async fn accept(listener: TcpListener, kind: Kind, door: Arc<Door>) {
 
 /// Finds or makes the connection of a session whose active side we are (ACM-04, ACM-08). One that we have made to the same place
 /// will do, if it `may_share` (MS-CONN-07).
-pub async fn connect(target: Target, session: String, source: Source, may_share: bool, context: Context) {
-    let joining = Joining { session, source };
+pub async fn connect(target: Target, joining: Joining, may_share: bool, context: Context) {
     let alone = if may_share { context.sessions.dialled().join(&target, joining) } else { Some(joining) };
     if let Some(joining) = alone {
         dial(target, joining, context).await;
@@ -203,8 +201,8 @@ pub async fn connect(target: Target, session: String, source: Source, may_share:
 async fn dial(target: Target, first: Joining, context: Context) {
     let reached = match timeout(CONNECT_TIME, Box::pin(reach(&target, &context))).await {
         Ok(Ok(reached)) => reached,
-        Ok(Err(error)) => return fail(first.source, format!("cannot connect to the client: {error}")),
-        Err(_) => return fail(first.source, "cannot connect to the client: no answer".to_owned()),
+        Ok(Err(error)) => return fail(first, &context, format!("cannot connect to the client: {error}")).await,
+        Err(_) => return fail(first, &context, "cannot connect to the client: no answer".to_owned()).await,
     };
     let again = (target.clone(), context.clone());
     let otherwise = move |joining| drop(tokio::spawn(dial_again(again.0.clone(), joining, again.1.clone())));
@@ -248,8 +246,12 @@ async fn reach(target: &Target, context: &Context) -> io::Result<Reached> {
     }
 }
 
-fn fail(source: Source, why: String) {
-    source.finish(Mail::Session(SessionMail::Lost { why, ago: Duration::ZERO }));
+/// The session goes on without a connection, until its client makes one or offers another.
+async fn fail(joining: Joining, context: &Context, why: String) {
+    let told = joining.source.send(Mail::Session(SessionMail::Unreachable { why }), 256).await;
+    if told.is_ok() {
+        context.sessions.give_back(joining);
+    }
 }
 
 /// Binds a listener and says where it listens.

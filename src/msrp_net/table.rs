@@ -9,6 +9,7 @@ use dashmap::DashMap;
 use mucfocus_core::leg::Expectation;
 
 use super::dialled::Dialled;
+pub use super::dialled::Joining;
 use super::transport::Shown;
 use crate::hub::mailbox::Source;
 
@@ -69,7 +70,7 @@ impl SessionTable {
         let mut slot = self.slots.get_mut(id).ok_or(ClaimError::Unknown)?;
         match slot.value() {
             Slot::Waiting(awaited) if !shown.meets(&awaited.1) => Err(ClaimError::Unfit),
-            _ => take(&mut slot),
+            _ => take(&mut slot).map(|(source, _)| source),
         }
     }
 
@@ -78,8 +79,19 @@ impl SessionTable {
     /// # Errors
     ///
     /// [`ClaimError`] when there is no such session, or somebody has it.
-    pub fn claim_for_us(&self, id: &str) -> Result<Source, ClaimError> {
-        take(&mut *self.slots.get_mut(id).ok_or(ClaimError::Unknown)?)
+    pub fn claim_for_us(&self, id: &str) -> Result<Joining, ClaimError> {
+        let (source, expected) = take(&mut *self.slots.get_mut(id).ok_or(ClaimError::Unknown)?)?;
+        Ok(Joining { session: id.into(), source, expected })
+    }
+
+    /// The connection that we wanted to make was not to be made: the client may make one, as if we had not tried. Only a session that
+    /// had a connection needs another offer for the next (RFC 4975 §5.4).
+    pub(super) fn give_back(&self, Joining { session, source, expected }: Joining) {
+        if let Some(mut slot) = self.slots.get_mut(&session)
+            && matches!(*slot, Slot::Bound)
+        {
+            *slot = Slot::Waiting(Box::new((source, expected)));
+        }
     }
 
     /// The connection that had the session `id` is gone.
@@ -109,9 +121,9 @@ impl SessionTable {
     }
 }
 
-fn take(slot: &mut Slot) -> Result<Source, ClaimError> {
+fn take(slot: &mut Slot) -> Result<(Source, Expectation), ClaimError> {
     match std::mem::replace(slot, Slot::Bound) {
-        Slot::Waiting(awaited) => Ok(awaited.0),
+        Slot::Waiting(awaited) => Ok(*awaited),
         Slot::Bound => Err(ClaimError::Taken),
         Slot::Lost => {
             *slot = Slot::Lost;

@@ -8,19 +8,17 @@ use super::*;
 
 /// What becomes of a connection to who shows `certificate` on `address`, called by `name`.
 async fn connect(node: &Node, address: SocketAddr, name: &str, fingerprints: Vec<Fingerprint>) -> (Session, String) {
-    let (id, mailbox) = (random(20), Mailbox::new());
-    let lost = SessionMail::Lost { why: "dropped".into(), ago: Duration::ZERO };
-    let (_, source) = mailbox.address().source(Mail::Session(lost));
+    let mut session = node.session(Expectation::default());
     let target =
         Target { host: address.ip().to_string(), port: address.port(), secure: true, name: name.into(), fingerprints };
-    tokio::spawn(listener::connect(target, id.clone(), source, true, node.context.clone()));
-    let mut session = Session { id, mailbox, open: None, link: None };
+    let joining = node.context.sessions.claim_for_us(&session.id).unwrap();
+    tokio::spawn(listener::connect(target, joining, true, node.context.clone()));
     let fate = match session.hears().await {
         SessionMail::Bound(link) => {
             session.link = Some(link);
             "bound".to_owned()
         }
-        SessionMail::Lost { why, .. } => why,
+        SessionMail::Unreachable { why } => why,
         other => panic!("{other:?}"),
     };
     (session, fate)
@@ -94,15 +92,33 @@ async fn a_caller_who_speaks_no_tls_is_not_spoken_to_in_the_clear() {
     assert!(!came.windows(4).any(|w| w == b"MSRP"), "{came:?}");
 }
 
+/// ACM-04: where nobody listens, the client may come to us instead.
+#[tokio::test]
+async fn a_client_whom_we_could_not_reach_may_connect_to_us() {
+    let node = Node::start().await;
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (mut session, fate) = connect(&node, nobody, "127.0.0.1", Vec::new()).await;
+    assert!(fate.contains("cannot connect to the client"), "{fate}");
+    let mut stream = tokio::net::TcpStream::connect(node.at(Kind::Tcp)).await.unwrap();
+    let send = format!(
+        "MSRP d93kswow SEND\r\nTo-Path: {}\r\nFrom-Path: msrp://127.0.0.1:7394/x;tcp\r\nMessage-ID: 1\r\n-------d93kswow$\r\n",
+        session.path()
+    );
+    tokio::io::AsyncWriteExt::write_all(&mut stream, send.as_bytes()).await.unwrap();
+    session.is_bound().await;
+    assert!(matches!(session.hears().await, SessionMail::Frame { .. }));
+    let (session, _) = connect(&node, nobody, "127.0.0.1", Vec::new()).await;
+    drop(session);
+    assert_eq!(node.context.sessions.len(), 1, "what has ended is not brought back");
+}
+
 /// A session that is to be had at `address` in plain text, bound or not.
 async fn joins(node: &Node, address: SocketAddr, may_share: bool) -> Session {
-    let (id, mailbox) = (random(20), Mailbox::new());
-    let lost = SessionMail::Lost { why: "dropped".into(), ago: Duration::ZERO };
-    let (_, source) = mailbox.address().source(Mail::Session(lost));
+    let mut session = node.session(Expectation::default());
     let (host, port) = (address.ip().to_string(), address.port());
     let target = Target { name: host.clone(), host, port, secure: false, fingerprints: Vec::new() };
-    tokio::spawn(listener::connect(target, id.clone(), source, may_share, node.context.clone()));
-    let mut session = Session { id, mailbox, open: None, link: None };
+    let joining = node.context.sessions.claim_for_us(&session.id).unwrap();
+    tokio::spawn(listener::connect(target, joining, may_share, node.context.clone()));
     match session.hears().await {
         SessionMail::Bound(link) => session.link = Some(link),
         other => panic!("{other:?}"),

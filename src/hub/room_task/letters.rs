@@ -79,6 +79,10 @@ impl RoomTask {
             }
             SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
             SessionMail::Bad(bad) => Input::BadFrame(leg, bad),
+            SessionMail::Unreachable { why } => {
+                self.note(leg, Side::Msrp, Way::Out, || "(no connection)".into());
+                Input::SessionLost { leg, why, ago: Duration::ZERO, unsent: Vec::new() }
+            }
             SessionMail::Lost { why, ago } => {
                 self.note(leg, Side::Msrp, Way::In, || "(connection lost)".into());
                 self.speakers.dismiss(speaker);

@@ -184,9 +184,9 @@ impl RoomTask {
         let Some(handles) = self.legs.get_mut(&leg) else { return };
         let Some(session) = &handles.session else { return };
         let id = session.id().to_owned();
-        if let Ok(source) = self.shared.sessions.claim_for_us(&id) {
+        if let Ok(session) = self.shared.sessions.claim_for_us(&id) {
             let may_share = !std::mem::replace(&mut handles.has_dialled, true);
-            tokio::spawn(listener::connect(target, id, source, may_share, self.shared.msrp.clone()));
+            tokio::spawn(listener::connect(target, session, may_share, self.shared.msrp.clone()));
         }
     }
 
