@@ -158,7 +158,7 @@ impl Following {
     }
 
     fn state(&self, is_last: bool) -> SubscriptionState {
-        let ended = |reason| SubscriptionState::Terminated { reason, retry_after: None, text: None };
+        let ended = |reason| SubscriptionState::Terminated { reason, retry_after: None, text: None, cause: None };
         match (is_last, self.is_over) {
             (true, _) => ended(Reason::Noresource),
             (false, true) => ended(Reason::Timeout),

@@ -70,8 +70,8 @@ async fn send(shared: &Arc<Shared>, dialog: &SharedDialog, way: &mut Way, draft:
 
 fn draft(event: &str, state: &SubscriptionState, body: Option<Vec<u8>>) -> Draft {
     let mut fields = vec![Header::Event(event.into()), Header::SubscriptionState(state_field(state).into())];
-    if let SubscriptionState::Terminated { reason, text: Some(text), .. } = state {
-        fields.push(Header::Reason(reason::reason(cause(*reason), text).into()));
+    if let SubscriptionState::Terminated { reason, text: Some(text), cause, .. } = state {
+        fields.push(Header::Reason(reason::reason(cause.unwrap_or_else(|| cause_of(*reason)), text).into()));
     }
     if body.is_some() {
         fields.push(Header::ContentType(CONFERENCE_INFO.into()));
@@ -107,7 +107,7 @@ fn max_rate(interval: Duration) -> String {
 }
 
 /// The status that a request would have been refused with.
-const fn cause(reason: Reason) -> u16 {
+const fn cause_of(reason: Reason) -> u16 {
     match reason {
         Reason::Deactivated | Reason::Probation => 503,
         Reason::Rejected => 403,
@@ -138,13 +138,25 @@ mod tests {
     fn an_active_subscription_says_how_long_and_an_ended_one_why() {
         assert_eq!(state_field(&SubscriptionState::Active { expires: 599, interval: None }), "active;expires=599");
         let ended = |reason, retry_after| {
-            state_field(&SubscriptionState::Terminated { reason, retry_after, text: Some("why".into()) })
+            let text = Some("why".into());
+            state_field(&SubscriptionState::Terminated { reason, retry_after, text, cause: None })
         };
         assert_eq!(ended(Reason::Timeout, None), "terminated;reason=timeout");
         assert_eq!(ended(Reason::Deactivated, None), "terminated;reason=deactivated");
         assert_eq!(ended(Reason::Rejected, None), "terminated;reason=rejected");
         assert_eq!(ended(Reason::Noresource, None), "terminated;reason=noresource");
         assert_eq!(ended(Reason::Probation, Some(30)), "terminated;reason=probation;retry-after=30");
+    }
+
+    /// CI-22, GC-EXIT-05: the cause is that of the BYE, where there is one.
+    #[test]
+    fn a_subscription_ends_for_the_same_cause_as_the_call() {
+        for (cause, field) in [(Some(410), "SIP;cause=410;text=\"why\""), (None, "SIP;cause=480;text=\"why\"")] {
+            let (reason, text) = (Reason::Noresource, Some("why".into()));
+            let state = SubscriptionState::Terminated { reason, retry_after: None, text, cause };
+            let Draft { fields, .. } = draft("conference", &state, None);
+            assert!(fields.contains(&Header::Reason(field.into())), "{fields:?}");
+        }
     }
 
     /// EV-19 (RFC 6446 §5.2, §9.2).

@@ -287,6 +287,7 @@ pub(super) async fn answered(in_flight: &mut Option<JoinHandle<(Way, Outcome)>>)
 }
 
 fn room_gone() -> Notification {
-    let state = SubscriptionState::Terminated { reason: Reason::Noresource, retry_after: None, text: None };
+    let state =
+        SubscriptionState::Terminated { reason: Reason::Noresource, retry_after: None, text: None, cause: None };
     Notification { state, document: None }
 }

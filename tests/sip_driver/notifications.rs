@@ -76,7 +76,7 @@ async fn a_large_notify_goes_by_datagram_to_who_has_no_stream_as_long_as_it_fits
     assert!(matches!(up.room.hear().await, SubscriptionMail::Notified(Outcome::TooLarge)));
     drop(listener);
     // That it is over is said without the document that does not fit.
-    let state = SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None };
+    let state = SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None, cause: None };
     up.room.notify(Notification { state, document: Some("x".repeat(70_000).into()) }).await;
     let last = up.peer.hear().await;
     assert_eq!((last.get("Subscription-State"), last.body()), ("terminated;reason=timeout", ""));

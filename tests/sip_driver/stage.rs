@@ -62,7 +62,8 @@ impl Watching {
     }
 
     pub async fn end(&self, reason: Reason, text: Option<&str>) {
-        let state = SubscriptionState::Terminated { reason, retry_after: None, text: text.map(str::to_owned) };
+        let state =
+            SubscriptionState::Terminated { reason, retry_after: None, text: text.map(str::to_owned), cause: None };
         self.notify(Notification { state, document: None }).await;
     }
 

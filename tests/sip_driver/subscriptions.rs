@@ -151,7 +151,7 @@ async fn a_fetch_gets_one_notify_with_the_state() {
     let mut house = House::open().await;
     let mut up = subscribed(&mut house, Transport::Tcp, "Expires: 0\r\n").await;
     assert_eq!((up.ok.get("Expires"), up.room.subscribe.expires), ("0", 0));
-    let state = SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None };
+    let state = SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None, cause: None };
     up.room.notify(Notification { state, document: Some("<state/>".into()) }).await;
     let notify = up.peer.hear().await;
     assert_eq!((notify.get("Subscription-State"), notify.body()), ("terminated;reason=timeout", "<state/>"));

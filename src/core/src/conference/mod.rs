@@ -53,6 +53,8 @@ pub enum SubscriptionState {
         retry_after: Option<u32>,
         /// Why, for people and logs.
         text: Option<String>,
+        /// The SIP status that says why a call ended for the same reason, where that is not what `reason` is by itself.
+        cause: Option<u16>,
     },
 }
 
@@ -80,6 +82,8 @@ pub struct Ending {
     pub retry_after: Option<u32>,
     /// Why, for people and logs.
     pub text: Option<String>,
+    /// The SIP status of a call that ends for the same reason, where that is not what `reason` is by itself.
+    pub cause: Option<u16>,
     /// Whether it ends because the room is no more, which a last document says (CI-22).
     pub room_is_gone: bool,
 }

@@ -96,22 +96,23 @@ pub(super) enum LastWord {
 impl End {
     /// It was not refreshed, or it was ended by its subscriber.
     pub(super) const fn timeout(word: LastWord) -> Self {
-        let state = SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None };
+        let state =
+            SubscriptionState::Terminated { reason: Reason::Timeout, retry_after: None, text: None, cause: None };
         Self { state, word }
     }
 
     /// No document reaches him.
     pub(super) fn too_large() -> Self {
         let text = Some(String::from("The document does not fit; subscribe over TCP or TLS"));
-        let state = SubscriptionState::Terminated { reason: Reason::Rejected, retry_after: None, text };
+        let state = SubscriptionState::Terminated { reason: Reason::Rejected, retry_after: None, text, cause: None };
         Self { state, word: LastWord::Nothing }
     }
 }
 
 impl From<Ending> for End {
-    fn from(Ending { reason, retry_after, text, room_is_gone }: Ending) -> Self {
+    fn from(Ending { reason, retry_after, text, cause, room_is_gone }: Ending) -> Self {
         let word = if room_is_gone { LastWord::Deleted } else { LastWord::Nothing };
-        Self { state: SubscriptionState::Terminated { reason, retry_after, text }, word }
+        Self { state: SubscriptionState::Terminated { reason, retry_after, text, cause }, word }
     }
 }
 

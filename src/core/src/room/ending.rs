@@ -137,7 +137,7 @@ impl Room {
         }
         if let Removal::Destroyed { alternate, .. } = removal {
             self.out.extend(alternate.clone().map(Output::Moved));
-            self.end_all_watches(env, &why);
+            self.end_all_watches(env, removal.sip_cause(), &why);
             self.end_what_rings(env, removal.sip_cause(), &why);
         }
         let reason = match removal.why().watching() {

@@ -81,13 +81,15 @@ impl Room {
         (reason, retry_after): (Reason, Option<u32>),
         why: &str,
     ) {
-        self.end_watches(env, is_his, &Ending { reason, retry_after, text: Some(why.into()), room_is_gone: false });
+        let (text, cause) = (Some(why.into()), None);
+        self.end_watches(env, is_his, &Ending { reason, retry_after, text, cause, room_is_gone: false });
     }
 
-    /// The room was destroyed: nobody has anything to watch any more, whether he was in it or not (CI-22).
-    pub(super) fn end_all_watches(&mut self, env: &mut Env<'_>, why: &str) {
-        let text = Some(why.into());
-        let ending = Ending { reason: Reason::Noresource, retry_after: None, text, room_is_gone: true };
+    /// The room was destroyed: nobody has anything to watch any more, whether he was in it or not (CI-22). Of his call and of his
+    /// subscription he is told the same `cause`.
+    pub(super) fn end_all_watches(&mut self, env: &mut Env<'_>, cause: u16, why: &str) {
+        let (text, cause) = (Some(why.into()), Some(cause));
+        let ending = Ending { reason: Reason::Noresource, retry_after: None, text, cause, room_is_gone: true };
         self.end_watches(env, |_| true, &ending);
     }
 

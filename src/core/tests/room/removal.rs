@@ -1,5 +1,6 @@
 //! Removed by the MUC: the call ends with a BYE that says why (GC-EXIT-05, XM-06).
 
+use mucfocus_core::conference::{Notification, Reason, SubscriptionState};
 use mucfocus_core::room::io::{EndCause, Trace};
 use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucItem, MucUser, OutStanza, PresenceKind};
 
@@ -85,9 +86,19 @@ fn a_destroyed_room_says_where_to_go() {
     {
         let alternate = alternate.map(|room| room.parse().unwrap());
         let destroy = Destroy { alternate, reason: Some("plague".into()) };
-        let (story, romeo) = removed(MucUser { codes: vec![110], item: None, destroy: Some(destroy), decline: None });
+        let (story, romeo) = Story::with_romeo();
+        let (list, account) = (romeo.watches(), romeo.account());
+        let destroyed = MucUser { codes: vec![110], item: None, destroy: Some(destroy), decline: None };
+        story.muc().removes(&account, "Romeo", destroyed);
+        story.settles();
         romeo.gets_bye(cause, words);
         romeo.gets_bye(cause, "plague");
+        let Some(Notification { state: SubscriptionState::Terminated { reason, cause: told, text, .. }, .. }) =
+            list.sees().told.last().cloned()
+        else {
+            panic!("{:?}", list.sees().told)
+        };
+        assert_eq!((reason, told, text), (Reason::Noresource, Some(cause), romeo.sees().bye.clone().map(|bye| bye.1)));
         story.everybody_leaves();
     }
 }

@@ -75,6 +75,7 @@ fn the_first_end_counts_and_says_why() {
         reason,
         retry_after,
         text: text.map(Into::into),
+        cause: None,
         room_is_gone: false,
     };
     act!(&mut world, end, ROMEO, ending(Reason::Probation, Some(30), Some("Back soon")));
@@ -87,6 +88,7 @@ fn the_first_end_counts_and_says_why() {
         reason: Reason::Probation,
         retry_after: Some(30),
         text: Some("Back soon".into()),
+        cause: None,
     };
     assert_eq!(out, [Event::Notify(ROMEO, Notification { state, document: None })]);
 }
@@ -111,7 +113,7 @@ fn what_was_to_end_anyway_ends_though_its_last_document_was_too_large() {
     let mut world = World::new(&["Romeo"]);
     world.subscribe(ROMEO, HOUR, true);
     world.one();
-    let ending = Ending { reason: Reason::Probation, retry_after: None, text: None, room_is_gone: false };
+    let ending = Ending { reason: Reason::Probation, retry_after: None, text: None, cause: None, room_is_gone: false };
     act!(&mut world, end, ROMEO, ending);
     act!(&mut world, notified, ROMEO, Outcome::TooLarge);
     assert_eq!(world.one(), (ROMEO, "terminated Probation".into(), None));
@@ -142,8 +144,13 @@ fn the_end_of_the_room_is_the_last_that_everybody_is_told() {
     let mut world = World::with_romeo(&["JuliC", "Romeo"]);
     world.subscribe(MERCUTIO, HOUR, false);
     world.one();
-    let ending =
-        Ending { reason: Reason::Noresource, retry_after: None, text: Some("Gone".into()), room_is_gone: true };
+    let ending = Ending {
+        reason: Reason::Noresource,
+        retry_after: None,
+        text: Some("Gone".into()),
+        cause: Some(410),
+        room_is_gone: true,
+    };
     act!(&mut world, end, ROMEO, ending.clone());
     let (_, state, last) = world.one();
     assert_eq!((state.as_str(), last.map(|last| last.version)), ("terminated Noresource", Some(2)));

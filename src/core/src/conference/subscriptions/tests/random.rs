@@ -121,7 +121,12 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
         }
         Operation::End(id) => {
             let (reason, retry_after, text) = (Reason::Noresource, None, None);
-            act!(world, end, SubscriptionId(id), Ending { reason, retry_after, text, room_is_gone: id % 2 == 0 });
+            act!(
+                world,
+                end,
+                SubscriptionId(id),
+                Ending { reason, retry_after, text, cause: None, room_is_gone: id % 2 == 0 }
+            );
         }
         Operation::Forget(id) => {
             let mut out = Vec::new();
