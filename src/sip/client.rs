@@ -1,5 +1,6 @@
 //! Our requests within a dialog, BYE, NOTIFY and others: where they go, over what, and what comes of them.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use super::usage::SharedDialog;
 const REACH: Duration = Duration::from_secs(5);
 /// How long a stream may take to open when there is another way.
 const OPEN_STREAM: Duration = Duration::from_secs(1);
+/// How long what came before the end of a connection may be on its way through the stack.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The largest request that goes by datagram when there is a stream as well (RFC 3261 §18.1.1).
 const SMALL: usize = 1300;
 /// The largest that fits a datagram, with room for the heads of IPv6 and UDP.
@@ -47,6 +50,8 @@ pub(super) enum Sent {
     Answered(u16),
     /// There was none in time.
     Unanswered,
+    /// The connection that it went over broke before there was any: as if that had been a 503 (RFC 3261 §8.1.3.1).
+    Broken,
     /// There is no way to the peer.
     NoRoute,
     /// It is longer than a datagram, and no stream leads to the peer.
@@ -93,6 +98,8 @@ impl Attempt {
 
 struct Route {
     connection: SipConnection,
+    /// The stream that it is, if it is one.
+    flow: Option<Arc<Flow>>,
     destination: SipAddr,
     ends: Ends,
 }
@@ -162,7 +169,7 @@ impl Way {
                 break;
             }
         }
-        let Route { connection, destination, ends } = route?;
+        let Route { connection, destination, ends, .. } = route?;
         let mut ack = dialog.ack(invite, ends.via.via(shared));
         // RFC 3261 §13.2.2.4: the credentials of the INVITE.
         let credentials = |h: &&Header| matches!(h, Header::Authorization(_) | Header::ProxyAuthorization(_));
@@ -200,8 +207,10 @@ impl Way {
         let size = draft.size(shared, dialog, Ends::of(&self.place));
         let limit = shared.timers.transaction() + Duration::from_secs(1);
         let mut outcome = Err(Sent::NoRoute);
-        for attempt in self.attempts(shared, dialog, size).await? {
+        let mut attempts = VecDeque::from(self.attempts(shared, dialog, size).await?);
+        while let Some(attempt) = attempts.pop_front() {
             let to = attempt.target();
+            let is_first = matches!(attempt, Attempt::There(_));
             if size > SMALL && matches!(attempt, Attempt::Datagram(..)) {
                 let (user, call_id) = (&dialog.owner.aor, &dialog.id().call_id);
                 tracing::debug!(%user, call_id, octets = size, "a large request goes by datagram, for no stream leads to the peer");
@@ -218,7 +227,13 @@ impl Way {
                     self.reached = to;
                     break;
                 }
-                Err(why) => tracing::debug!(call_id = %dialog.id().call_id, ?to, ?why, "a way to a peer is dead"),
+                Err(why) => {
+                    tracing::debug!(call_id = %dialog.id().call_id, ?to, ?why, "a way to a peer is dead");
+                    // What a peer came on is gone: he is looked for as where it had been gone before.
+                    if *why == Sent::Broken && is_first {
+                        attempts.extend(self.attempts(shared, dialog, size).await.unwrap_or_default());
+                    }
+                }
             }
         }
         if matches!(outcome, Err(Sent::NoRoute)) && size > DATAGRAM && !self.place.transport.is_stream() {
@@ -304,11 +319,12 @@ impl Way {
         match attempt {
             Attempt::There(connection) => Some(Route {
                 connection,
+                flow: self.place.flow.clone(),
                 destination: address(Target { transport: self.place.transport, address: self.place.source }),
                 ends: Ends::of(&self.place),
             }),
             Attempt::Datagram(connection, to) => {
-                Some(Route { connection, destination: address(to), ends: Ends::of(&self.place) })
+                Some(Route { connection, flow: None, destination: address(to), ends: Ends::of(&self.place) })
             }
             Attempt::Stream(hop, to) => self.stream(shared, hop, to).await,
         }
@@ -319,7 +335,7 @@ impl Way {
         let is_good =
             |dialled: &&Dialled| (&dialled.hop, dialled.to) == (&hop, to) && !dialled.flow.closed.is_cancelled();
         let open = self.dialled.as_ref().filter(is_good);
-        let (connection, local) = match open.map(|dialled| (dialled.connection.clone(), dialled.flow.local)) {
+        let (connection, flow) = match open.map(|dialled| (dialled.connection.clone(), Arc::clone(&dialled.flow))) {
             Some(open) => open,
             None => {
                 // Where there is another way, nobody waits long for this one.
@@ -339,18 +355,17 @@ impl Way {
                         return None;
                     }
                 };
-                let local = flow.local;
-                self.dialled = Some(Dialled { hop, to, connection: connection.clone(), flow });
+                self.dialled = Some(Dialled { hop, to, connection: connection.clone(), flow: Arc::clone(&flow) });
                 self.has_no_stream = false;
-                (connection, local)
+                (connection, flow)
             }
         };
         let ends = OurEnd::for_streams(shared, &self.place, to).map_or_else(
             // Who listens for no streams is reached by datagram as before; the answer comes back on the stream all the same.
-            || Ends { via: OurEnd { transport: to.transport, address: local }, ..Ends::of(&self.place) },
+            || Ends { via: OurEnd { transport: to.transport, address: flow.local }, ..Ends::of(&self.place) },
             |end| Ends { via: end, contact: end },
         );
-        Some(Route { connection, destination: address(to), ends })
+        Some(Route { connection, flow: Some(flow), destination: address(to), ends })
     }
 }
 
@@ -374,7 +389,7 @@ async fn reach(shared: &Arc<Shared>, hop: &Hop, to: Target, has_another: bool) -
 /// One request, and its final response.
 async fn once(shared: &Arc<Shared>, dialog: &SharedDialog, draft: &Draft, route: Route) -> Result<Response, Sent> {
     let endpoint = shared.endpoint().ok_or(Sent::NoRoute)?;
-    let Route { connection, destination, ends } = route;
+    let Route { connection, flow, destination, ends } = route;
     let turn = dialog.turn().await.ok_or(Sent::NoRoute)?;
     let request = draft.request(shared, dialog, ends);
     let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(|_| Sent::NoRoute)?;
@@ -385,10 +400,19 @@ async fn once(shared: &Arc<Shared>, dialog: &SharedDialog, draft: &Draft, route:
     tx.last_ack = acks.as_ref().map(|acks| acks.of_refusal.clone());
     tx.send().await.map_err(|_| Sent::NoRoute)?;
     drop(turn);
-    while let Some(message) = tx.receive().await {
-        if let SipMessage::Response(response) = message
-            && response.status_code.code() >= 200
-        {
+    let mut gone = std::pin::pin!(is_gone(flow));
+    let mut is_heard = false;
+    loop {
+        // What is given up here is not taken up again, which the stack could not.
+        let message = tokio::select! {
+            biased;
+            message = tx.receive() => message.ok_or(Sent::Unanswered)?,
+            // Who has said that he has it may answer over another connection (RFC 3261 §18.2.2).
+            () = gone.as_mut(), if !is_heard => return Err(Sent::Broken),
+        };
+        let SipMessage::Response(response) = message else { continue };
+        is_heard = true;
+        if response.status_code.code() >= 200 {
             if let Some(acks) = acks.filter(|_| response.status_code.code() < 300) {
                 drop(tx);
                 acks.acknowledge(&endpoint, key).await;
@@ -396,7 +420,17 @@ async fn once(shared: &Arc<Shared>, dialog: &SharedDialog, draft: &Draft, route:
             return Ok(response);
         }
     }
-    Err(Sent::Unanswered)
+}
+
+/// Resolves when nothing more comes over a connection; never where it is none that can break.
+pub(super) async fn is_gone(flow: Option<Arc<Flow>>) {
+    match flow {
+        Some(flow) => {
+            flow.closed.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether a hop is at that address, at whichever port.

@@ -122,6 +122,7 @@ fn outcome(sent: Sent) -> Outcome {
     match sent {
         Sent::TooLarge => Outcome::TooLarge,
         Sent::Unanswered | Sent::NoRoute => Outcome::Failed,
+        Sent::Broken => outcome(Sent::Answered(503)),
         Sent::Answered(401 | 404 | 405 | 407 | 408 | 410 | 416 | 480..=485 | 489 | 501 | 604) => Outcome::Failed,
         Sent::Answered(200..300) => Outcome::Delivered,
         // It goes on (RFC 6665 §4.2.2), and nobody knows what its user knows.
@@ -182,6 +183,7 @@ mod tests {
         }
         assert_eq!(outcome(Sent::Unanswered), Outcome::Failed);
         assert_eq!(outcome(Sent::NoRoute), Outcome::Failed);
+        assert_eq!(outcome(Sent::Broken), Outcome::Refused, "RFC 3261 §8.1.3.1");
         assert_eq!(outcome(Sent::TooLarge), Outcome::TooLarge);
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::call::{Call, EVENTS};
-use super::client::{Way, address};
+use super::client::{Way, address, is_gone};
 use super::contact::OurEnd;
 use super::dialog::{Dialog, cseq, hop};
 use super::digest::{Credentials, challenging_field};
@@ -168,6 +168,7 @@ impl Placing {
         let (sender, mut responses) = mpsc::channel(RESPONSES);
         let _running = Running(tokio::spawn(listen(tx, sender)));
         let (mut is_heard, mut gives_up) = (false, None);
+        let mut gone = std::pin::pin!(is_gone(place.flow.clone()));
         let shutdown = self.shared.shutdown.clone();
         loop {
             // Nobody may withdraw what nobody has (RFC 3261 §9.1).
@@ -198,6 +199,8 @@ impl Placing {
                     },
                 },
                 command = self.call.commands.recv(), if self.bye.is_none() => self.on_command(command),
+                // Who has said that he has it may answer over another connection (RFC 3261 §18.2.2).
+                () = gone.as_mut(), if !is_heard => return Err(broken_off()),
                 () = until(gives_up) => return Err(unanswered()),
             }
         }
@@ -323,6 +326,11 @@ fn phrase_of(response: &Response) -> String {
 fn refused(code: u16, response: &Response) -> CallEnd {
     let contact = values(response, "contact").next().and_then(uri_text).map(str::to_owned);
     CallEnd::Refused { code, phrase: phrase_of(response), contact }
+}
+
+/// RFC 3261 §8.1.3.1: a connection that breaks is a 503.
+fn broken_off() -> CallEnd {
+    CallEnd::Refused { code: 503, phrase: "Service Unavailable".into(), contact: None }
 }
 
 fn unanswered() -> CallEnd {

@@ -6,7 +6,7 @@ use mucfocus::hub::mail::{CallEnd, CallMail};
 use mucfocus::sip::port::{CallCommand, Refusal};
 use mucfocus::sip::settings::Transport;
 
-use crate::harness::{House, call_up};
+use crate::harness::{House, Peer, call_up};
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
@@ -124,6 +124,36 @@ async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
     let mut octets = [0; 4];
     tokio::io::AsyncReadExt::read_exact(&mut stream, &mut octets).await.unwrap();
     assert_eq!(&octets, b"BYE ");
+}
+
+/// RFC 3261 §8.1.3.1, RFC 3263 §4.3: at once, and not after the 32 s of timer F.
+#[tokio::test]
+async fn a_bye_whose_connection_breaks_goes_over_a_new_one() {
+    for is_read in [true, false] {
+        let mut house = House::open().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = house.tcp().await;
+        let mut invite = peer.invite("sip:capulet@rooms.example.com");
+        let address = listener.local_addr().unwrap();
+        invite.more = format!("Contact: <sip:romeo@{address};transport=tcp>\r\nContent-Type: application/sdp\r\n");
+        peer.send(&invite.text()).await;
+        let mut room = house.ringing().await;
+        room.accept("answer").await;
+        let ok = peer.hear_final().await;
+        peer.send(&invite.ack(&ok)).await;
+        assert!(matches!(room.hear().await, CallMail::Confirmed));
+        room.say(CallCommand::Bye { cause: 480, text: "bye".into() }).await;
+        if is_read {
+            assert!(peer.hear().await.start().starts_with("BYE "));
+        }
+        drop(peer);
+        let mut again = Peer::accept(&listener).await;
+        let bye = again.hear().await;
+        assert!(bye.start().starts_with("BYE "), "{}", bye.0);
+        again.answer(&bye, "200 OK").await;
+        assert_eq!(room.hear_end().await, CallEnd::ByUs);
+        house.is_empty().await;
+    }
 }
 
 /// Closed in order, after all was read, or reset because something was not.

@@ -373,6 +373,26 @@ async fn a_proxy_that_does_not_answer_is_a_408_and_one_that_is_not_there_a_failu
     scene.house.is_empty().await;
 }
 
+/// RFC 3261 §8.1.3.1.
+#[tokio::test]
+async fn a_proxy_whose_connection_breaks_is_a_503_at_once_unless_it_has_said_that_it_tries() {
+    let mut scene = Scene::set(Transport::Tcp).await;
+    let mut calling = scene.call().await;
+    let (peer, _invite) = scene.invited().await;
+    drop(peer);
+    calling.is_refused(503, "Service Unavailable").await;
+    scene.house.is_empty().await;
+
+    let mut scene = Scene::set(Transport::Tcp).await;
+    let mut calling = scene.call().await;
+    let (mut peer, invite) = scene.invited().await;
+    answer(&mut peer, &invite, "180 Ringing", "", "").await;
+    assert!(matches!(calling.hear().await, CallMail::Ringing { code: 180, .. }));
+    drop(peer);
+    let early = timeout(Duration::from_secs(2), calling.mailbox.recv()).await;
+    assert!(early.is_err(), "{early:?}");
+}
+
 /// An answer that opens no dialog is of no use to anybody.
 #[tokio::test]
 async fn a_2xx_without_a_contact_or_an_answer_ends_in_order() {

@@ -239,6 +239,21 @@ async fn a_notify_that_nobody_answers_ends_the_subscription() {
     }
 }
 
+/// RFC 3261 §8.1.3.1: as a 503 would, that ends no subscription; that nobody is there the next time does.
+#[tokio::test]
+async fn a_notify_whose_connection_breaks_waits_for_no_timer() {
+    let mut house = House::open().await;
+    let Up { mut peer, room: mut watching, .. } = subscribed(&mut house, Transport::Tcp, "").await;
+    watching.show(3600, "<a/>").await;
+    assert!(peer.hear().await.start().starts_with("NOTIFY "));
+    drop(peer);
+    assert!(matches!(watching.hear().await, SubscriptionMail::Notified(Outcome::Refused)));
+    watching.show(3600, "<b/>").await;
+    assert!(matches!(watching.hear().await, SubscriptionMail::Notified(Outcome::Failed)));
+    watching.hear_end().await;
+    house.is_empty().await;
+}
+
 /// EV-12: a room that fails says nothing; its subscribers are told all the same.
 #[tokio::test]
 async fn a_room_that_is_gone_ends_the_subscription() {
