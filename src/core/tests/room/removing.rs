@@ -195,3 +195,73 @@ fn a_room_that_does_not_answer_is_504_and_a_late_answer_changes_nothing() {
     assert_eq!(comes_of(&story, referral).len(), 2);
     story.everybody_leaves();
 }
+
+/// Ids of what the room was asked to do, and has not done.
+fn asked(story: &Story) -> Vec<String> {
+    let removal = |(_, stanza): &(BareJid, OutStanza)| match stanza {
+        OutStanza::SetRole { id, .. } => Some(id.clone()),
+        _ => None,
+    };
+    story.muc().log.iter().filter_map(removal).collect()
+}
+
+/// CF-08: while the stream is away names change hands that nobody here hears of. What the server has not handled is not asked for once
+/// more, be the name still the same one's or not; who asked is told, and may look and ask again.
+#[test]
+fn a_removal_that_a_break_has_held_up_removes_nobody() {
+    for has_changed_hands in [false, true] {
+        // Beyond five seconds somebody has to be told of everybody first.
+        for seconds in [3, 8] {
+            let (story, romeo) = Story::with_romeo();
+            story.muc().native("Tybalt", &PresenceKind::Available, MucItem::default());
+            story.settles();
+            story.muc().freezes();
+            let referral = romeo.removes(occupant("Tybalt"), Some("Peace, ho!"));
+            romeo.stream_is_suspended();
+            story.muc().forgets_questions();
+            let unhandled = asked(&story);
+            if has_changed_hands {
+                for kind in [PresenceKind::Unavailable, PresenceKind::Available] {
+                    story.muc().native("Tybalt", &kind, MucItem::default());
+                }
+            }
+            story.seconds_pass(seconds);
+            assert_eq!(comes_of(&story, referral), [ReferAnswer::Accepted], "it waits");
+            romeo.stream_is_resumed_without(&unhandled);
+            story.seconds_pass(1);
+            let answers = comes_of(&story, referral);
+            assert!(
+                matches!(&answers[..], [ReferAnswer::Accepted, ReferAnswer::Last { code: 404, .. }]),
+                "{answers:?} {has_changed_hands} {seconds}"
+            );
+            assert_eq!(asked(&story), unhandled, "it is asked for once");
+            assert!(story.muc().occupants.contains_key("Tybalt"));
+            story.seconds_pass(10);
+            let again = romeo.removes(occupant("Tybalt"), None);
+            assert_eq!(comes_of(&story, again), done());
+            assert!(!story.muc().occupants.contains_key("Tybalt"));
+            story.everybody_leaves();
+        }
+    }
+}
+
+/// The same where the server has lost the stream, so that the room is entered anew.
+#[test]
+fn nor_does_one_whose_stream_was_lost() {
+    let (story, romeo) = Story::with_romeo();
+    story.muc().native("Tybalt", &PresenceKind::Available, MucItem::default());
+    story.settles();
+    story.muc().freezes();
+    let referral = romeo.removes(occupant("Tybalt"), None);
+    let unhandled = asked(&story);
+    story.muc().forgets_questions();
+    romeo.stream_is_suspended();
+    romeo.stream_is_reset_without(&unhandled);
+    story.seconds_pass(3);
+    romeo.is_called("Romeo");
+    let answers = comes_of(&story, referral);
+    assert!(matches!(&answers[..], [ReferAnswer::Accepted, ReferAnswer::Last { code: 404, .. }]), "{answers:?}");
+    assert_eq!(asked(&story), unhandled);
+    assert!(story.muc().occupants.contains_key("Tybalt"));
+    story.everybody_leaves();
+}
