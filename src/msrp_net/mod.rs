@@ -1,7 +1,8 @@
 //! The MSRP driver: listeners, connections, binding by session-id.
 //!
-//! One task per connection reads and writes its socket ([`connection`]). Sessions wait in the [`table`] for a connection whose
-//! first request names them; from then on the room writes through a [`link::SessionLink`] and hears through its mailbox.
+//! One task per connection reads its socket ([`connection`]). Sessions wait in the [`table`] for a connection whose first request
+//! names them; from then on the room hears through its mailbox and writes through a [`link::SessionLink`]: what the socket takes
+//! at once itself, and the rest by the task of the connection.
 //! Nothing here decides about a message: what can be read goes to the room, which owns the session.
 
 pub mod connection;

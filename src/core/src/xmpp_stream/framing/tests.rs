@@ -213,10 +213,11 @@ const USUAL: &str = "<message to='us@x/1' from='room@muc/A &amp; B' type=\"group
 #[test]
 fn a_stanza_as_servers_write_it_is_read_in_one_go_and_no_part_of_one_is() {
     let xml = USUAL.replace("</b >", "</b>");
-    let read = |xml: &str| whole::read(xml.as_bytes()).map(|(taken, _)| taken);
-    assert_eq!(read(&xml), Some(xml.len()));
-    assert_eq!(read(&[&xml, "<presence/>"].concat()), Some(xml.len()));
-    assert_eq!(read("<presence from='a'/>"), Some("<presence from='a'/>".len()));
+    let xml = xml.as_bytes();
+    let read = |xml: &[u8]| whole::read(xml).map(|(taken, _)| taken);
+    assert_eq!(read(xml), Some(xml.len()));
+    assert_eq!(read(&[xml, b"<presence/>"].concat()), Some(xml.len()));
+    assert_eq!(read(b"<presence from='a'/>"), Some(b"<presence from='a'/>".len()));
     assert!((0..xml.len()).all(|end| read(&xml[..end]).is_none()));
 }
 
