@@ -199,8 +199,8 @@ mod tests {
             outbox.put(share, answer(n)).expect("there is room");
             outbox.flush(); // of which the first are written
         }
-        let (first, mut came) = (theirs.read_u8().await.expect("something is written"), Vec::new());
-        came.push(first);
+        assert_eq!(outbox.lock().write(clock::now()), Progress::UnderWay, "the socket has taken everything");
+        let mut came = vec![theirs.read_u8().await.expect("something is written")];
         let connection = {
             let outbox = Arc::clone(&outbox);
             tokio::spawn(async move {

@@ -69,8 +69,10 @@ impl Sending {
         }
         let mut was_awaited = false;
         while let Some(mut batch) = self.next(now) {
-            // What is wrong with the socket its task finds out for itself.
-            let _ = self.shortcut.as_ref().map(|shortcut| shortcut.write(&mut batch));
+            if let Some(shortcut) = &self.shortcut {
+                // What is wrong with the socket its task finds out with the rest of the batch, and ends it.
+                let _ = shortcut.write(&mut batch);
+            }
             if batch.has_remaining() {
                 self.left = Some(batch);
                 return Progress::Left;

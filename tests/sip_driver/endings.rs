@@ -5,8 +5,10 @@ use std::time::Duration;
 use mucfocus::hub::mail::{CallEnd, CallMail};
 use mucfocus::sip::port::{CallCommand, Refusal};
 use mucfocus::sip::settings::Transport;
+use tokio::net::TcpListener;
 
 use crate::harness::{House, Peer, call_up};
+use crate::stage::Ringing;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
@@ -96,10 +98,8 @@ async fn a_bye_waits_for_the_ack() {
     assert_eq!(room.hear_end().await, CallEnd::ByUs);
 }
 
-#[tokio::test]
-async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
-    let mut house = House::open().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// A caller over TCP who listens elsewhere, and his call.
+async fn in_a_call(house: &mut House, listener: &TcpListener) -> (Peer, Ringing) {
     let address = listener.local_addr().unwrap();
     let mut peer = house.tcp().await;
     let mut invite = peer.invite("sip:capulet@rooms.example.com");
@@ -110,6 +110,14 @@ async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
     let ok = peer.hear_final().await;
     peer.send(&invite.ack(&ok)).await;
     assert!(matches!(room.hear().await, CallMail::Confirmed));
+    (peer, room)
+}
+
+#[tokio::test]
+async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
+    let mut house = House::open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (peer, mut room) = in_a_call(&mut house, &listener).await;
     drop(peer);
     // Until the driver knows, its BYE would go into the closed connection.
     tokio::time::timeout(crate::harness::PATIENCE, async {
@@ -131,17 +139,8 @@ async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
 async fn a_bye_whose_connection_breaks_goes_over_a_new_one() {
     for is_read in [true, false] {
         let mut house = House::open().await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peer = house.tcp().await;
-        let mut invite = peer.invite("sip:capulet@rooms.example.com");
-        let address = listener.local_addr().unwrap();
-        invite.more = format!("Contact: <sip:romeo@{address};transport=tcp>\r\nContent-Type: application/sdp\r\n");
-        peer.send(&invite.text()).await;
-        let mut room = house.ringing().await;
-        room.accept("answer").await;
-        let ok = peer.hear_final().await;
-        peer.send(&invite.ack(&ok)).await;
-        assert!(matches!(room.hear().await, CallMail::Confirmed));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (mut peer, mut room) = in_a_call(&mut house, &listener).await;
         room.say(CallCommand::Bye { cause: 480, text: "bye".into() }).await;
         if is_read {
             assert!(peer.hear().await.start().starts_with("BYE "));

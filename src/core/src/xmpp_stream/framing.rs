@@ -1,5 +1,5 @@
 //! Cuts the bytes of a stream into its stanzas, with limits, whatever the segmentation; each byte is looked
-//! at once, and once more where a stanza comes in pieces.
+//! at once, and once more where a stanza is unusual or comes in pieces.
 //!
 //! A stanza that is wrong but ends where it says is skipped and reported, since another occupant may have had a hand in it and
 //! must not end our stream; what leaves the end of a stanza in doubt is a [`Violation`] and ends it.
