@@ -117,7 +117,7 @@ async fn in_a_call(house: &mut House, listener: &TcpListener) -> (Peer, Ringing)
 async fn a_bye_goes_over_a_new_connection_when_that_of_the_dialog_is_gone() {
     let mut house = House::open().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (peer, mut room) = in_a_call(&mut house, &listener).await;
+    let (peer, room) = in_a_call(&mut house, &listener).await;
     drop(peer);
     // Until the driver knows, its BYE would go into the closed connection.
     tokio::time::timeout(crate::harness::PATIENCE, async {
