@@ -38,6 +38,8 @@ const WINDOW: usize = 32;
 const LEAST: f64 = 200.0;
 /// How long a message of the room may take, of which one in a hundred takes longer.
 const BOUND: Duration = Duration::from_millis(500);
+/// How long callers wait for their answer after the last of them has called.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// For what is under way to come to an end.
 const REST: Duration = Duration::from_secs(20);
 /// The rooms that are called.
@@ -200,7 +202,7 @@ impl Callers {
             }
         }
         let late = Instant::now();
-        while late.elapsed() < Duration::from_secs(1) {
+        while !self.waiting.is_empty() && late.elapsed() < PATIENCE {
             self.listen(false);
         }
         self.outcome.insert("sent".into(), sent);
