@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::fs;
+use std::io::BufRead as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const LEAST: &str = r#"[sip]
 listen = ["udp:127.0.0.1:0"]
@@ -438,4 +440,39 @@ fn the_servers_half_has_the_ports_of_the_configuration_and_the_hosts_of_its_acco
     let text = text.replace("muc.example.net", "muc.example.com");
     let elsewhere = run(&["print", "ejabberd", "--config", folder.config(&text).to_str().unwrap()]);
     assert!(elsewhere.stdout.contains("create_room capulet muc.example.com example.net\n"), "{}", elsewhere.stdout);
+}
+
+/// The threads of a running program that carry its work.
+fn workers(program: u32) -> usize {
+    let name = |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    let tasks = fs::read_dir(format!("/proc/{program}/task")).unwrap();
+    tasks.filter(|task| task.as_ref().is_ok_and(|task| name(task).trim() == "tokio-rt-worker")).count()
+}
+
+#[test]
+fn as_many_threads_carry_the_work_as_the_environment_says() {
+    let folder = Folder::new("threads");
+    let file = folder.config(LEAST);
+    let serve = |threads: &str| {
+        let mut program = program();
+        program.env("TOKIO_WORKER_THREADS", threads).args(["serve", "--config"]).arg(&file);
+        program
+    };
+    let mut serving = serve("3").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut ready = String::new();
+    std::io::BufReader::new(serving.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    // Each takes its name when it has its first turn.
+    let begun = Instant::now();
+    while workers(serving.id()) < 3 && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let threads = workers(serving.id());
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert_eq!(threads, 3, "{ready}");
+
+    let refused = ran(serve("many").output().unwrap());
+    assert_eq!((refused.status, refused.stdout.as_str()), (1, ""));
+    let said = r#"TOKIO_WORKER_THREADS in the environment is "many": it has to be a number from 1 on"#;
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
 }

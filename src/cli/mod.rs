@@ -11,6 +11,7 @@ mod print;
 mod route;
 pub mod serve;
 mod state;
+mod threads;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;

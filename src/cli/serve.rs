@@ -12,12 +12,13 @@ use mucfocus_core::leg::{MsrpAddresses, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::{FAILED, state};
+use super::{FAILED, state, threads};
 use crate::config::change::{self, Changes};
 use crate::config::live::Live;
 use crate::config::{Config, ConfigErrors, Level};
@@ -49,18 +50,20 @@ const ORDERS: usize = 8;
 /// Runs until SIGTERM or SIGINT; a second one ends at once. `file` is where `config` was read, and is read again on SIGHUP.
 #[must_use]
 pub fn run(config: Config, file: PathBuf) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build();
-    let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, file)),
-        Err(error) => Err(format!("the runtime does not start: {error}")),
-    };
-    match served {
+    match start().and_then(|runtime| runtime.block_on(serve(config, file))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             tracing::error!("{why}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn start() -> Result<Runtime, String> {
+    let workers = threads::workers().map_err(|wrong| wrong.to_string())?;
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(workers).enable_all().thread_stack_size(WORKER_STACK).build();
+    runtime.map_err(|error| format!("the runtime does not start: {error}"))
 }
 
 async fn serve(config: Config, file: PathBuf) -> Result<(), String> {
