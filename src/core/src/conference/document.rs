@@ -63,7 +63,8 @@ pub(super) fn part(view: View<'_>, room: &SipUri, point: Point, fragment: impl F
     let mut shows_leaving = false;
     for (nickname, gone) in &changes.gone {
         entries.push(match &gone.farewell {
-            Some(farewell) if says_farewell => {
+            // Who was shown as leaving, came back and left again before the next document was so once.
+            Some(farewell) if says_farewell && gone.was_listed(point.revision) => {
                 shows_leaving = true;
                 Entry::Full(leaving(room, nickname, farewell))
             }

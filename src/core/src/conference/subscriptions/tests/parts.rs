@@ -128,6 +128,23 @@ fn who_is_shown_as_going_comes_back_and_goes_without_a_word_is_gone() {
 }
 
 #[test]
+fn who_is_shown_as_going_comes_back_and_goes_with_a_word_is_gone_and_not_shown_as_going_again() {
+    // GC-PRES-13, CI-19: he was once left on the list for good.
+    let mut world = World::with_romeo(&["JuliC", "Romeo"]);
+    world.leave("JuliC", "Adieu");
+    assert_eq!(world.one().2.unwrap().leaving, ["JuliC"]);
+    world.join("JuliC");
+    world.leave("JuliC", "Adieu again");
+    world.delivered(ROMEO);
+    world.after(MS(1000));
+    let gone = world.one().2.unwrap();
+    assert_eq!((gone.list(), gone.leaving.len()), ((3, vec!["Romeo"], Some(1)), 0), "{}", gone.text);
+    world.delivered(ROMEO);
+    world.after(MS(60_000));
+    world.nothing();
+}
+
+#[test]
 fn a_new_subject_brings_the_description_whole_and_nobody() {
     // CI-06
     let mut world = World::with_romeo(&["Romeo"]);

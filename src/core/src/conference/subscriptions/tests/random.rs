@@ -21,6 +21,8 @@ enum Operation {
     Forget(u64),
     Join(u8),
     Leave(u8, bool),
+    /// Somebody goes, is back before anybody can be told, and goes again.
+    Flicker(u8, bool),
     /// Somebody, if he is there, goes on under another name, which nobody has; twice so many times in a row.
     Rename(u8, Vec<u8>),
     /// The room names everybody anew: these.
@@ -47,6 +49,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4u64).prop_map(Operation::Forget),
         6 => (0..9u8).prop_map(Operation::Join),
         4 => (0..9u8, any::<bool>()).prop_map(|(nickname, speaks)| Operation::Leave(nickname, speaks)),
+        3 => (0..9u8, any::<bool>()).prop_map(|(nickname, speaks)| Operation::Flicker(nickname, speaks)),
         6 => (0..9u8, proptest::collection::vec(0..9u8, 1..5)).prop_map(|(who, names)| Operation::Rename(who, names)),
         1 => proptest::collection::vec(0..9u8, 0..9).prop_map(Operation::Replace),
         1 => prop_oneof![9 => 0..40u16, 1 => Just(1100)].prop_map(Operation::Flood),
@@ -138,6 +141,11 @@ fn perform(world: &mut World, operation: Operation, subscribers: &mut Map<Subscr
         Operation::Leave(nickname, false) => {
             world.goes(&nickname.to_string(), None);
             act!(world, changed);
+        }
+        Operation::Flicker(nickname, speaks) => {
+            perform(world, Operation::Leave(nickname, true), subscribers);
+            perform(world, Operation::Join(nickname), subscribers);
+            perform(world, Operation::Leave(nickname, speaks), subscribers);
         }
         Operation::Rename(who, names) => {
             let mut before = who.to_string();
