@@ -251,8 +251,10 @@ async fn status_becomes(mucfocus: &Mucfocus, wanted: &str) {
 async fn a_drained_node_says_503_until_it_is_ended() {
     let mut world = world().await;
     let romeo = world.member("capulet", "romeo").await;
+    let list = romeo.watches().await;
     assert!(asked(&world.mucfocus, &["drain"]).await.starts_with("draining: 1 leg ending"));
     romeo.ended(SOON).await;
+    assert_eq!(list.ended(SOON).await, "terminated;reason=deactivated", "EV-12: there are other nodes");
     until_empty(&world.mucfocus).await;
     assert_eq!(json(&world.mucfocus, &["status"]).await["state"], "draining");
     let tybalt = world.ua("tybalt", Transport::Udp).await;

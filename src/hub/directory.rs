@@ -8,6 +8,7 @@ use dashmap::mapref::entry::Entry;
 use jid::BareJid;
 use mucfocus_core::address::mapping::RoomRules;
 use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::room::io::Drain;
 use mucfocus_core::room::{self, Room, Timeouts};
 use tokio::sync::{mpsc, watch};
 
@@ -44,7 +45,8 @@ pub(super) struct Shared {
     pub(super) bans: Arc<Bans>,
     pub(super) moved: Arc<Moved>,
     pub(super) pacing: Pacing,
-    pub(super) drain: watch::Sender<bool>,
+    /// Once everybody has to leave.
+    pub(super) drain: watch::Sender<Option<Drain>>,
     pub(super) ladder: Ladder,
     /// Who makes the calls of rooms.
     pub(super) calls: Option<mpsc::Sender<Placed>>,
@@ -95,7 +97,7 @@ impl Directory {
             bans: Arc::clone(&bans),
             moved: Arc::clone(&moved),
             pacing: Pacing::new(settings.presences),
-            drain: watch::Sender::new(false),
+            drain: watch::Sender::new(None),
             ladder: settings.ladder.clone(),
             calls: settings.outbound.as_ref().map(|outbound| outbound.calls.clone()),
             rooms: DashMap::new(),
@@ -126,16 +128,17 @@ impl Directory {
         self.shared.in_force.send_replace(in_force);
     }
 
-    /// Ends every leg: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls get 503.
+    /// Ends every leg since the process ends: BYE to the callers, every occupant leaves. Returns when all rooms are empty; new calls
+    /// get 503.
     pub async fn drain(&self) {
-        self.shared.drain.send_replace(true);
+        self.shared.drain.send_replace(Some(Drain::GoingDown));
         let mut running = self.shared.running.subscribe();
         let _ = running.wait_for(|rooms| *rooms == 0).await;
     }
 
-    /// The same without waiting for the end of it.
+    /// The same since the operator has put the node out of service, and without waiting for the end of it.
     pub fn start_drain(&self) {
-        self.shared.drain.send_replace(true);
+        self.shared.drain.send_replace(Some(Drain::OutOfService));
     }
 
     /// Legs of all rooms.
@@ -269,7 +272,7 @@ impl Focus for Directory {
     fn readiness(&self) -> Readiness {
         let full = self.reception.is_full();
         match () {
-            () if *self.shared.drain.borrow() => Readiness::Draining,
+            () if self.shared.drain.borrow().is_some() => Readiness::Draining,
             () if self.load.is_too_much() => Readiness::Busy,
             () if full => Readiness::Overloaded,
             () => Readiness::Ready,

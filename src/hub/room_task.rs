@@ -18,7 +18,7 @@ use mucfocus_core::leg::LegId;
 use mucfocus_core::leg::call::CallCommand;
 use mucfocus_core::room::Room;
 use mucfocus_core::room::inviting::InvitationId;
-use mucfocus_core::room::io::{AccountKey, Input, MembershipId};
+use mucfocus_core::room::io::{AccountKey, Drain, Input, MembershipId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -68,7 +68,7 @@ pub(super) struct RoomTask {
     backlog: VecDeque<Input>,
     /// Legs for which something was put in the outboxes of their connections in this turn.
     unwritten: Vec<LegId>,
-    draining: bool,
+    drain: Option<Drain>,
 }
 
 /// A leg's ends of its drivers.
@@ -117,13 +117,15 @@ impl RoomTask {
             speakers: Speakers::default(),
             backlog: VecDeque::new(),
             unwritten: Vec::new(),
-            draining: false,
+            drain: None,
         }
     }
 
     /// Runs until `retire` agrees that the room may go: it is asked whenever the room is deserted.
     pub(super) async fn run(mut self, retire: impl Fn(&Mailbox) -> bool) {
-        let mut drain = pin!(changed(self.shared.drain.subscribe()));
+        let drain = self.shared.drain.subscribe();
+        self.drain = *drain.borrow();
+        let mut drain = pin!(changed(drain));
         let mut in_force = self.shared.in_force.subscribe();
         // Whatever changed since the room was made.
         in_force.mark_changed();
@@ -136,7 +138,11 @@ impl RoomTask {
             tokio::select! {
                 letter = self.mailbox.recv() => is_busy = self.take_turn(letter) > 1,
                 () = timer.as_mut() => self.timeout(),
-                _ = drain.as_mut(), if !self.draining => self.drain(),
+                mut receiver = drain.as_mut() => {
+                    self.drain = *receiver.borrow_and_update();
+                    drain.set(changed(receiver));
+                    self.drain();
+                }
                 mut receiver = in_force.as_mut() => {
                     let InForce { rules, timeouts } = receiver.borrow_and_update().clone();
                     in_force.set(changed(receiver));
@@ -165,9 +171,11 @@ impl RoomTask {
         TURN
     }
 
+    /// Everybody leaves, if that is how it is: whoever has come just now, too.
     fn drain(&mut self) {
-        self.draining = true;
-        self.input(Input::Drain);
+        if let Some(why) = self.drain {
+            self.input(Input::Drain(why));
+        }
     }
 
     fn timeout(&mut self) {

@@ -26,9 +26,7 @@ impl RoomTask {
         let key = account.key.clone();
         self.equip(leg, (account, hold), &dial, commands, None);
         self.input(Input::Dial { leg, account: key, nickname, dial: Box::new(dial) });
-        if self.draining {
-            self.input(Input::Drain);
-        }
+        self.drain();
     }
 
     pub(super) fn refer(&mut self, from: SourceId, new: NewReferral) {
@@ -40,9 +38,7 @@ impl RoomTask {
             self.prepare_call(call, outgoing);
         }
         self.input(Input::Refer { id, referral: Box::new(referral) });
-        if self.draining {
-            self.input(Input::Drain);
-        }
+        self.drain();
     }
 
     pub(super) fn invited(&mut self, new: NewInvitation) {
@@ -50,9 +46,7 @@ impl RoomTask {
         self.invitations.insert(id, invited);
         self.prepare_call(call, &outgoing);
         self.input(Input::Invited { id, outgoing: Box::new(outgoing) });
-        if self.draining {
-            self.input(Input::Drain);
-        }
+        self.drain();
     }
 
     pub(super) fn invitation_over(&mut self, id: InvitationId, result: Result<(), Refusal>) {

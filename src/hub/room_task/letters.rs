@@ -38,9 +38,7 @@ impl RoomTask {
         self.speakers.introduce(from, Speaker::Subscription(subscription));
         self.watchers.subscribed(subscription, notifications, place);
         self.input(Input::Subscribe { subscription, watch: Box::new(watch) });
-        if self.draining {
-            self.input(Input::Drain);
-        }
+        self.drain();
     }
 
     pub(super) fn subscription_input(&mut self, from: SourceId, mail: SubscriptionMail) -> Option<Input> {

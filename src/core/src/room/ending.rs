@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::io::{EndCause, MembershipId, Output, Trace, Watch};
+use super::io::{Drain, EndCause, MembershipId, Output, Trace, Watch};
 use super::watching::{is_nobody, own_name};
 use super::{Member, Room, Timer};
 use crate::conference::Reason;
@@ -165,14 +165,19 @@ impl Room {
     }
 
     /// Everybody leaves, and nobody watches any more.
-    pub(super) fn drain(&mut self, env: &mut Env<'_>) {
+    pub(super) fn drain(&mut self, env: &mut Env<'_>, why: Drain) {
+        // RFC 6665 §4.1.3, EV-12. First of all, since the end of a call ends what is watched within it.
+        let reason = match why {
+            Drain::GoingDown => (Reason::Probation, Some(RETRY_AFTER)),
+            Drain::OutOfService => (Reason::Deactivated, None),
+        };
+        self.end_watches_of(env, |_| true, reason, GOING_DOWN);
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for id in legs {
             if self.hang_up(env, id, 503, EndCause::Shutdown, GOING_DOWN) {
                 self.part(env, id, Some(GOING_DOWN.into()), EndCause::Shutdown);
             }
         }
-        self.end_watches_of(env, |_| true, (Reason::Probation, Some(RETRY_AFTER)), GOING_DOWN);
     }
 
     /// Whether the call waits for an answer, or stands.

@@ -203,8 +203,17 @@ pub enum Input {
     },
     /// The operator ends a leg.
     Kick(LegId),
-    /// Everybody leaves: the process ends.
-    Drain,
+    /// Everybody leaves.
+    Drain(Drain),
+}
+
+/// Why everybody has to leave, which says what they may do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// The process ends, and is back when it is back.
+    GoingDown,
+    /// The operator has put this node out of service, and goes on with others: they may be called at once.
+    OutOfService,
 }
 
 /// A wish to watch a room.

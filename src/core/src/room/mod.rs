@@ -357,7 +357,7 @@ impl Room {
                 (self.settings.rules, self.settings.timeouts) = (rules, timeouts);
             }
             Input::Kick(leg) => self.kicked(env, leg),
-            Input::Drain => self.drain(env),
+            Input::Drain(why) => self.drain(env, why),
         }
         self.publish(env);
     }

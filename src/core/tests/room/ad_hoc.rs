@@ -1,6 +1,6 @@
 //! A room that was made for its caller: CF-05.
 
-use mucfocus_core::room::io::Input;
+use mucfocus_core::room::io::{Drain, Input};
 use mucfocus_core::stanza::{Affiliation, MucItem, MucUser, PresenceKind, Role};
 
 use crate::story::{SipUser, Story};
@@ -41,7 +41,7 @@ fn it_goes_on_when_it_is_not_his_or_only_this_process_ends() {
     romeo.hangs_up();
     assert_eq!(story.muc().destroyed_by, None);
     let (story, romeo) = romeo_has_a_room(Affiliation::Owner);
-    story.world().feed(Input::Drain);
+    story.world().feed(Input::Drain(Drain::GoingDown));
     story.settles();
     romeo.gets_bye(503, "going down");
     assert_eq!(story.muc().destroyed_by, None);

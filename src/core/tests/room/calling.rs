@@ -1,7 +1,7 @@
 //! The room calls somebody: CF-06, CF-07.
 
 use mucfocus_core::leg::call::CallEnd;
-use mucfocus_core::room::io::{EndCause, Input, Trace};
+use mucfocus_core::room::io::{Drain, EndCause, Input, Trace};
 use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucUser, OutStanza};
 
@@ -244,7 +244,7 @@ fn an_outsider_has_nobody_called() {
 #[test]
 fn the_end_of_the_process_ends_what_rings() {
     let (story, _romeo, tybalt, referral) = tybalt_is_called();
-    story.world().feed(Input::Drain);
+    story.world().feed(Input::Drain(Drain::GoingDown));
     story.settles();
     tybalt.gets_bye(503, "going down");
     assert_eq!(codes(&story, referral).1, Some(503));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mucfocus_core::leg::call::CallEnd;
-use mucfocus_core::room::io::{EndCause, Input, Trace};
+use mucfocus_core::room::io::{Drain, EndCause, Input, Trace};
 use mucfocus_core::stanza::OutStanza;
 
 use crate::story::{SipUser, Story};
@@ -188,7 +188,7 @@ fn everybody_is_told_that_the_server_goes_down() {
     let juliet = story.sip_user("Juliet");
     story.muc().freezes();
     juliet.dials();
-    romeo.input(Input::Drain);
+    romeo.input(Input::Drain(Drain::GoingDown));
     romeo.gets_bye(503, "going down");
     juliet.is_refused_with(503);
     assert_eq!(juliet.sees().refusal.as_ref().unwrap().retry_after, Some(30));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mucfocus_core::leg::call::CallEnd;
 use mucfocus_core::muc::StreamEnd;
-use mucfocus_core::room::io::Input;
+use mucfocus_core::room::io::{Drain, Input};
 use mucfocus_core::stanza::{Condition, ErrorKind, MucItem, MucUser, PresenceKind};
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ impl Play {
             Operation::Pass(milliseconds) => self.passes(u64::from(milliseconds)),
             Operation::Arrive(choices) => self.arrives(&choices),
             Operation::Settle => self.story.settles(),
-            Operation::Drain => self.story.world().feed(Input::Drain),
+            Operation::Drain => self.story.world().feed(Input::Drain(Drain::GoingDown)),
             other => {
                 if let Some(call) = self.call_of(who) {
                     self.of_a_call(&call, other);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mucfocus_core::conference::{Reason, SubscriptionId};
-use mucfocus_core::room::io::Input;
+use mucfocus_core::room::io::{Drain, Input};
 use mucfocus_core::stanza::{Affiliation, MucItem, MucUser, PresenceKind, Role};
 
 use crate::story::Story;
@@ -246,17 +246,19 @@ fn who_is_kicked_has_nothing_to_watch_any_more() {
 }
 
 #[test]
-fn the_end_of_the_process_ends_every_subscription() {
-    // EV-12
-    let (story, romeo) = Story::with_romeo();
-    let tybalt = story.sip_user("Tybalt");
-    let lists = [romeo.watches(), tybalt.watches()];
-    story.world().feed(Input::Drain);
-    story.settles();
-    for list in lists {
-        assert_eq!(list.sees().ended(), Some(Reason::Probation));
+fn the_end_of_the_process_and_a_drain_end_every_subscription_with_their_reason() {
+    // EV-12: who has to wait is told so, and who can go to another node at once.
+    for (why, reason) in [(Drain::GoingDown, Reason::Probation), (Drain::OutOfService, Reason::Deactivated)] {
+        let (story, romeo) = Story::with_romeo();
+        let tybalt = story.sip_user("Tybalt");
+        let lists = [romeo.watches(), tybalt.watches()];
+        story.world().feed(Input::Drain(why));
+        story.settles();
+        for list in lists {
+            assert_eq!(list.sees().ended(), Some(reason));
+        }
+        assert!(story.world().room.is_deserted());
     }
-    assert!(story.world().room.is_deserted());
 }
 
 #[test]
