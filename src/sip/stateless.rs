@@ -16,8 +16,9 @@ pub struct Answer<'a> {
     pub fields: &'a [(&'a str, String)],
 }
 
-/// The answer in octets; `None` when nobody answers this: an ACK, a response, or a request whose head does not say where the
-/// answer goes. `to_tag` is the same each time the same request comes.
+/// The answer in octets; `None` when nobody answers this: an ACK, a response, or a request without a Via. What else the request
+/// lacks its answer lacks too: somebody who looks for the fault finds it all the same (RFC 4475 §3.3.1). `to_tag` is the same each
+/// time the same request comes.
 #[must_use]
 pub fn answer(request: &Head, source: SocketAddr, to_tag: &str, answer: &Answer<'_>) -> Option<Vec<u8>> {
     if request.is_response() || request.method() == "ACK" {
@@ -29,15 +30,15 @@ pub fn answer(request: &Head, source: SocketAddr, to_tag: &str, answer: &Answer<
     for via in vias {
         writeln_field(&mut out, "Via", via);
     }
-    writeln_field(&mut out, "From", request.first("from")?);
-    let to = request.first("to")?;
-    if parameter(to, "tag").is_some() {
-        writeln_field(&mut out, "To", to);
-    } else {
-        writeln_field(&mut out, "To", &format!("{to};tag={to_tag}"));
+    for name in ["From", "To", "Call-ID", "CSeq"] {
+        match request.first(&name.to_ascii_lowercase()) {
+            Some(to) if name == "To" && parameter(to, "tag").is_none() => {
+                writeln_field(&mut out, name, &format!("{to};tag={to_tag}"));
+            }
+            Some(value) => writeln_field(&mut out, name, value),
+            None => {}
+        }
     }
-    writeln_field(&mut out, "Call-ID", request.first("call-id")?);
-    writeln_field(&mut out, "CSeq", request.first("cseq")?);
     for (name, value) in answer.fields {
         writeln_field(&mut out, name, value);
     }
@@ -104,6 +105,16 @@ mod tests {
         assert_eq!(answer_400(HEAD.replace("OPTIONS sip", "ACK sip").as_bytes()), None);
         assert_eq!(answer_400(HEAD.replace("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK").as_bytes()), None);
         assert_eq!(answer_400(b"OPTIONS sip:a@b SIP/2.0\r\nFrom: <sip:a@b>;tag=1"), None);
+    }
+
+    #[test]
+    fn an_answer_lacks_what_its_request_lacks() {
+        let lacking = |field: &str| answer_400(HEAD.replace(field, "").as_bytes()).unwrap();
+        assert!(!lacking("f: <sip:c@d>;tag=1\r\n").contains("From:"));
+        assert!(!lacking("t: <sip:a@b>\r\n").contains("To:"));
+        assert!(!lacking("i: x@y\r\n").contains("Call-ID:"));
+        let without_cseq = lacking("CSeq: 7 OPTIONS\r\n");
+        assert!(!without_cseq.contains("CSeq:") && without_cseq.contains("\r\nCall-ID: x@y\r\n"), "{without_cseq}");
     }
 
     #[test]
