@@ -124,7 +124,9 @@ fn leaving(room: &SipUri, nickname: &str, farewell: &Farewell) -> Fragment {
 fn how(removal: &Removal) -> (Method, Option<&str>) {
     match removal {
         Removal::Kicked { actor, .. } | Removal::Banned { actor, .. } => (Method::Booted, actor.as_deref()),
-        Removal::AffiliationLost { .. } | Removal::MembersOnly | Removal::Destroyed { .. } => (Method::Booted, None),
+        Removal::AffiliationLost { .. } | Removal::MembersOnly { .. } | Removal::Destroyed { .. } => {
+            (Method::Booted, None)
+        }
         Removal::ServiceShutdown | Removal::Technical | Removal::StreamLost(_) => (Method::Failed, None),
     }
 }

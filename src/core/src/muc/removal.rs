@@ -34,8 +34,11 @@ pub enum Removal {
         reason: Option<String>,
     },
     /// Status 322.
-    #[error("removed from the room: it is for members only now")]
-    MembersOnly,
+    #[error("removed from the room: it is for members only now{}", because(.reason))]
+    MembersOnly {
+        /// Why.
+        reason: Option<String>,
+    },
     /// Status 332.
     #[error("removed from the room: its service is shutting down")]
     ServiceShutdown,
@@ -71,7 +74,7 @@ impl Removal {
             () if muc.has(333) => return None,
             () if muc.has(301) => Self::Banned { actor, reason },
             () if muc.has(321) => Self::AffiliationLost { reason },
-            () if muc.has(322) => Self::MembersOnly,
+            () if muc.has(322) => Self::MembersOnly { reason },
             () if muc.has(332) => Self::ServiceShutdown,
             () if muc.has(307) || actor.is_some() || reason.is_some() => Self::Kicked { actor, reason },
             () => return None,
@@ -86,7 +89,7 @@ impl Removal {
             Self::Kicked { .. } => Why::Kicked,
             Self::Banned { .. } => Why::Banned,
             Self::AffiliationLost { .. } => Why::AffiliationLost,
-            Self::MembersOnly => Why::MembersOnly,
+            Self::MembersOnly { .. } => Why::MembersOnly,
             Self::ServiceShutdown => Why::ServiceShutdown,
             Self::Technical => Why::Technical,
             Self::Destroyed { alternate: None, .. } => Why::Destroyed,

@@ -39,7 +39,8 @@ fn who_goes_is_shown_with_how_and_why_and_by_whom_and_then_not_any_more() {
         (Some("x"), &[307], by("Nurse", "Peace"), &["booted", "cause=403", "by Nurse: Peace", "gr=Nurse</by>"]),
         (None, &[301], by("Nurse", ""), &["booted", "banned from the room by Nurse\"", "gr=Nurse</by>"]),
         (None, &[321], none.clone(), &["booted", "no longer a member"]),
-        (None, &[322], none.clone(), &["booted", "members only"]),
+        (None, &[322], none.clone(), &["booted", "members only now\""]),
+        (None, &[322], by("Nurse", "Family only"), &["booted", "members only now: Family only"]),
         (None, &[307, 333], none.clone(), &["failed", "technical"]),
         (None, &[332], none, &["failed", "shutting down"]),
     ] {
