@@ -14,8 +14,8 @@ use crate::translate::{errors, phrases};
 
 /// How far apart changes of a nickname are.
 const PACE: Duration = Duration::from_secs(1);
-/// How many may come at once.
-const BURST: u32 = 9;
+/// How many may come at once. A client that looks for a free name tries a few dozen before a person does.
+const BURST: u32 = 59;
 /// Variants of a nickname that are tried before the room is asked.
 const MAX_VARIANTS: u32 = 20;
 /// The room did not answer a change of nickname.
@@ -27,12 +27,12 @@ impl Room {
         let Some(member) = self.legs.get(&id).and_then(|p| p.member) else {
             return self.answer_nickname(env, id, ticket, NO_ANSWER.0, NO_ANSWER.1.into());
         };
-        if !self.may_rename(env, member) {
-            return self.answer_nickname(env, id, ticket, 403, "Too many changes of nickname: slow down".into());
-        }
         // To people two names that differ in case only are one (RFC 7701 §7.1, NICK-05).
         if wanted.as_ref().is_some_and(|wanted| self.looks_like_another(member, wanted)) {
             return self.answer_nickname(env, id, ticket, 425, "Nickname reserved or already in use".into());
+        }
+        if !self.may_rename(env, member) {
+            return self.answer_nickname(env, id, ticket, 403, "Too many changes of nickname: slow down".into());
         }
         let or_variant = wanted.is_none();
         let first = self.members.get(&member).map(|m| m.first_nickname.clone());
@@ -41,7 +41,7 @@ impl Room {
         self.with_member(env, member, |m, env, out| m.rename(env, said, nickname, or_variant, out));
     }
 
-    /// Ten changes at once, and then one a second: each is told to everybody in the room.
+    /// Sixty changes at once, and then one a second: each is told to everybody in the room.
     fn may_rename(&mut self, env: &Env<'_>, member: MembershipId) -> bool {
         let Some(m) = self.members.get_mut(&member) else { return false };
         let due = m.next_name.max(env.now);

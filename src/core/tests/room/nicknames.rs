@@ -205,7 +205,7 @@ fn a_name_that_differs_in_case_only_is_taken() {
 #[test]
 fn changes_without_end_are_refused() {
     let (story, romeo) = Story::with_romeo();
-    for n in 0..10 {
+    for n in 0..60 {
         let request = romeo.wants_to_be(&format!("name {n}"));
         romeo.gets_response(&request, 200);
     }
