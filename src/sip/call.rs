@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::contact::OurEnd;
 use super::dialog::bad_contact;
-use super::dispatch::{self, Place, Refused, capabilities, check_require, offer, respond};
+use super::dispatch::{self, Place, Refused, check_require, offer, respond};
 use super::flow::{Flow, FlowUse};
 use super::head::long_name;
 use super::invite::{Invite, Pending, finish};
@@ -346,7 +346,8 @@ impl Call {
                 Err(refused) => self.refuse(tx, refused),
             },
             Method::Options => {
-                let response = reply::response(&tx.original, 200, capabilities(), Vec::new());
+                let fields = dispatch::capabilities_at(self.contact());
+                let response = reply::response(&tx.original, 200, fields, Vec::new());
                 self.answer(tx, response);
             }
             method => {
@@ -397,8 +398,7 @@ impl Call {
     }
 
     fn ok(&mut self, request: &Request, answer: &Bytes) -> Response {
-        let mut fields = vec![self.contact()];
-        fields.extend(capabilities());
+        let mut fields = dispatch::capabilities_at(self.contact());
         fields.extend(self.keep_session(request, Some(answer)));
         if !answer.is_empty() {
             fields.push(Header::ContentType("application/sdp".into()));

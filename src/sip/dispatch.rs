@@ -271,9 +271,15 @@ pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
 /// Says what we can do, and whether new calls are welcome: proxies ask this to know whether we live.
 fn options(shared: &Shared, request: &Request, place: &Place) -> Result<Response, Refused> {
     check_ready(shared)?;
-    let mut fields = capabilities();
-    fields.push(OurEnd::of(place).contact(shared, user_of(reply::request_uri(request))));
+    let fields = capabilities_at(OurEnd::of(place).contact(shared, user_of(reply::request_uri(request))));
     Ok(reply::response(request, 200, fields, Vec::new()))
+}
+
+/// The same, and where this focus is: its Contact says that it is one (RFC 4579 §4.2).
+pub(super) fn capabilities_at(contact: Header) -> Vec<Header> {
+    let mut fields = vec![contact];
+    fields.extend(capabilities());
+    fields
 }
 
 /// RFC 3261 §11.2, RFC 4579 §5.13.

@@ -8,8 +8,9 @@ use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::mpsc;
 
 use super::call::Event;
+use super::contact::OurEnd;
 use super::dialog::bad_contact;
-use super::dispatch::{Place, Refused, caller_of, capabilities, check_method, check_require, respond};
+use super::dispatch::{Place, Refused, caller_of, capabilities_at, check_method, check_require, respond};
 use super::head::uri_text;
 use super::invite::finish;
 use super::referral::refer_within;
@@ -66,7 +67,8 @@ async fn of_another_usage(shared: Arc<Shared>, tx: Transaction, place: Place, di
         Method::Subscribe => subscribe_within(shared, tx, place, dialog).await,
         Method::Refer => refer_within(shared, tx, place, dialog).await,
         Method::Options => {
-            let response = reply::response(&tx.original, 200, capabilities(), Vec::new());
+            let fields = capabilities_at(dialog.contact(&shared, OurEnd::of(&place)));
+            let response = reply::response(&tx.original, 200, fields, Vec::new());
             finish(&shared, tx, response).await;
         }
         method => {
