@@ -76,7 +76,8 @@ const RFC_4475: &[Row] = &[
     both("lwsruri.dat", BAD),
     both("lwsstart.dat", BAD),
     both("trws.dat", BAD),
-    both("escruri.dat", BAD),
+    // Its headers are ignored, and it offers audio.
+    both("escruri.dat", NO_MSRP),
     // The time zone of a Date harms nobody.
     both("baddate.dat", NO_MSRP),
     both("regbadct.dat", BAD),
@@ -89,8 +90,8 @@ const RFC_4475: &[Row] = &[
     both("bigcode.dat", Silence),
     // §3.2: what transactions make of them. A branch that is the cookie alone still tells two requests apart, with the rest.
     both("badbranch.dat", WELCOME),
-    // §3.3. Without Call-ID, From and To there is nothing that an answer could be made of.
-    both("insuf.dat", Silence),
+    // §3.3.
+    both("insuf.dat", BAD),
     both("unkscm.dat", Gets(416, "Warning: 399 ")),
     both("novelsc.dat", Gets(416, "Warning: 399 ")),
     // A From of a scheme that nobody knows names no caller.

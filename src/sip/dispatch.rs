@@ -174,6 +174,8 @@ fn check(shared: &Shared, request: &Request) -> Result<Wanted, Refused> {
         let label = if error.sip_code() == 416 { "scheme" } else { "request_uri" };
         Refused::new(error.sip_code(), label, error.to_string())
     })?;
+    // RFC 3261 §19.1.1 allows none here. They say nothing about which room it is, and what they ask for is not done (ADDR-04).
+    let uri = uri.without_headers();
     check_require(request)?;
     check_method(request.method)?;
     replaces::check(request)?;

@@ -24,7 +24,7 @@ pub enum Violation {
     /// A method that we have never heard of.
     #[error("unknown method")]
     UnknownMethod,
-    /// The Request-URI has blanks, brackets, quotes or header fields.
+    /// The Request-URI has blanks, brackets or quotes.
     #[error("malformed Request-URI")]
     RequestUri,
     /// A line without a colon, or a name that is no token.

@@ -172,10 +172,20 @@ async fn other_spellings_of_a_rooms_address_reach_it() {
     let mut house = House::open().await;
     let local = house.address(Transport::Udp);
     let mut peer = house.udp().await;
-    for uri in [&format!("sip:capulet@{local}"), "sip:capulet@ROOMS.example.com:5099;transport=foo;method=X"] {
+    for uri in [
+        &format!("sip:capulet@{local}"),
+        "sip:capulet@ROOMS.example.com:5099;transport=foo;method=X",
+        "sip:capulet:verona@rooms.example.com;x=1?y=2", // ADDR-04
+        "sip:capulet@rooms.example.com?Route=%3Csip:elsewhere.example.com%3E",
+    ] {
         peer.send(&peer.invite(uri).text()).await;
         let room = house.ringing().await;
-        assert_eq!(room.dial.request_uri.host(), "rooms.example.com", "{uri}");
+        let dialled = room.dial.request_uri;
+        assert_eq!(
+            (dialled.host(), dialled.user(), dialled.headers()),
+            ("rooms.example.com", Some("capulet"), None),
+            "{uri}"
+        );
     }
 }
 

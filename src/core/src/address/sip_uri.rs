@@ -209,6 +209,12 @@ impl SipUri {
         Self { params: Vec::new(), headers: None, ..self.clone() }
     }
 
+    /// This URI without what a request made of it would have in its header fields and its body.
+    #[must_use]
+    pub fn without_headers(self) -> Self {
+        Self { headers: None, ..self }
+    }
+
     /// The address of record: scheme `sip`, user and host, nothing else.
     #[must_use]
     pub fn aor(&self) -> Self {
