@@ -56,6 +56,8 @@ pub enum SubscriptionMail {
         /// How far apart its notifications are wanted now.
         interval: Option<Duration>,
     },
+    /// He has answered a NOTIFY and wants them so far apart from now on, or as anybody. [`SubscriptionMail::Notified`] comes next.
+    Wished(Option<Duration>),
     /// What became of the NOTIFY that was given out last.
     Notified(Outcome),
     /// The dialog is over. The last that comes.

@@ -184,13 +184,24 @@ impl Way {
 
     /// Sends a request and waits for its final response, or for the transaction to give up.
     pub(super) async fn send(&mut self, shared: &Arc<Shared>, dialog: &SharedDialog, draft: Draft) -> Sent {
+        self.send_and_read(shared, dialog, draft, |_| ()).await.0
+    }
+
+    /// The same, and what `read` makes of the final response, if there is one.
+    pub(super) async fn send_and_read<R: Default>(
+        &mut self,
+        shared: &Arc<Shared>,
+        dialog: &SharedDialog,
+        draft: Draft,
+        read: impl FnOnce(&Response) -> R,
+    ) -> (Sent, R) {
         let method = draft.method;
-        let sent = match self.transact(shared, dialog, draft).await {
-            Ok(response) => Sent::Answered(response.status_code.code()),
-            Err(sent) => sent,
+        let (sent, made) = match self.transact(shared, dialog, draft).await {
+            Ok(response) => (Sent::Answered(response.status_code.code()), read(&response)),
+            Err(sent) => (sent, R::default()),
         };
         tracing::debug!(call_id = %dialog.id().call_id, %method, ?sent, "request of ours is done");
-        sent
+        (sent, made)
     }
 
     /// The same with the whole response, if there is one.

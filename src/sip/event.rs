@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Request};
+use rsipstack::sip::{Header, Request, Response};
 
 use super::accept::admits;
 use super::dispatch::Refused;
 use super::gate::{ALLOW_EVENTS, is_token};
-use super::head::parameter;
+use super::head::{long_name, parameter};
 use super::reply::{field, fields};
 
 /// The one format that we notify in.
@@ -63,6 +63,15 @@ impl Wish {
     pub(super) fn event(&self) -> String {
         self.id.as_ref().map_or("conference".to_owned(), |id| format!("conference;id={id}"))
     }
+}
+
+/// How far apart the subscriber who has answered a NOTIFY with this wants the next ones, if he says anything of it (RFC 6446 §9.3):
+/// an Event without a rate takes the rate back.
+pub(super) fn wish_in(answer: &Response) -> Option<Option<Duration>> {
+    let is_taken = matches!(answer.status_code.code(), 200..300);
+    let event = answer.headers.iter().find(|h| long_name(h.name()) == "event").filter(|_| is_taken)?.value();
+    let package = event.split(';').next().unwrap_or_default().trim();
+    package.eq_ignore_ascii_case("conference").then(|| parameter(event, "max-rate").and_then(interval))
 }
 
 /// What a `max-rate` means: none where it is not one (RFC 6446 §9.2), or says never.

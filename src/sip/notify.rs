@@ -7,7 +7,7 @@ use std::time::Duration;
 use rsipstack::sip::{Header, Method};
 
 use super::client::{Draft, Sent, Way};
-use super::event::CONFERENCE_INFO;
+use super::event::{self, CONFERENCE_INFO};
 use super::port::{Notification, Outcome, Reason, SubscriptionState};
 use super::reason;
 use super::shared::Shared;
@@ -17,6 +17,13 @@ use super::usage::SharedDialog;
 /// transactions that the stack runs.
 pub(super) const IN_FLIGHT: usize = 1024;
 
+/// What became of a notification.
+pub(super) struct Told {
+    pub(super) outcome: Outcome,
+    /// How far apart the subscriber wants them from now on, if he has said anything of it; `None` within is as anybody.
+    pub(super) wish: Option<Option<Duration>>,
+}
+
 /// Sends a notification and says what became of it.
 pub(super) async fn conference(
     shared: &Arc<Shared>,
@@ -24,20 +31,19 @@ pub(super) async fn conference(
     way: &mut Way,
     event: &str,
     notification: Notification,
-) -> Outcome {
+) -> Told {
     let is_last = matches!(notification.state, SubscriptionState::Terminated { .. });
     let body = notification.document.map(Vec::from);
     let octets = body.as_ref().map_or(0, Vec::len);
-    let sent = send(shared, dialog, way, draft(event, &notification.state, body)).await;
+    let (mut sent, wish) = send(shared, dialog, way, draft(event, &notification.state, body)).await;
     if sent == Sent::TooLarge && is_last {
         // That it is over counts for more than the document.
-        return outcome(send(shared, dialog, way, draft(event, &notification.state, None)).await);
-    }
-    if sent == Sent::TooLarge {
+        (sent, _) = send(shared, dialog, way, draft(event, &notification.state, None)).await;
+    } else if sent == Sent::TooLarge {
         let (user, room, call_id) = (&dialog.owner.aor, &dialog.room, &dialog.id().call_id);
         tracing::info!(%user, %room, octets, call_id, "subscription ends: its document fits no datagram, and the user takes no TCP");
     }
-    outcome(sent)
+    Told { outcome: outcome(sent), wish }
 }
 
 /// A NOTIFY of a REFER (RFC 3515 §2.4.5): how far it has come, or how it went.
@@ -60,12 +66,17 @@ pub(super) async fn referral(
         has_contact: true,
         body: format!("SIP/2.0 {code} {phrase}\r\n").into_bytes(),
     };
-    outcome(send(shared, dialog, way, draft).await)
+    outcome(send(shared, dialog, way, draft).await.0)
 }
 
-async fn send(shared: &Arc<Shared>, dialog: &SharedDialog, way: &mut Way, draft: Draft) -> Sent {
-    let Ok(_place) = shared.notifies.acquire().await else { return Sent::NoRoute };
-    way.send(shared, dialog, draft).await
+async fn send(
+    shared: &Arc<Shared>,
+    dialog: &SharedDialog,
+    way: &mut Way,
+    draft: Draft,
+) -> (Sent, Option<Option<Duration>>) {
+    let Ok(_place) = shared.notifies.acquire().await else { return (Sent::NoRoute, None) };
+    way.send_and_read(shared, dialog, draft, event::wish_in).await
 }
 
 fn draft(event: &str, state: &SubscriptionState, body: Option<Vec<u8>>) -> Draft {

@@ -19,7 +19,7 @@ use super::event::{self, Wish};
 use super::flow::FlowUse;
 use super::gate::{ALLOW, ALLOW_EVENTS};
 use super::invite::finish;
-use super::notify;
+use super::notify::{self, Told};
 use super::port::{Caller, NOTIFICATIONS, Notification, Outcome, Reason, Subscribe, SubscriptionState};
 use super::reply;
 use super::setup::{Ongoing, Origin};
@@ -197,7 +197,7 @@ struct Subscription {
     refreshes: mpsc::Receiver<Box<Refresh>>,
     notifications: mpsc::Receiver<Notification>,
     source: Source,
-    in_flight: Option<JoinHandle<(Way, Outcome)>>,
+    in_flight: Option<JoinHandle<(Way, Told)>>,
     /// The last notification is on its way; nothing follows.
     is_last: bool,
     flow: Option<FlowUse>,
@@ -259,15 +259,18 @@ impl Subscription {
         self.is_last = matches!(notification.state, SubscriptionState::Terminated { .. });
         let (shared, dialog, event) = (Arc::clone(&self.shared), self.usage.dialog(), self.event.clone());
         self.in_flight = Some(tokio::spawn(async move {
-            let outcome = notify::conference(&shared, &dialog, &mut way, &event, notification).await;
-            (way, outcome)
+            let told = notify::conference(&shared, &dialog, &mut way, &event, notification).await;
+            (way, told)
         }));
     }
 
-    async fn on_answer(&mut self, answer: Option<(Way, Outcome)>) -> bool {
+    async fn on_answer(&mut self, answer: Option<(Way, Told)>) -> bool {
         self.in_flight = None;
-        let Some((way, outcome)) = answer else { return false };
+        let Some((way, Told { outcome, wish })) = answer else { return false };
         self.way = Some(way);
+        if let Some(interval) = wish {
+            self.tell(SubscriptionMail::Wished(interval)).await;
+        }
         self.tell(SubscriptionMail::Notified(outcome)).await;
         !self.is_last && outcome != Outcome::Failed
     }
@@ -279,7 +282,7 @@ impl Subscription {
 }
 
 /// What came of the NOTIFY that is in flight; none when its task failed. Cancel-safe.
-pub(super) async fn answered(in_flight: &mut Option<JoinHandle<(Way, Outcome)>>) -> Option<(Way, Outcome)> {
+pub(super) async fn answered<T>(in_flight: &mut Option<JoinHandle<(Way, T)>>) -> Option<(Way, T)> {
     match in_flight {
         Some(task) => task.await.ok(),
         None => std::future::pending().await,

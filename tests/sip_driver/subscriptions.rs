@@ -145,6 +145,29 @@ async fn a_wish_for_few_notifications_is_heard_and_answered() {
     delivered(&mut up.room).await;
 }
 
+/// EV-19 (RFC 6446 §5.1, §9.3): a subscriber changes his mind with the answer to a NOTIFY.
+#[tokio::test]
+async fn another_wish_in_the_answer_to_a_notification_is_heard() {
+    let mut house = House::open().await;
+    let mut up = subscribed(&mut house, Transport::Tcp, "").await;
+    for (fields, wish) in [
+        ("Event: conference;max-rate=0.05;id=x\r\n", Some(Some(Duration::from_secs(20)))),
+        ("o: Conference\r\n", Some(None)),
+        ("Event: refer;max-rate=0.05\r\n", None),
+        ("", None),
+    ] {
+        let state = SubscriptionState::Active { expires: 600, interval: None };
+        up.room.notify(Notification { state, document: None }).await;
+        let notify = up.peer.hear().await;
+        up.peer.answer_with(&notify, "200 OK", fields, "").await;
+        if let Some(wish) = wish {
+            let SubscriptionMail::Wished(heard) = up.room.hear().await else { panic!("no wish in {fields:?}") };
+            assert_eq!(heard, wish, "{fields:?}");
+        }
+        delivered(&mut up.room).await;
+    }
+}
+
 /// EV-08: one NOTIFY, and the dialog is over.
 #[tokio::test]
 async fn a_fetch_gets_one_notify_with_the_state() {

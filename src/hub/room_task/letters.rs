@@ -48,6 +48,7 @@ impl RoomTask {
                 let expires = Duration::from_secs(expires.into());
                 Input::Refreshed { subscription: id, expires, interval }
             }
+            SubscriptionMail::Wished(interval) => Input::Wished { subscription: id, interval },
             SubscriptionMail::Notified(outcome) => {
                 self.shared.metrics.notification(outcome);
                 Input::Notified(id, outcome)

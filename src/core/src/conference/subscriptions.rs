@@ -98,6 +98,15 @@ impl Conference {
         self.notify(now, id, view, out);
     }
 
+    /// He wants what he is told so far apart from now on, or does not mind any more; he says so with his answer to a NOTIFY, for
+    /// which [`Conference::notified`] comes next (RFC 6446 §5.1).
+    pub fn wished(&mut self, now: Instant, id: SubscriptionId, interval: Option<Duration>) {
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            let expires = subscription.expires.since(now);
+            subscription.pace.wishes(interval, expires);
+        }
+    }
+
     /// What became of the last [`Event::Notify`].
     pub fn notified(
         &mut self,

@@ -176,6 +176,13 @@ pub enum Input {
         /// How far apart its notifications are wanted now (RFC 6446 §5.1).
         interval: Option<Duration>,
     },
+    /// Its subscriber has answered a notification and wants them so far apart from now on; [`Input::Notified`] comes next.
+    Wished {
+        /// Which.
+        subscription: SubscriptionId,
+        /// How far; `None` as anybody.
+        interval: Option<Duration>,
+    },
     /// What became of the notification that was put out last.
     Notified(SubscriptionId, Notified),
     /// The dialog of a subscription is over. Nothing comes of it after that.

@@ -349,6 +349,7 @@ impl Room {
             Input::Refreshed { subscription, expires, interval } => {
                 self.refreshed(env, subscription, expires, interval)
             }
+            Input::Wished { subscription, interval } => self.wished(env, subscription, interval),
             Input::Notified(id, outcome) => self.notified(env, id, outcome),
             Input::SubscriptionEnded(id) => self.subscription_ended(env, id),
             Input::Refer { id, referral } => self.referred(env, id, *referral),

@@ -37,6 +37,10 @@ impl Room {
         });
     }
 
+    pub(super) fn wished(&mut self, env: &mut Env<'_>, id: SubscriptionId, interval: Option<Duration>) {
+        self.with_conference(env, |conference, now, _, _| conference.wished(now, id, interval));
+    }
+
     pub(super) fn notified(&mut self, env: &mut Env<'_>, id: SubscriptionId, outcome: Outcome) {
         self.with_conference(env, |conference, now, view, out| conference.notified(now, id, outcome, view, out));
     }

@@ -132,6 +132,26 @@ fn who_wants_to_be_told_rarely_is_told_rarely() {
 }
 
 #[test]
+fn who_changes_his_mind_as_he_answers_is_told_as_he_wants_it_now() {
+    // EV-19 (RFC 6446 §5.1, §5.2)
+    let mut world = World::new(&["Romeo"]);
+    world.subscribe_with(ROMEO, Interest { interval: Some(MS(2000)), ..interest() });
+    assert_eq!(world.one().1, "active 3600 every 2");
+    world.conference.wished(world.now, ROMEO, Some(MS(10_000)));
+    world.delivered(ROMEO);
+    world.join("Nurse");
+    world.after(MS(9999));
+    world.nothing();
+    world.after(MS(1));
+    assert_eq!(world.one().1, "active 3590 every 10");
+    world.conference.wished(world.now, ROMEO, None);
+    world.delivered(ROMEO);
+    world.join("JuliC");
+    world.after(MS(1000));
+    assert_eq!(world.one().1, "active 3589");
+}
+
+#[test]
 fn no_wish_silences_a_subscription_for_longer_than_it_lasts_or_makes_it_faster() {
     // EV-19 (RFC 6446 §5.3)
     for (wish, state) in [(MS(7_200_000), "active 3600 every 3600"), (MS(10), "active 3600 every 1")] {
