@@ -299,10 +299,20 @@ async fn an_address_in_use_is_a_start_error_that_names_it() {
     }
 }
 
+/// One that nobody has, by UDP or by TCP.
+fn free_port() -> u16 {
+    let is_free = |port: &u16| {
+        let address = std::net::SocketAddr::from(([0, 0, 0, 0], *port));
+        std::net::UdpSocket::bind(address).is_ok() && std::net::TcpListener::bind(address).is_ok()
+    };
+    let any = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::iter::repeat_with(any).find(is_free).unwrap()
+}
+
 /// SIP-19, and both transports on one port.
 #[tokio::test]
 async fn ipv6_and_ipv4_listen_side_by_side_on_one_port() {
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let mut house = House::open_with(|s| {
         s.trusted_peers
             .push(mucfocus::sip::settings::TrustedPeer { network: "::1/128".parse().unwrap(), over_udp: false });
