@@ -74,7 +74,7 @@ impl Room {
             }
             Ok(wish) => wish,
         };
-        match member.recent.note(env.now, received, (id, ticket)) {
+        match member.recent.note(env.now, (received, &wish), (id, ticket)) {
             Seen::New => {}
             Seen::UnderWay => return, // it is answered together with the first
             Seen::Accepted => return self.settle(env, (id, ticket), Verdict::Accepted, ""),

@@ -1,5 +1,9 @@
 //! What a user said lately. A client that lost its connection before the answer sends the message again, perhaps on a new session,
 //! under the same Message-ID: that is answered once more and said once (RFC 4975 §5.4, GC-MSG-13).
+//!
+//! Whether it is the same is decided by what is said and to whom, not by its octets: a client that wraps it anew gives it another
+//! DateTime. There are clients, though, that number their messages, and begin with each session; of them only the same octets in
+//! another session are the same message, or a second "yes" would be lost.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -10,12 +14,13 @@ use bytes::Bytes;
 
 use crate::leg::{LegId, Ticket};
 use crate::msrp::session::Received;
+use crate::switch::Wish;
 use crate::time::Instant;
 
 /// Messages that are remembered.
 const MAX_MESSAGES: usize = 64;
-/// Octets of them that are.
-const MAX_OCTETS: usize = 128 * 1024;
+/// Octets of them that are, as they came and as they were read.
+const MAX_OCTETS: usize = 256 * 1024;
 /// For how long (E-12).
 const WINDOW: Duration = Duration::from_secs(600);
 
@@ -30,10 +35,47 @@ pub(in crate::room) struct Recent {
 struct Remembered {
     message_id: String,
     body: Bytes,
+    words: Words,
     at: Instant,
     first: (LegId, Ticket),
     copies: Vec<(LegId, Ticket)>,
     fate: Option<Fate>,
+}
+
+/// What was said, and to whom.
+#[derive(Debug, PartialEq, Eq)]
+enum Words {
+    Public(String),
+    Private { to: String, body: String },
+    Subject(String),
+}
+
+impl Words {
+    fn of(wish: &Wish) -> Option<Self> {
+        match wish {
+            Wish::Public { body, .. } => Some(Self::Public(body.clone())),
+            Wish::Private { to, body, .. } => Some(Self::Private { to: to.clone(), body: body.clone() }),
+            Wish::Subject(subject) => Some(Self::Subject(subject.clone())),
+            Wish::Nothing | Wish::Notification { .. } | Wish::Composing(_) | Wish::Whispering { .. } => None,
+        }
+    }
+}
+
+impl Remembered {
+    fn is(&self, message_id: &str, body: &Bytes, words: &Words, leg: LegId) -> bool {
+        let is_his = self.first.0 == leg || !is_number(message_id);
+        self.message_id == message_id && (self.body == *body || is_his && self.words == *words)
+    }
+
+    /// The words are no longer than what they came in.
+    fn octets(&self) -> usize {
+        self.body.len().saturating_mul(2)
+    }
+}
+
+/// Whether it may come again and mean another message.
+fn is_number(message_id: &str) -> bool {
+    message_id.len() < 8 && message_id.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What became of a message.
@@ -61,13 +103,18 @@ pub(super) enum Seen {
 }
 
 impl Recent {
-    /// Notes a message, and says whether it came before: under the same Message-ID, with the same content.
-    pub(super) fn note(&mut self, now: Instant, received: &Received, message: (LegId, Ticket)) -> Seen {
-        let Some(message_id) = received.message_id() else { return Seen::New };
+    /// Notes a message that wants this, and says whether it came before: under the same Message-ID, with the same content.
+    pub(super) fn note(
+        &mut self,
+        now: Instant,
+        (received, wish): (&Received, &Wish),
+        message: (LegId, Ticket),
+    ) -> Seen {
+        let (Some(message_id), Some(words)) = (received.message_id(), Words::of(wish)) else { return Seen::New };
         while self.messages.front().is_some_and(|old| now.since(old.at) >= WINDOW) {
             self.forget_oldest();
         }
-        let same = |old: &&mut Remembered| old.message_id == message_id && old.body == received.body;
+        let same = |old: &&mut Remembered| old.is(message_id, &received.body, &words, message.0);
         if let Some(old) = self.messages.iter_mut().find(same) {
             return match old.fate {
                 None => {
@@ -82,15 +129,10 @@ impl Recent {
                 }
             };
         }
-        self.octets += received.body.len();
-        self.messages.push_back(Remembered {
-            message_id: message_id.into(),
-            body: received.body.clone(),
-            at: now,
-            first: message,
-            copies: Vec::new(),
-            fate: None,
-        });
+        let (message_id, body) = (message_id.into(), received.body.clone());
+        let new = Remembered { message_id, body, words, at: now, first: message, copies: Vec::new(), fate: None };
+        self.octets += new.octets();
+        self.messages.push_back(new);
         // What is larger than all that may be kept is not kept, and could come twice.
         while self.messages.len() > MAX_MESSAGES || self.octets > MAX_OCTETS {
             self.forget_oldest();
@@ -107,7 +149,7 @@ impl Recent {
 
     fn forget_oldest(&mut self) {
         if let Some(old) = self.messages.pop_front() {
-            self.octets -= old.body.len();
+            self.octets -= old.octets();
         }
     }
 }
