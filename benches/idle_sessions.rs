@@ -89,7 +89,7 @@ async fn node(sessions: usize) {
     let metrics = Arc::new(Metrics::new());
     let table = Arc::new(SessionTable::default());
     let context = Context { sessions: Arc::clone(&table), limits: Arc::default(), metrics, tls: None };
-    let (listener, address) = listener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let (listener, address) = listener::bind(([127, 0, 0, 1], 0).into(), false).unwrap();
     let mut mailbox = Mailbox::new();
     let at_first = resident();
     let mut seats: BTreeMap<SourceId, Seat> = (0..sessions).map(|n| seat(&mailbox, &table, n)).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mucfocus_core::address::sip_uri::SipUri;
-use mucfocus_core::leg::{MsrpAddresses, Policy};
+use mucfocus_core::leg::Policy;
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::room::Timeouts;
 use tokio::net::TcpListener;
@@ -26,16 +26,16 @@ use crate::control::desk::{Desk, Order};
 use crate::control::protocol::Reloaded;
 use crate::control::server::Control;
 use crate::hub::directory::{self, Directory, Outbound};
+use crate::msrp_net::addresses::Addresses;
 use crate::msrp_net::connection::Context;
 use crate::msrp_net::listener::{self, Door};
-use crate::msrp_net::settings::{Kind, Listen};
+use crate::msrp_net::settings::Listen;
 use crate::observe::http::Endpoints;
 use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::{Focus as _, PLACED, Placed};
 use crate::sip::settings::TrustedPeer;
 use crate::sip::{Driver, GateObserver};
-use crate::sockets::literal;
 use crate::tls::Tls;
 use crate::xmpp::journal::Journal;
 use crate::xmpp::pool::Pool;
@@ -128,7 +128,7 @@ struct Running {
 /// What calls are told of this node's MSRP side, and where what they say is noted.
 #[derive(Clone)]
 struct Stays {
-    msrp: MsrpAddresses,
+    msrp: Addresses,
     msrp_limits: Limits,
     policy: Policy,
     tls: Option<Arc<Tls>>,
@@ -172,12 +172,12 @@ impl Running {
             None => None,
         };
         let ladder = if control.is_some() { Ladder::on() } else { Ladder::off() };
-        let (msrp, bound) = bind_msrp(&config.msrp.listen).await?;
+        let (msrp, bound) = bind_msrp(&config.msrp.listen)?;
         resume_streams(&pool, &config);
         let (calls, placed) = mpsc::channel(PLACED);
         let stays = Stays {
             calls,
-            msrp: msrp_addresses(&config, &bound),
+            msrp: Addresses { listen: bound.clone(), advertise: config.msrp.advertise.clone() },
             msrp_limits: config.msrp.limits,
             policy: config.msrp.policy,
             tls: tls.clone(),
@@ -310,26 +310,6 @@ fn resume_streams(pool: &Arc<Pool>, config: &Config) {
     }
 }
 
-/// Where MSRP connections reach this node.
-fn msrp_addresses(config: &Config, msrp: &[Listen]) -> MsrpAddresses {
-    let advertised = config.msrp.advertise.clone();
-    let concrete = msrp.iter().map(|listen| listen.address.ip()).find(|ip| !ip.is_unspecified());
-    // All listeners are of one kind where a port is advertised.
-    let advertised_port = advertised.as_ref().and_then(|(_, port)| *port);
-    let port = |kind: Kind| {
-        let listen = msrp.iter().find(|listen| listen.kind == kind)?;
-        Some(advertised_port.unwrap_or(listen.address.port()))
-    };
-    MsrpAddresses {
-        host: advertised.map(|(host, _)| host).or_else(|| concrete.map(literal)).unwrap_or_default(),
-        tcp: port(Kind::Tcp),
-        tls: port(Kind::Tls),
-        ws: port(Kind::Ws),
-        wss: port(Kind::Wss),
-        certificate: None,
-    }
-}
-
 fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
     let Stays { msrp, msrp_limits, policy, tls, ladder, calls } = stays;
     let accounts = Arc::clone(config);
@@ -354,6 +334,7 @@ fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
         outbound: config.outbound.as_ref().map(|outbound| Outbound {
             allow: outbound.allow.clone(),
             domains: config.sip.domains.clone(),
+            proxy: outbound.route.address(),
             calls,
         }),
         msrp_limits,
@@ -363,11 +344,10 @@ fn focus_settings(config: &Arc<Config>, stays: Stays) -> directory::Settings {
     }
 }
 
-async fn bind_msrp(listen: &[Listen]) -> Result<(Vec<TcpListener>, Vec<Listen>), String> {
+fn bind_msrp(listen: &[Listen]) -> Result<(Vec<TcpListener>, Vec<Listen>), String> {
     let (mut listeners, mut bound) = (Vec::new(), Vec::new());
     for wanted in listen {
-        let (listener, address) = listener::bind(wanted.address)
-            .await
+        let (listener, address) = listener::bind(wanted.address, wanted.is_for_both(listen))
             .map_err(|error| format!("cannot listen for MSRP on {wanted}: {error}"))?;
         listeners.push(listener);
         bound.push(Listen { address, ..*wanted });

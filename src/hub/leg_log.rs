@@ -274,7 +274,7 @@ mod tests {
             call_id: "a1".to_owned(),
             room,
             offer: Vec::new().into(),
-            msrp: MsrpAddresses { host: "127.0.0.1".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            msrp: MsrpAddresses::default(),
             limits: Limits::default(),
             policy: Policy::default(),
         }

@@ -24,6 +24,7 @@ use mucfocus_core::room::referral::{Action, ReferralId};
 use mucfocus_core::room::removing::Victim;
 use mucfocus_core::translate::invitation;
 use mucfocus_core::wire::conference_info::uris::xmpp_uri;
+use mucfocus_core::wire::sdp::Family;
 use tokio::sync::mpsc;
 
 use super::accounts::{Accounts, Hold};
@@ -33,10 +34,10 @@ use super::clock;
 use super::moved::Moved;
 use super::quota::{Pace, Places};
 use crate::config::live::Live;
+use crate::msrp_net::addresses::Addresses;
 use crate::observe::ladder::Ladder;
 use crate::sip::port::{Aim, Caller, Dial, Person, Placed, Refer, Refusal, Subscribe};
 use crate::sip::settings::Rate;
-use crate::sockets::literal;
 use crate::tls::Tls;
 use crate::xmpp::invitations::Invited;
 use crate::xmpp::settings::{Account, Login};
@@ -66,8 +67,8 @@ pub struct Settings {
     pub invitations_per_user: Option<Rate>,
     /// Presences of joins towards one MUC service; `None` lifts the limit.
     pub presences: Option<Rate>,
-    /// Where MSRP connections reach this node; an empty host: the address that the call came to.
-    pub msrp: MsrpAddresses,
+    /// Where MSRP connections reach this node.
+    pub msrp: Addresses,
     /// What an MSRP session may cost.
     pub msrp_limits: Limits,
     /// What the operator leaves open.
@@ -86,6 +87,8 @@ pub struct Outbound {
     pub allow: Vec<Pattern>,
     /// Hosts whose addresses are rooms: nobody is called there (ADDR-13).
     pub domains: Vec<String>,
+    /// The address of the proxy, where it has no name.
+    pub proxy: Option<IpAddr>,
     /// Who makes them.
     pub calls: mpsc::Sender<Placed>,
 }
@@ -161,7 +164,7 @@ impl Reception {
         let user_part = user.user_decoded().filter(|_| !dial.caller.is_anonymous);
         let display_name = dial.caller.display_name.as_deref();
         let nickname = nickname::temporary(display_name, user_part.as_deref(), &room.nickname, leg.0);
-        let msrp = settings.msrp_for(dial.local);
+        let msrp = settings.msrp_for(dial.local, Family::of(dial.local));
         *self.seen_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(dial.local);
         Ok(NewLeg {
             leg,
@@ -280,7 +283,7 @@ impl Reception {
             call_id: format!("{:032x}", rand::random::<u128>()),
             room,
             offer: Bytes::new(),
-            msrp: settings.msrp_for(local),
+            msrp: settings.msrp_of_calls(local),
             limits: settings.msrp_limits,
             policy: settings.policy,
         };
@@ -340,13 +343,18 @@ impl Settings {
         Ok(true)
     }
 
-    /// Where our end of a session is, for a peer who sees us there.
-    fn msrp_for(&self, local: IpAddr) -> MsrpAddresses {
+    /// Where our end of a session is, for a peer who sees us at `local` and is one of `family`, unless he says otherwise.
+    fn msrp_for(&self, local: IpAddr, family: Family) -> MsrpAddresses {
         MsrpAddresses {
-            host: self.msrp_host(local),
+            places: self.msrp.places(local, family),
             certificate: self.tls.as_ref().map(|tls| tls.fingerprint()),
-            ..self.msrp.clone()
         }
+    }
+
+    /// The same for a call of ours: nothing is known of who is called, but perhaps of the proxy that finds him.
+    fn msrp_of_calls(&self, local: IpAddr) -> MsrpAddresses {
+        let proxy = self.outbound.as_ref().and_then(|outbound| outbound.proxy);
+        self.msrp_for(local, Family::of(proxy.unwrap_or(local)))
     }
 
     fn room(&self, uri: &SipUri, caller: &Caller) -> Result<RoomMatch, Refusal> {
@@ -394,13 +402,6 @@ impl Settings {
             return Some(account.jid);
         }
         domain::jid_of(uri)
-    }
-
-    fn msrp_host(&self, local: IpAddr) -> String {
-        match self.msrp.host.as_str() {
-            "" => literal(local.to_canonical()),
-            host => host.to_owned(),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! at once itself, and the rest by the task of the connection.
 //! Nothing here decides about a message: what can be read goes to the room, which owns the session.
 
+pub mod addresses;
 pub mod connection;
 pub mod credit;
 mod dialled;

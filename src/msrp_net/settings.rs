@@ -1,7 +1,7 @@
 //! What the configuration says to the MSRP driver, checked.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use mucfocus_core::leg::Policy;
 use mucfocus_core::msrp::limits::Limits;
@@ -31,6 +31,20 @@ pub struct Listen {
     pub kind: Kind,
     /// Where.
     pub address: SocketAddr,
+}
+
+impl Listen {
+    /// Whether IPv4 comes in too where this listens for IPv6: for all addresses, and nobody of `all` has the port for IPv4.
+    #[must_use]
+    pub fn is_for_both(&self, all: &[Self]) -> bool {
+        self.address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !self.shares_its_port(all)
+    }
+
+    /// Whether IPv4 has a listener of its own on this port.
+    fn shares_its_port(&self, all: &[Self]) -> bool {
+        let port = self.address.port();
+        port != 0 && all.iter().any(|other| other.address.is_ipv4() && other.address.port() == port)
+    }
 }
 
 /// What MSRP can be carried by.

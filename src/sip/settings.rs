@@ -1,6 +1,6 @@
 //! What the configuration says to the SIP driver, checked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,6 +126,15 @@ pub struct Outbound {
     pub proxy: String,
     /// Who we are to it, where it asks: user name and password.
     pub credentials: Option<(String, SecretString)>,
+}
+
+impl Outbound {
+    /// The address of the proxy, where it has no name.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        let uri = SipUri::parse(&self.proxy).ok()?;
+        uri.host().trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
 }
 
 /// One address to listen on.

@@ -82,7 +82,7 @@ impl Node {
         let mut addresses =
             [Kind::Tcp, Kind::Tls, Kind::Ws, Kind::Wss].map(|kind| (kind, SocketAddr::from(([127, 0, 0, 1], 0))));
         for (kind, address) in &mut addresses {
-            let (listener, bound) = listener::bind(*address).await.unwrap();
+            let (listener, bound) = listener::bind(*address, false).unwrap();
             *address = bound;
             tasks.push(tokio::spawn(listener::accept(listener, *kind, Arc::clone(&door))));
         }

@@ -27,8 +27,8 @@ use crate::wire::sdp::{AnswerError, Carrier, ClientOffer, Conditions, Offer, Set
 ///
 /// 488 when there is nothing that we could offer.
 pub(super) fn carrier_to_offer(dial: &Dial) -> Result<Carrier, Refusal> {
-    let (tcp, tls) = (dial.msrp.tcp.filter(|_| !dial.room.tls_only), dial.msrp.tls);
-    tcp.map(|_| Carrier::Tcp).or_else(|| tls.map(|_| Carrier::Tls)).ok_or_else(|| {
+    let usual = [Carrier::Tcp, Carrier::Tls].into_iter().filter(|carrier| carrier.is_secure() || !dial.room.tls_only);
+    usual.into_iter().find(|carrier| dial.msrp.has(*carrier)).ok_or_else(|| {
         Refusal::new(488, "There is nothing to offer to an INVITE without an offer: offer an MSRP session")
     })
 }
@@ -70,7 +70,7 @@ impl Leg {
         let is_lost = matches!(answered.session.link(), Link::Lost | Link::Removed);
         if is_lost {
             let peer = answered.session.peer().clone();
-            match self.own_uri(env, self.carrier()) {
+            match self.own_uri(env, self.peer.known()) {
                 Some((session_id, own)) => self.move_session(session_id, (own, peer), out),
                 None => return out.push(reply(Err(unusable_address()))),
             }

@@ -11,46 +11,53 @@ use crate::env::Env;
 use crate::time::Instant;
 use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
-use crate::wire::sdp::{Carrier, Fingerprint, Offer};
+use crate::wire::sdp::{Carrier, Family, Fingerprint, Offer};
 
 /// The port where a URI names none (RFC 4975 §15.4).
 const DEFAULT_PORT: u16 = 2855;
 
-/// Where MSRP connections of each kind reach this node. A kind without a port is not listened for.
+/// Where MSRP connections reach this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MsrpAddresses {
-    /// Host of `a=path`.
-    pub host: String,
-    /// Port for `msrp:…;tcp`.
-    pub tcp: Option<u16>,
-    /// Port for `msrps:…;tcp`.
-    pub tls: Option<u16>,
-    /// Port for `msrp:…;ws` (RFC 7977 wants TLS; a proxy in front of us may have ended it).
-    pub ws: Option<u16>,
-    /// Port for `msrps:…;ws`.
-    pub wss: Option<u16>,
+    /// All that is listened on, those first that fit where the call came in.
+    pub places: Vec<MsrpPlace>,
     /// The certificate that we show on the secure ones, as `a=fingerprint` (RFC 8122 §5).
     pub certificate: Option<Fingerprint>,
 }
 
-impl MsrpAddresses {
-    const CARRIERS: [Carrier; 4] = [Carrier::Tcp, Carrier::Tls, Carrier::Ws, Carrier::Wss];
+/// What is said of one listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MsrpPlace {
+    /// What comes in there. `ws` without TLS is not RFC 7977's: a proxy in front of us may have ended it.
+    pub carrier: Carrier,
+    /// Host of `a=path`.
+    pub host: String,
+    /// Port of `a=path`.
+    pub port: u16,
+    /// Who can connect to it; `None`: clients of both families.
+    pub family: Option<Family>,
+}
 
-    /// The port for this kind of connection.
+impl MsrpAddresses {
+    /// The place for a connection of this kind: of the family that the client has, where that is known and there is such a one
+    /// (SIP-19).
     #[must_use]
-    pub const fn port(&self, carrier: Carrier) -> Option<u16> {
-        match carrier {
-            Carrier::Tcp => self.tcp,
-            Carrier::Tls => self.tls,
-            Carrier::Ws => self.ws,
-            Carrier::Wss => self.wss,
-        }
+    pub fn place(&self, carrier: Carrier, family: Option<Family>) -> Option<&MsrpPlace> {
+        let of_kind = || self.places.iter().filter(|place| place.carrier == carrier);
+        let fits = |place: &&MsrpPlace| family.is_none() || place.family.is_none() || place.family == family;
+        of_kind().find(fits).or_else(|| of_kind().next())
+    }
+
+    /// Whether such connections are listened for.
+    #[must_use]
+    pub fn has(&self, carrier: Carrier) -> bool {
+        self.place(carrier, None).is_some()
     }
 
     /// The kinds that are listened for.
     #[must_use]
     pub fn carriers(&self) -> Vec<Carrier> {
-        Self::CARRIERS.into_iter().filter(|carrier| self.port(*carrier).is_some()).collect()
+        self.places.iter().map(|place| place.carrier).collect()
     }
 }
 
@@ -126,11 +133,12 @@ impl Leg {
         offered.or_else(|| carrier_to_offer(&self.dial).ok()).unwrap_or(Carrier::Tcp)
     }
 
-    /// A URI of ours for a new session, and its session-id.
-    pub(super) fn own_uri(&self, env: &mut Env<'_>, carrier: Carrier) -> Option<(String, MsrpUri)> {
+    /// A URI of ours for a new session with a peer who says this of himself, and its session-id.
+    pub(super) fn own_uri(&self, env: &mut Env<'_>, peer: Option<&Offer>) -> Option<(String, MsrpUri)> {
         let session_id = env.token();
-        let port = self.dial.msrp.port(carrier)?;
-        let uri = MsrpUri::new(carrier.is_secure(), &self.dial.msrp.host, port, &session_id).ok()?;
+        let carrier = peer.map_or_else(|| self.carrier(), Offer::carrier);
+        let place = self.dial.msrp.place(carrier, peer.and_then(Offer::family))?;
+        let uri = MsrpUri::new(carrier.is_secure(), &place.host, place.port, &session_id).ok()?;
         if !carrier.is_websocket() {
             return Some((session_id, uri));
         }

@@ -37,7 +37,7 @@ use crate::wire::msrp::encode::WireFrame;
 use crate::wire::sdp::Offer;
 
 pub use self::answers::MAX_UNDECIDED_NICKNAMES;
-pub use self::connection::{Expectation, MsrpAddresses, Target};
+pub use self::connection::{Expectation, MsrpAddresses, MsrpPlace, Target};
 pub use self::negotiation::Capabilities;
 pub use self::turns::Utterance;
 pub use crate::msrp::session::Delivery;

@@ -81,7 +81,7 @@ impl Leg {
 
     /// Our half of the MSRP session, as an answer or an offer; `None` where this node has no address for it.
     pub(super) fn begin(&mut self, env: &mut Env<'_>, out: &mut Vec<Event>) -> Option<Bytes> {
-        let (session_id, own) = self.own_uri(env, self.carrier())?;
+        let (session_id, own) = self.own_uri(env, self.peer.known())?;
         let origin = (u64::try_from(env.ids.next() >> 65).unwrap_or(1), 0);
         let (peer, pending) = match &self.peer {
             // Until his path is known nothing is sent, and what he sends says where to answer.
@@ -143,7 +143,7 @@ impl Leg {
         if moves && active && !self.reconnects.is_due(env.now) {
             return out.push(reply(Err(too_often())));
         }
-        let new_uri = if moves { self.own_uri(env, offer.carrier()) } else { None };
+        let new_uri = if moves { self.own_uri(env, Some(&offer)) } else { None };
         if moves && new_uri.is_none() {
             return out.push(reply(Err(unusable_address())));
         }
@@ -191,7 +191,8 @@ impl Leg {
     /// The stream goes, the call stays (RFC 3264 §8.2).
     fn remove_session(&mut self, removal: &Removal, out: &mut Vec<Event>) {
         let is_news = self.close_session(out);
-        let sdp = self.next_sdp(|leg, _, (id, version)| removal.answer(&leg.dial.msrp.host, id, version));
+        let sdp =
+            self.next_sdp(|_, answered, (id, version)| removal.answer(answered.session.own().host(), id, version));
         out.push(reply(Ok(sdp)));
         if is_news {
             out.push(Event::SessionRemoved);
@@ -260,7 +261,7 @@ impl Leg {
     pub(super) fn ours<'a>(&'a self, session: &'a Session, (id, version): (u64, u64)) -> Answer<'a> {
         Answer {
             path: session.own(),
-            host: &self.dial.msrp.host,
+            host: session.own().host(),
             active: self.active,
             session: id,
             version,

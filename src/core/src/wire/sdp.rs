@@ -6,8 +6,9 @@
 //! and unless both sides know CEMA `a=path` alone says where to connect (E-15, MS-SDP-01). `a=connection` is never looked at and never written (ACM-06).
 
 use alloc::string::String;
+use core::net::IpAddr;
 
-use sdp_types::{ParserError, Session};
+use sdp_types::{AddrType, ParserError, Session};
 
 mod carrier;
 mod client;
@@ -47,6 +48,32 @@ impl Setup {
             Self::Active => "active",
             Self::Passive => "passive",
             Self::Actpass => "actpass",
+        }
+    }
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// That of an address. One of IPv4 that is written as one of IPv6 is one of IPv4.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        if address.to_canonical().is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// That of a `c=` line (RFC 8866 §5.7).
+    const fn named(kind: &AddrType) -> Option<Self> {
+        match kind {
+            AddrType::Ip4 => Some(Self::V4),
+            AddrType::Ip6 => Some(Self::V6),
+            AddrType::Other(_) => None,
         }
     }
 }

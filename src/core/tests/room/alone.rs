@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use mucfocus_core::address::sip_uri::SipUri;
 use mucfocus_core::env::Env;
 use mucfocus_core::leg::call::{CallCommand, Refusal};
-use mucfocus_core::leg::{Dial, Event, Leg, MsrpAddresses, Policy, Ticket};
+use mucfocus_core::leg::{Dial, Event, Leg, Policy, Ticket};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::post::Post;
 use mucfocus_core::msrp::session::{PeerFault, Received};
@@ -13,8 +13,9 @@ use mucfocus_core::time::{Instant, WallClock};
 use mucfocus_core::wire::msrp::collect::{Collector, Incoming};
 use mucfocus_core::wire::msrp::encode::WireFrame;
 use mucfocus_core::wire::msrp::frame::{Frame, Start};
+use mucfocus_core::wire::sdp::Carrier;
 
-use crate::world::{Counting, rules};
+use crate::world::{Counting, node1, place, rules};
 
 pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n\
     m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain\r\n\
@@ -40,7 +41,7 @@ impl Alone {
     pub fn rings(offer: &str, host: &str, private_messages: bool) -> Self {
         let rings = Self::calls(offer, |dial| {
             dial.room.private_messages = private_messages;
-            dial.msrp.host = host.into();
+            dial.msrp.places = vec![place(Carrier::Tcp, host, 2855)];
         });
         rings.unwrap()
     }
@@ -52,7 +53,7 @@ impl Alone {
             call_id: "call".into(),
             room: rules().find(&SipUri::parse("sip:capulet@rooms.example.com").unwrap()).unwrap(),
             offer: Bytes::from(offer.to_owned()),
-            msrp: MsrpAddresses { host: "node1.example.com".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            msrp: node1(&[(Carrier::Tcp, 2855)]),
             limits: Limits::default(),
             policy: Policy::default(),
         };

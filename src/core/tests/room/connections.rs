@@ -1,11 +1,12 @@
 //! Who connects to whom, and by what: offers for TLS, WebSocket, relays and middleboxes, and our answers.
 
 use mucfocus_core::leg::call::Refusal;
-use mucfocus_core::leg::{Dial, Event, Expectation, Leg, Target};
-use mucfocus_core::wire::sdp::Fingerprint;
+use mucfocus_core::leg::{Dial, Event, Expectation, Leg, MsrpPlace, Target};
+use mucfocus_core::wire::sdp::{Carrier, Family, Fingerprint};
 
 use crate::alone::{Alone, OFFER, offer_with};
 use crate::reoffers::{line, names, text};
+use crate::world::{node1, place};
 
 /// Certificates of the caller, of which nothing counts but that they differ.
 const A: &str = "4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF";
@@ -18,7 +19,7 @@ const PATH: &str = "a=path:msrp://192.0.2.7:7654/romeo;tcp";
 /// A node that listens for everything.
 fn everything(dial: &mut Dial) {
     let msrp = &mut dial.msrp;
-    (msrp.tcp, msrp.tls, msrp.ws, msrp.wss) = (Some(2855), Some(2856), Some(8080), Some(8443));
+    *msrp = node1(&[(Carrier::Tcp, 2855), (Carrier::Tls, 2856), (Carrier::Ws, 8080), (Carrier::Wss, 8443)]);
     msrp.certificate = Some(OURS.parse().unwrap());
 }
 
@@ -129,7 +130,7 @@ fn what_does_not_fit_is_refused_with_what_to_offer() {
     assert!(refusal(OFFER, only_tls).contains("this room takes MSRP under TLS only; offer TCP/TLS/MSRP"));
     assert!(Alone::calls(&secure(&[]), only_tls).is_ok());
     assert!(refusal(&secure(&[]), |_| {}).contains("not available here; offer TCP/MSRP"));
-    let no_plain = |dial: &mut Dial| (dial.msrp.tcp, dial.msrp.tls) = (None, Some(2856));
+    let no_plain = |dial: &mut Dial| dial.msrp = node1(&[(Carrier::Tls, 2856)]);
     assert!(refusal(OFFER, no_plain).contains("not available here; offer TCP/TLS/MSRP"));
     let both = secure(&[]) + &OFFER[OFFER.find("m=").unwrap()..].replace("7654", "7655");
     let sdp = Alone::calls(&both, |_| {}).unwrap().is_answered();
@@ -181,7 +182,10 @@ fn a_browser_is_answered_by_websocket_and_connects() {
     let (sdp, expects) = answer(&browser(OFFER));
     assert_eq!((line(&sdp, "m="), expects), ("m=message 8080 TCP/MSRP *", Expectation::default()));
     assert!(refusal(&browser(&secure(&[])).replace("actpass", "passive"), everything).contains("offer a=setup:active"));
-    assert!(refusal(&browser(&secure(&[])), |dial| dial.msrp.tls = Some(2856)).contains("WebSocket is not available"));
+    assert!(
+        refusal(&browser(&secure(&[])), |dial| dial.msrp = node1(&[(Carrier::Tcp, 2855), (Carrier::Tls, 2856)]))
+            .contains("WebSocket is not available")
+    );
 }
 
 /// WS-01: we connected to his desk; to the browser that he moves to nobody can.
@@ -310,4 +314,58 @@ fn nobody_has_us_knock_at_a_hundred_doors() {
     romeo.now = romeo.now + std::time::Duration::from_secs(10);
     assert!(romeo.offers(&passive(9)).is_ok() && romeo.offers(&passive(8)).is_err());
     assert!(romeo.offers(&passive(7).replace("passive", "active")).is_ok(), "who connects himself moves as he likes");
+}
+
+/// A node with a listener for each family, the one of IPv4 first.
+fn either_family(dial: &mut Dial) {
+    let at = |host, port, family| MsrpPlace { family: Some(family), ..place(Carrier::Tcp, host, port) };
+    dial.msrp.places = vec![at("192.0.2.1", 2855, Family::V4), at("[2001:db8::1]", 2857, Family::V6)];
+}
+
+const FOUR: [&str; 3] = ["IN IP4 192.0.2.1", "m=message 2855 TCP/MSRP *", "msrp://192.0.2.1:2855/"];
+const SIX: [&str; 3] = ["IN IP6 2001:db8::1", "m=message 2857 TCP/MSRP *", "msrp://[2001:db8::1]:2857/"];
+
+fn says(sdp: &str, address: [&str; 3]) {
+    let found = ["c=", "m=", "a=path:"].map(|start| line(sdp, start).trim_start_matches(start).to_owned());
+    let [connection, media, path] = address;
+    assert!(found[0] == connection && media.ends_with(&found[1]) && found[2].starts_with(path), "{sdp}");
+    assert!(line(sdp, "o=").ends_with(connection), "{sdp}");
+}
+
+/// SIP-19, MS-SDP-01: `c=`, `m=` and path are those of the listener that the client can reach.
+#[test]
+fn the_address_family_of_the_offer_chooses_the_listener() {
+    let of =
+        |host: &str, kind: &str| OFFER.replace("192.0.2.7:", &format!("{host}:")).replace("c=IN IP4 192.0.2.7", kind);
+    for (offer, address) in [
+        (OFFER.to_owned(), FOUR),
+        (of("[2001:db8::7]", "c=IN IP6 2001:db8::7"), SIX),
+        // MS-SDP-01: the path counts where `c=` says something else, but with CEMA.
+        (of("[2001:db8::7]", "c=IN IP4 192.0.2.7"), SIX),
+        (of("[2001:db8::7]", "c=IN IP4 192.0.2.7") + "a=msrp-cema\r\n", FOUR),
+        (of("romeo.example.org", "c=IN IP6 romeo.example.org"), SIX),
+        (of("romeo.example.org", "c=IN IP4 192.0.2.7"), FOUR),
+        // Nobody says: where the call came in.
+        (of("romeo.example.org", "b=AS:64"), FOUR),
+        (of("[::ffff:192.0.2.7]", "c=IN IP6 ::ffff:192.0.2.7"), FOUR),
+    ] {
+        says(&Alone::calls(&offer, either_family).unwrap().is_answered(), address);
+    }
+    says(&Alone::calls("", either_family).unwrap().is_answered(), FOUR);
+}
+
+/// A client that stays keeps our address, one that moves gets the one that he can reach from there.
+#[test]
+fn a_client_that_moves_to_the_other_family_finds_us_there() {
+    let moved =
+        OFFER.replace("192.0.2.7", "2001:db8::7").replace("//2001:db8::7:", "//[2001:db8::7]:").replace("IP4", "IP6");
+    let mut romeo = Alone::calls(&moved, either_family).unwrap();
+    let first = romeo.is_answered();
+    says(&first, SIX);
+    romeo.does(Leg::bound);
+    assert_eq!(romeo.offers(&moved).unwrap(), first);
+    says(&romeo.offers(OFFER).unwrap(), FOUR);
+    says(&romeo.offers(&moved).unwrap(), SIX);
+    let removed = moved.replace("m=message 7654", "m=message 0");
+    assert!(romeo.offers(&removed).unwrap().contains("c=IN IP6 2001:db8::1\r\n"));
 }

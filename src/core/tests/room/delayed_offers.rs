@@ -2,10 +2,12 @@
 
 use mucfocus_core::leg::{Dial, Event, Leg};
 use mucfocus_core::msrp::content::Content;
+use mucfocus_core::wire::sdp::Carrier;
 
 use crate::alone::{Alone, OFFER, offer_with};
 use crate::reoffers::{cpim, line, names, text};
 use crate::story::Story;
+use crate::world::place;
 
 /// A leg whose 200 is out, and our offer in it.
 fn silent(change: impl FnOnce(&mut Dial)) -> (Alone, String) {
@@ -27,7 +29,8 @@ fn texts(romeo: &Alone) -> Vec<String> {
 }
 
 fn only_tls(dial: &mut Dial) {
-    (dial.msrp.tls, dial.room.tls_only) = (Some(2856), true);
+    dial.msrp.places.push(place(Carrier::Tls, "node1.example.com", 2856));
+    dial.room.tls_only = true;
 }
 
 /// MS-SDP-08, ACM-01, ACM-03: a complete offer, in which the caller chooses who connects.
@@ -116,7 +119,7 @@ fn an_answer_of_no_use_ends_the_call() {
         (offer_with("message/cpim", "text/plain"), "message/cpim"),
         (OFFER.replace("TCP/", "TCP/TLS/").replace("msrp:", "msrps:"), "not available"),
     ] {
-        let (mut romeo, _) = silent(|dial| dial.msrp.tls = Some(2856));
+        let (mut romeo, _) = silent(|dial| dial.msrp.places.push(place(Carrier::Tls, "node1.example.com", 2856)));
         romeo.events.clear();
         answers(&mut romeo, &answer);
         let [Event::NoAgreement(text)] = &romeo.events[..] else { panic!("{answer}: {:?}", romeo.events) };

@@ -23,7 +23,7 @@ use mucfocus_core::address::template::{NicknameTemplate, Template};
 use mucfocus_core::conference::SubscriptionId;
 use mucfocus_core::env::{Env, IdSource};
 use mucfocus_core::leg::call::Refusal;
-use mucfocus_core::leg::{Dial, LegId, MsrpAddresses, Policy};
+use mucfocus_core::leg::{Dial, LegId, MsrpAddresses, MsrpPlace, Policy};
 use mucfocus_core::msrp::limits::Limits;
 use mucfocus_core::msrp::transmitter::{Share, Transmitter};
 use mucfocus_core::room::inviting::InvitationId;
@@ -32,6 +32,7 @@ use mucfocus_core::room::referral::{ReferAnswer, ReferralId};
 use mucfocus_core::room::{Room, Settings, Timeouts};
 use mucfocus_core::stanza::{OutStanza, Stanza};
 use mucfocus_core::time::{Instant, WallClock};
+use mucfocus_core::wire::sdp::Carrier;
 use mucfocus_core::xmpp_stream::interest::Interest;
 
 use crate::bytes::framed;
@@ -114,6 +115,17 @@ pub struct World {
     backlog: VecDeque<Input>,
     /// How long frames waited in front of the room.
     pub queued_for: Duration,
+}
+
+/// What a node listens on, which has a name.
+pub fn node1(listen: &[(Carrier, u16)]) -> MsrpAddresses {
+    let places = listen.iter().map(|(carrier, port)| place(*carrier, "node1.example.com", *port)).collect();
+    MsrpAddresses { places, certificate: None }
+}
+
+/// A listener for both families.
+pub fn place(carrier: Carrier, host: &str, port: u16) -> MsrpPlace {
+    MsrpPlace { carrier, host: host.into(), port, family: None }
 }
 
 pub fn rules() -> RoomRules {
@@ -209,7 +221,7 @@ impl World {
             call_id: format!("call-{}", leg.0),
             room,
             offer: Bytes::from(if caller.is_silent { String::new() } else { caller.offer() }),
-            msrp: MsrpAddresses { host: "node1.example.com".into(), tcp: Some(2855), ..MsrpAddresses::default() },
+            msrp: node1(&[(Carrier::Tcp, 2855)]),
             limits: Limits::default(),
             policy: Policy::default(),
         }

@@ -9,7 +9,7 @@ use sdp_types::{AddrType, Media, Session};
 use super::client::AnswerError;
 use super::stream::{Stream, is_tls};
 use super::write::{MsrpLines, msrp_media, refused, session, write};
-use super::{Carrier, Conditions, Direction, Fingerprint, OfferError, Setup, parse_session};
+use super::{Carrier, Conditions, Direction, Family, Fingerprint, OfferError, Setup, parse_session};
 use crate::wire::media_type::{AcceptTypes, MediaType};
 use crate::wire::msrp::frame::Path;
 use crate::wire::msrp::uri::MsrpUri;
@@ -133,6 +133,17 @@ impl Offer {
     #[must_use]
     pub fn middlebox(&self) -> Option<(&str, u16)> {
         self.stream.middlebox().filter(|_| self.stream.agrees_on_cema(true))
+    }
+
+    /// The address family that the caller has, as far as he says: that of the path, which says where he is (MS-SDP-01), or of the
+    /// address in front of it where that is connected to or from (CEMA-02); where that is a name, what `c=` says of it.
+    #[must_use]
+    pub fn family(&self) -> Option<Family> {
+        let media = self.session.medias.get(self.index);
+        let connection = media.and_then(|media| media.connections.first()).or(self.session.connection.as_ref());
+        let said = connection.and_then(|connection| Family::named(&connection.addrtype));
+        let of_path = self.stream.path.next_hop().address().map(Family::of);
+        if self.stream.cema { said.or(of_path) } else { of_path.or(said) }
     }
 
     /// The certificates that the caller may show; empty when he announced none (MS-TLS-01).
