@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mucfocus_core::wire::sip_body::{Description, session_description};
 use rsipstack::sip::{Header, Method, Request, Response};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
@@ -360,11 +361,12 @@ impl Call {
 
     fn check_offer(&self, request: &Request) -> Result<Bytes, Refused> {
         timer::check(request, self.shared.settings.min_session)?;
+        let offer = offer(request)?;
         // An UPDATE that only refreshes the call is answered without SDP.
-        if request.method == Method::Invite || !request.body.is_empty() {
+        if request.method == Method::Invite || !offer.is_empty() {
             dispatch::check_accept(request)?;
         }
-        offer(request)
+        Ok(offer)
     }
 
     // --- what is common ---
@@ -427,10 +429,13 @@ impl Call {
 /// The SDP of a response; empty when it has none that can be read.
 fn sdp_of(response: &Response) -> Bytes {
     let value = |name: &str| response.headers.iter().find(|h| long_name(h.name()) == name).map(Header::value);
-    let is_sdp = value("content-type")
-        .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/sdp"));
-    if is_sdp { Bytes::copy_from_slice(&response.body) } else { Bytes::new() }
+    let description = Description {
+        content_type: value("content-type"),
+        content_disposition: value("content-disposition"),
+        content_encoding: value("content-encoding"),
+    };
+    let found = session_description(description, &Bytes::copy_from_slice(&response.body));
+    found.ok().flatten().unwrap_or_default()
 }
 
 async fn answer_late(shared: Arc<Shared>, tx: Box<Transaction>, place: Place, refused: Refused) {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mucfocus_core::address::sip_uri::SipUri;
+use mucfocus_core::translate::phrases;
+use mucfocus_core::wire::sip_body::{Description, session_description};
 use rsipstack::sip::{Header, Method, Request, Response};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
@@ -33,6 +35,8 @@ use super::within;
 
 /// The one format of offers and answers.
 const SDP: &str = "application/sdp";
+/// What a body may be (RFC 5621 §4.2).
+const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
 
 /// Where a request came in.
 #[derive(Debug, Clone)]
@@ -254,20 +258,23 @@ pub(super) fn check_accept(request: &Request) -> Result<(), Refused> {
     Err(Refused::new(406, "accept", format!("answers come as {SDP} only")))
 }
 
-/// The SDP offer of an INVITE or UPDATE; empty when it has none (RFC 3261 §8.2.3).
+/// The SDP offer of an INVITE or UPDATE; empty when it has none, or nothing but what may be left out (RFC 3261 §8.2.3, RFC 5621).
 pub(super) fn offer(request: &Request) -> Result<Bytes, Refused> {
     if request.body.is_empty() {
         return Ok(Bytes::new());
     }
-    let encoding = field(request, "content-encoding").filter(|e| !e.eq_ignore_ascii_case("identity"));
-    let is_sdp = field(request, "content-type")
-        .and_then(|t| t.split(';').next())
-        .is_some_and(|t| t.trim().eq_ignore_ascii_case(SDP));
-    if is_sdp && encoding.is_none() {
-        return Ok(Bytes::copy_from_slice(&request.body));
-    }
-    let refused = Refused::new(415, "content_type", format!("only {SDP} is understood, without an encoding"));
-    Err(refused.with(Header::Accept(SDP.into())).with(Header::AcceptEncoding("identity".into())))
+    let description = Description {
+        content_type: field(request, "content-type"),
+        content_disposition: field(request, "content-disposition"),
+        content_encoding: field(request, "content-encoding"),
+    };
+    let found = session_description(description, &Bytes::copy_from_slice(&request.body));
+    found.map(Option::unwrap_or_default).map_err(|error| match error.sip_code() {
+        415 => Refused::new(415, "content_type", phrases::quoted(&error.to_string()))
+            .with(Header::Accept(ACCEPT.into()))
+            .with(Header::AcceptEncoding("identity".into())),
+        code => Refused::new(code, "body", phrases::quoted(&error.to_string())),
+    })
 }
 
 /// Says what we can do, and whether new calls are welcome: proxies ask this to know whether we live.
@@ -290,7 +297,7 @@ pub(super) fn capabilities() -> Vec<Header> {
         Header::Allow(ALLOW.into()),
         Header::Other("Allow-Events".into(), ALLOW_EVENTS.into()),
         Header::Supported(SUPPORTED.join(", ").into()),
-        Header::Accept(SDP.into()),
+        Header::Accept(ACCEPT.into()),
         Header::AcceptEncoding("identity".into()),
         Header::AcceptLanguage("en".into()),
     ]

@@ -9,6 +9,7 @@
 )]
 
 mod bans;
+mod bodies;
 mod calls;
 mod client;
 mod declined;

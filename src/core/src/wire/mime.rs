@@ -108,7 +108,7 @@ impl<'a> Lines<'a> {
     }
 
     /// As [`Lines::line`], with the folded lines after it, which MIME headers may have (RFC 5322 §2.2.3).
-    fn unfolded(&mut self) -> Result<Option<Cow<'a, str>>, MimeError> {
+    pub(super) fn unfolded(&mut self) -> Result<Option<Cow<'a, str>>, MimeError> {
         let Some(mut line) = self.line()? else {
             return Ok(None);
         };

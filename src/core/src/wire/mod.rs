@@ -9,4 +9,5 @@ pub mod mime;
 pub mod msrp;
 pub mod multipart;
 pub mod sdp;
+pub mod sip_body;
 pub mod xml;
