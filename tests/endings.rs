@@ -168,6 +168,24 @@ async fn a_client_that_answers_506_is_as_good_as_not_connected() {
     assert!(!romeo.msrp.closed(), "other sessions may need it");
 }
 
+/// MS-RSP-05: a 408 is our own timer, gone off elsewhere: who says nothing else is not there, and his leg ends as if he had been mute.
+#[on_both_servers]
+async fn a_client_that_answers_408_is_as_good_as_mute() {
+    let (world, juliet, romeo) = two_in_a_room().await;
+    let muc = world.muc("capulet");
+    romeo.msrp.answer(false);
+    juliet.say(&muc, "are you there?");
+    romeo.hears("are you there?").await;
+    let id = romeo.msrp.requests("SEND").pop().unwrap().id;
+    let (to, from) = (romeo.msrp.remote(), romeo.msrp.local());
+    romeo.msrp.raw(format!("MSRP {id} 408 Timeout\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\n-------{id}$\r\n"));
+    until(|| world.mucfocus.log().contains("answers nothing in time (408)"), SOON, "the log says that it is lost")
+        .await;
+    juliet.sees_leave(&muc, "Romeo", SOON).await;
+    reason(&romeo.ended(SOON).await);
+    assert!(!romeo.msrp.closed(), "others may be alive on it");
+}
+
 /// MS-REP-04: a relay that answered 200 may say later that the session is over.
 #[on_both_servers]
 async fn a_report_that_the_session_is_over_counts_after_the_200() {

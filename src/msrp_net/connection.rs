@@ -320,7 +320,10 @@ impl Reader {
                 }
                 return;
             }
-            Heard::Elsewhere => return self.lose(&id),
+            Heard::Elsewhere => {
+                return self.lose(&id, "the client says that the session is on another connection (506)");
+            }
+            Heard::TimedOut => return self.lose(&id, "the client answers nothing in time (408)"),
         }
         let arrived = clock::now();
         if !session.held.is_empty() || !session.may_take(&frame, &self.outbox) {
@@ -332,11 +335,11 @@ impl Reader {
         }
     }
 
-    /// The client says that the session is not on this connection (MS-RSP-07): to the room it is as lost as if the whole
-    /// connection were.
-    fn lose(&mut self, id: &str) {
+    /// The client says that the session is not on this connection (MS-RSP-07), or his relay that he does not answer (MS-RSP-05): to
+    /// the room it is as lost as if the whole connection were.
+    fn lose(&mut self, id: &str, why: &str) {
         if let Some(session) = self.sessions.remove(id) {
-            let why = "the client says that the session is on another connection (506)".to_owned();
+            let why = why.to_owned();
             session.source.finish(Mail::Session(SessionMail::Lost { why, ago: Duration::ZERO }));
         }
     }

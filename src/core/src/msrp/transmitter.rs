@@ -26,6 +26,8 @@ use crate::wire::msrp::frame::{Frame, Method, ReportStatus, Start};
 /// How long a response may take before the transaction counts as failed (RFC 4975 §7.1.1).
 pub const RESPONSE_TIME: Duration = Duration::from_secs(30);
 
+/// Nobody has answered in time where a relay had sent it (RFC 4975 §10.4).
+const TIMED_OUT: u16 = 408;
 /// The session is bound to another connection (RFC 4975 §10.10).
 const ELSEWHERE: u16 = 506;
 /// A message of more octets is not queued where much waits already (RFC 7701 §6.4).
@@ -67,6 +69,10 @@ pub enum Heard {
     /// To the peer the session is on another connection than this one, which is lost to it (RFC 4975 §10.10). What was not
     /// answered can be taken back.
     Elsewhere,
+    /// The answer of the session's peer is that there was none in time, and he has said nothing else since he was asked: to the session
+    /// it is as if he were [`Mute`] (RFC 4975 §10.4). The connection may be a relay's, and others be alive on it. What was not
+    /// answered can be taken back.
+    TimedOut,
     /// Something for the session.
     Request,
 }
@@ -257,8 +263,14 @@ impl Transmitter {
     pub fn hear(&mut self, now: Instant, share: Share, frame: &Frame) -> Heard {
         self.heard(now);
         let transaction = frame.head.transaction.as_str();
+        if !matches!(frame.head.start, Start::Response { code: TIMED_OUT, .. })
+            && let Some(queue) = self.queue(share)
+        {
+            queue.spoke = now;
+        }
         match (&frame.head.start, &frame.head.status, &frame.head.message_id) {
             (Start::Response { code: ELSEWHERE, .. }, ..) if self.awaits(share, transaction) => Heard::Elsewhere,
+            (Start::Response { code: TIMED_OUT, .. }, ..) if self.is_silent(share, transaction) => Heard::TimedOut,
             (Start::Response { code, .. }, ..) => Heard::Answer(self.answered(now, share, transaction, *code)),
             // Success is known from the response already; other namespaces mean nothing to anybody (MS-REP-04).
             (Start::Request(Method::Report), Some(ReportStatus { namespace: 0, code, .. }), Some(id))
@@ -274,6 +286,9 @@ impl Transmitter {
     /// A response came to a request of this session. One to a transaction that nobody knows is nothing (MS-RSP-10).
     pub fn answered(&mut self, now: Instant, share: Share, transaction: &str, code: u16) -> Option<Outcome> {
         let (queue, open) = self.queue_and_open(share)?;
+        if code != TIMED_OUT {
+            queue.spoke = now;
+        }
         match queue.answered(transaction, code, open) {
             Answered::Nothing => None,
             Answered::Arrived(label) if label.kind().is_empty() => Some(Outcome::Greeted),
@@ -291,6 +306,11 @@ impl Transmitter {
         let (queue, open) = self.queue_and_open(share)?;
         // 506 is about another connection here, beyond a relay.
         queue.reported(now, message_id, open).map(|label| failure(code, label))
+    }
+
+    /// Whether this is a transaction of the session, whose peer has said nothing since there was something to answer.
+    fn is_silent(&mut self, share: Share, transaction: &str) -> bool {
+        self.awaits(share, transaction) && self.queue(share).is_some_and(|queue| queue.is_silent())
     }
 
     fn awaits(&mut self, share: Share, transaction: &str) -> bool {
@@ -373,7 +393,7 @@ impl Transmitter {
 
 fn failure(code: u16, label: Arc<Label>) -> Outcome {
     match code {
-        408 => Outcome::Unanswered,
+        TIMED_OUT => Outcome::Unanswered,
         code => Outcome::Refused(code, label),
     }
 }

@@ -92,14 +92,34 @@ fn an_answer_is_due_thirty_seconds_after_the_last_octet() {
     assert_eq!(wire.transmitter.next_timeout(), None);
 }
 
-/// MS-RSP-05.
+/// MS-RSP-05: as with our own timer, the message has failed, and a peer who says nothing else is not there.
 #[test]
 fn an_answer_of_408_is_none() {
     let mut wire = Wire::new();
-    let share = wire.transmitter.attach();
-    wire.says(share, 10);
-    let frame = wire.writes_all().remove(0);
-    assert_eq!(wire.answers(share, &frame, 408), Some(Outcome::Unanswered));
+    let (share, other) = (wire.transmitter.attach(), wire.transmitter.attach());
+    let times_out = |wire: &mut Wire, speaks: Option<u16>| {
+        let said = [wire.says(share, 10), wire.says(share, 10)];
+        let frames = wire.writes_all();
+        wire.waits(1).unwrap();
+        wire.says(other, 10);
+        let answered = wire.writes_all().remove(0);
+        wire.answers(other, &answered, 200); // that of another session says nothing
+        if let Some(code) = speaks {
+            wire.answers(share, &frames[1], code);
+        }
+        let transaction = frames[0].head.transaction.as_str();
+        let start = format!("MSRP {transaction} 408 No\r\n");
+        (wire.hears(share, &start, transaction), said)
+    };
+    for code in [200, 413] {
+        let (heard, _) = times_out(&mut wire, Some(code));
+        assert_eq!(heard, Heard::Answer(Some(Outcome::Unanswered)), "he has answered {code} since");
+    }
+    wire.waits(1).unwrap();
+    let (heard, said) = times_out(&mut wire, None);
+    assert_eq!(heard, Heard::TimedOut);
+    assert_eq!(wire.transmitter.take_back(share), said);
+    assert_eq!(wire.hears(share, "MSRP unknown1 408 No\r\n", "unknown1"), Heard::Answer(None));
 }
 
 /// MS-RSP-04, MS-CONN-08: nothing of what was said to it is lost with such a connection.

@@ -258,6 +258,32 @@ fn a_session_that_the_client_has_elsewhere_waits_for_a_new_offer() {
     }
 }
 
+/// MS-RSP-05: a client of whom his relay hears nothing is out as one who answers nothing to us; one who speaks stays.
+#[test]
+fn a_client_whose_relay_says_that_he_answers_nothing_is_out_after_a_while() {
+    let (story, romeo) = Story::with_romeo();
+    romeo.client().responds = false;
+    story.seconds_pass(1);
+    story.in_the_room("JuliC", "one");
+    story.seconds_pass(1);
+    let one = romeo.sees().last_request.clone();
+    romeo.writes("SEND", "Message-ID: alive\r\n", None, '$');
+    story.settles();
+    answers(&romeo, &one, 408);
+    assert!(romeo.sees().traces.contains(&Trace::MessageNotDelivered(Delivery::Unanswered)));
+    assert!(romeo.sees().is_bound, "he is there");
+    story.seconds_pass(1);
+    story.in_the_room("JuliC", "two");
+    answers_last(&romeo, 408);
+    assert!(!romeo.sees().is_bound);
+    story.seconds_pass(44);
+    romeo.is_called("Romeo");
+    story.seconds_pass(2);
+    romeo.gets_bye(480, "MSRP");
+    romeo.is_not_in_the_room();
+    story.everybody_leaves();
+}
+
 /// MS-CONN-11, MS-SDP-08: what listens where an offer has us connect may know nothing of MSRP. It gets one SEND, in which nobody
 /// says anything, until it answers that or asks something itself.
 #[test]

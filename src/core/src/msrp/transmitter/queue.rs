@@ -33,6 +33,8 @@ pub(super) struct Queue {
     arrived: VecDeque<(Instant, Arc<Label>)>,
     /// Since when there has been something to answer, if the peer has said nothing since.
     silent_since: Option<Instant>,
+    /// When the peer of this session has said something last, be it behind a relay: not what times out on the way to him.
+    pub(super) spoke: Instant,
     /// Large messages that were not taken, and of which nobody was told yet.
     pub(super) missed: usize,
     /// Messages whose answers nobody waits for any more, since so many others followed them.
@@ -221,6 +223,11 @@ impl Queue {
     pub(super) fn is_mute(&self, now: Instant, heard: Instant) -> bool {
         let is_overdue = |since: Instant| heard <= since && since + RESPONSE_TIME <= now;
         !self.unanswered.is_empty() && self.silent_since.is_some_and(is_overdue)
+    }
+
+    /// Whether the peer of this session has said nothing since he has had something to answer.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent_since.is_some_and(|since| self.spoke <= since)
     }
 
     /// Whether an answer to this transaction is awaited.

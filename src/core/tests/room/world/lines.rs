@@ -29,9 +29,9 @@ impl World {
                     None | Some(Heard::Request) => {}
                     Some(Heard::Answer(None)) => return,
                     Some(Heard::Answer(Some(outcome))) => return self.feed(Input::Concluded(leg, outcome)),
-                    Some(Heard::Elsewhere) => {
+                    Some(lost @ (Heard::Elsewhere | Heard::TimedOut)) => {
                         self.callers.get_mut(&leg).unwrap().is_bound = false;
-                        let (why, unsent) = ("506".into(), Vec::new());
+                        let (why, unsent) = (format!("{lost:?}"), Vec::new());
                         return self.feed(Input::SessionLost { leg, why, ago: Duration::ZERO, unsent });
                     }
                 }
