@@ -109,6 +109,9 @@ pub enum SessionMail {
     Concluded(Fate),
     /// A message for this session that could be delimited but not understood: it deserves a 400.
     Bad(Box<BadFrame>),
+    /// Somebody was there for the session, and the certificate that he has shown is not the one that was announced, or of the name
+    /// that was. He was sent away.
+    Misfit,
     /// We could not connect to the client. He may yet connect to us.
     Unreachable {
         /// Why.

@@ -66,6 +66,8 @@ enum Closed {
     Unanswerable,
     #[error("the client reads nothing")]
     Stalled(Duration),
+    #[error("the session is for another kind of connection, or another certificate")]
+    Unfit,
     #[error("the client has said nothing for too long")]
     Idle,
     #[error(transparent)]
@@ -73,6 +75,11 @@ enum Closed {
 }
 
 impl Closed {
+    /// Whether the client has been answered why, and has to read that before the connection closes.
+    const fn has_last_word(&self) -> bool {
+        matches!(self, Self::Unfit)
+    }
+
     /// How long the connection had been dead when that was noticed.
     fn ago(&self) -> Duration {
         match self {
@@ -115,9 +122,19 @@ async fn serve_any<T: Transport>(transport: T, context: Context, made_for: Optio
     if let Some(Joining { session, source, .. }) = first {
         reader.bind(&session, source).await;
     }
-    let closed = tokio::select! {
-        closed = reader.run(inlet) => closed,
-        closed = write_all(&mut outlet, &outbox, patience) => closed,
+    let closed = {
+        let mut writing = std::pin::pin!(write_all(&mut outlet, &outbox, patience));
+        let closed = tokio::select! {
+            closed = reader.run(inlet) => closed,
+            closed = &mut writing => closed,
+        };
+        if closed.has_last_word() {
+            tokio::select! {
+                _ = timeout(GOODBYE_TIME, writing) => {}
+                () = outbox.emptied() => {}
+            }
+        }
+        closed
     };
     if let Some(sharing) = reader.sharing {
         sharing.end();
@@ -270,7 +287,7 @@ impl Reader {
 
     async fn route(&mut self, came: Came) -> Result<(), Closed> {
         match came {
-            Came::Frame(frame) => self.route_frame(frame).await,
+            Came::Frame(frame) => return self.route_frame(frame).await,
             Came::Bad(bad) if is_unanswerable(&bad) => {
                 self.context.metrics.msrp_violation("no-paths");
                 return Err(Closed::Unanswerable);
@@ -295,18 +312,23 @@ impl Reader {
         true
     }
 
-    async fn route_frame(&mut self, frame: Box<Frame>) {
+    async fn route_frame(&mut self, frame: Box<Frame>) -> Result<(), Closed> {
         let id = frame.head.to_path.endpoint().session_id().unwrap_or_default().to_owned();
         if !self.is_bound(&id) {
             if matches!(frame.head.start, Start::Response { .. } | Start::Request(Method::Report)) {
-                return; // an answer to nothing (MS-RSP-10, SW-39)
+                return Ok(()); // an answer to nothing (MS-RSP-10, SW-39)
             }
             match self.claim(&id).await {
                 Ok(()) => {}
-                Err(error) => return self.refuse(&frame.head, error),
+                Err(error) => {
+                    self.refuse(&frame.head, error);
+                    // It is not the client of this session, and has no other here (MS-TLS-01).
+                    let is_of_nobody = error == ClaimError::Unfit && self.sessions.is_empty();
+                    return if is_of_nobody { Err(Closed::Unfit) } else { Ok(()) };
+                }
             }
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         match self.outbox.hear(session.share, &frame) {
             Heard::Request => {}
             Heard::Answer(outcome) => {
@@ -318,21 +340,27 @@ impl Reader {
                 {
                     self.sessions.remove(&id);
                 }
-                return;
+                return Ok(());
             }
             Heard::Elsewhere => {
-                return self.lose(&id, "the client says that the session is on another connection (506)");
+                self.lose(&id, "the client says that the session is on another connection (506)");
+                return Ok(());
             }
-            Heard::TimedOut => return self.lose(&id, "the client answers nothing in time (408)"),
+            Heard::TimedOut => {
+                self.lose(&id, "the client answers nothing in time (408)");
+                return Ok(());
+            }
         }
         let arrived = clock::now();
         if !session.held.is_empty() || !session.may_take(&frame, &self.outbox) {
             session.held_octets += frame.body.len();
-            return session.held.push_back(Held { frame, arrived });
+            session.held.push_back(Held { frame, arrived });
+            return Ok(());
         }
         if session.hand_over(SessionMail::Frame { frame, arrived }).await.is_err() {
             self.sessions.remove(&id);
         }
+        Ok(())
     }
 
     /// The client says that the session is not on this connection (MS-RSP-07), or his relay that he does not answer (MS-RSP-05): to

@@ -204,8 +204,8 @@ pub async fn connect(target: Target, joining: Joining, may_share: bool, context:
 async fn dial(target: Target, first: Joining, context: Context) {
     let reached = match timeout(CONNECT_TIME, Box::pin(reach(&target, &context))).await {
         Ok(Ok(reached)) => reached,
-        Ok(Err(error)) => return fail(first, &context, format!("cannot connect to the client: {error}")).await,
-        Err(_) => return fail(first, &context, "cannot connect to the client: no answer".to_owned()).await,
+        Ok(Err(unreached)) => return fail(first, &context, unreached).await,
+        Err(_) => return fail(first, &context, Unreached::Failed(io::Error::other("no answer"))).await,
     };
     let again = (target.clone(), context.clone());
     let otherwise = move |joining| drop(tokio::spawn(dial_again(again.0.clone(), joining, again.1.clone())));
@@ -230,8 +230,17 @@ enum Reached {
     Secure(Box<Secure>),
 }
 
+/// Why there is no connection to a client.
+#[derive(Debug, thiserror::Error)]
+enum Unreached {
+    #[error("its certificate is not the one {whose}: {error}")]
+    Misfit { whose: &'static str, error: io::Error },
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
+
 /// There is no way back from TLS to plain text (RFC 4975 §14.2).
-async fn reach(target: &Target, context: &Context) -> io::Result<Reached> {
+async fn reach(target: &Target, context: &Context) -> Result<Reached, Unreached> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
     let _ = sockets::prepare(&stream); // without it everything works, slower
     if !target.secure {
@@ -243,14 +252,18 @@ async fn reach(target: &Target, context: &Context) -> io::Result<Reached> {
         Err(error) if HandshakeFault::of(&error) == HandshakeFault::Certificate => {
             context.metrics.msrp_violation("tls-server-certificate");
             let whose = if target.fingerprints.is_empty() { "of its name" } else { "that the offer announced" };
-            Err(io::Error::other(format!("its certificate is not the one {whose}: {error}")))
+            Err(Unreached::Misfit { whose, error })
         }
-        Err(error) => Err(io::Error::other(format!("TLS: {error}"))),
+        Err(error) => Err(io::Error::other(format!("TLS: {error}")).into()),
     }
 }
 
 /// The session goes on without a connection, until its client makes one or offers another.
-async fn fail(joining: Joining, context: &Context, why: String) {
+async fn fail(joining: Joining, context: &Context, unreached: Unreached) {
+    if matches!(unreached, Unreached::Misfit { .. }) {
+        let _ = joining.source.send(Mail::Session(SessionMail::Misfit), 256).await; // a room that is gone is told nothing
+    }
+    let why = format!("cannot connect to the client: {unreached}");
     let told = joining.source.send(Mail::Session(SessionMail::Unreachable { why }), 256).await;
     if told.is_ok() {
         context.sessions.give_back(joining);

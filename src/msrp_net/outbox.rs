@@ -5,6 +5,7 @@
 //! as [`Stalled`], and the room ends the leg.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mucfocus_core::msrp::content::Content;
 use mucfocus_core::msrp::limits::Limits;
@@ -19,6 +20,9 @@ use super::sending::{Batch, Progress, Sending};
 use super::transport::Shortcut;
 use crate::bell::Bell;
 use crate::hub::clock;
+
+/// How often somebody looks who waits for the end of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What one connection has still to write.
 #[derive(Debug)]
@@ -144,6 +148,13 @@ impl Outbox {
     pub(super) fn written(&self) {
         if self.lock().written(clock::now()) {
             self.drained.ring();
+        }
+    }
+
+    /// Everything that was put in is written. Only at the end of a connection, for it looks again and again.
+    pub(super) async fn emptied(&self) {
+        while !self.lock().is_done() {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

@@ -82,6 +82,11 @@ impl Sending {
         Progress::Done { was_awaited }
     }
 
+    /// Whether everything is written.
+    pub(super) fn is_done(&self) -> bool {
+        !self.is_writing && self.left.is_none() && !self.transmitter.has_work()
+    }
+
     /// The connection has ended: nobody here keeps its socket open.
     pub(super) fn end(&mut self) {
         self.shortcut = None;

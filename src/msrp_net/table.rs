@@ -11,6 +11,7 @@ use mucfocus_core::leg::Expectation;
 use super::dialled::Dialled;
 pub use super::dialled::Joining;
 use super::transport::Shown;
+use crate::hub::mail::{Mail, SessionMail};
 use crate::hub::mailbox::Source;
 
 /// All sessions of this process.
@@ -69,7 +70,14 @@ impl SessionTable {
     pub fn claim(&self, id: &str, shown: &Shown) -> Result<Source, ClaimError> {
         let mut slot = self.slots.get_mut(id).ok_or(ClaimError::Unknown)?;
         match slot.value() {
-            Slot::Waiting(awaited) if !shown.meets(&awaited.1) => Err(ClaimError::Unfit),
+            Slot::Waiting(awaited) if !shown.meets(&awaited.1) => {
+                let (source, expected) = &**awaited;
+                if !shown.is_the_one_of(expected) {
+                    // A room that has no time for it has heard of others like it.
+                    let _ = source.try_send(Mail::Session(SessionMail::Misfit), 0);
+                }
+                Err(ClaimError::Unfit)
+            }
             _ => take(&mut slot).map(|(source, _)| source),
         }
     }

@@ -88,9 +88,12 @@ impl Shown {
     /// Whether a session for which this is `expected` may be his.
     #[must_use]
     pub fn meets(&self, expected: &Expectation) -> bool {
-        let is_he =
-            expected.fingerprints.is_empty() || expected.fingerprints.iter().any(|f| self.certificate.contains(f));
-        is_he && (self.secure || !expected.secure)
+        self.is_the_one_of(expected) && (self.secure || !expected.secure)
+    }
+
+    /// Whether his certificate is one of those that were announced, if any were.
+    pub(super) fn is_the_one_of(&self, expected: &Expectation) -> bool {
+        expected.fingerprints.is_empty() || expected.fingerprints.iter().any(|f| self.certificate.contains(f))
     }
 }
 

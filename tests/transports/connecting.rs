@@ -13,7 +13,12 @@ async fn connect(node: &Node, address: SocketAddr, name: &str, fingerprints: Vec
         Target { host: address.ip().to_string(), port: address.port(), secure: true, name: name.into(), fingerprints };
     let joining = node.context.sessions.claim_for_us(&session.id).unwrap();
     tokio::spawn(listener::connect(target, joining, true, node.context.clone()));
-    let fate = match session.hears().await {
+    let mut told = session.hears().await;
+    let is_misfit = matches!(told, SessionMail::Misfit);
+    if is_misfit {
+        told = session.hears().await;
+    }
+    let fate = match told {
         SessionMail::Bound(link) => {
             session.link = Some(link);
             "bound".to_owned()
@@ -21,6 +26,7 @@ async fn connect(node: &Node, address: SocketAddr, name: &str, fingerprints: Vec
         SessionMail::Unreachable { why } => why,
         other => panic!("{other:?}"),
     };
+    assert_eq!(is_misfit, fate.contains("certificate is not"), "{fate}");
     (session, fate)
 }
 

@@ -110,7 +110,25 @@ async fn a_caller_who_shows_another_certificate_than_he_offered_gets_a_bye() {
     let own = format!("msrps://{address}/{};tcp", random(24));
     let fingerprint = format!("a=fingerprint:SHA-256 {}\r\n", romeo.fingerprint("sha256"));
     let call = stage.called("TCP/TLS/MSRP", &own, "passive", &fingerprint).await;
-    call.ended(SOON).await;
+    let bye = call.ended(SOON).await;
+    assert!(bye.header("Reason").unwrap().contains("TLS: the certificate"), "{bye}");
+}
+
+/// MS-TLS-01: the same where he connects, to one who comes with a certificate of somebody else.
+#[tokio::test]
+async fn a_caller_who_comes_with_another_certificate_than_he_offered_is_closed_on_and_gets_a_bye() {
+    let stage = Stage::set().await;
+    let (romeo, tybalt) = (Certificate::self_signed("romeo.test"), Certificate::self_signed("romeo.test"));
+    let own = format!("msrps://127.0.0.1:9/{};tcp", random(24));
+    let fingerprint = format!("a=fingerprint:SHA-256 {}\r\n", romeo.fingerprint("sha256"));
+    let call = stage.called("TCP/TLS/MSRP", &own, "active", &fingerprint).await;
+    let connection = client(stage.world.mucfocus.msrp_over("tls"), Some(&tybalt), &[]);
+    let (peer, _told) = openssl::peer(connection, &own, &call.answer.sdp("path").unwrap());
+    let id = peer.send(Send::bodiless());
+    assert_eq!(peer.response(&id).await.code(), Some(403));
+    peer.is_closed(SOON).await;
+    let bye = call.ended(SOON).await;
+    assert!(bye.header("Reason").unwrap().contains("TLS: the certificate"), "{bye}");
 }
 
 /// WS-01, MS-TLS-01.

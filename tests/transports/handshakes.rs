@@ -41,6 +41,7 @@ async fn a_secure_session_is_not_had_by_tcp() {
     let peer = Peer::connect(CLIENT, &path).await;
     assert_eq!(answer(&peer).await, Some(403));
     node.has_counted("unfit-connection").await;
+    peer.is_closed(SOON).await;
     // It still waits for whom it is for.
     let (peer, _told) = openssl::peer(client(node.at(Kind::Tls), None, &[]), CLIENT, &session.path());
     peer.send(Send::bodiless());
@@ -60,12 +61,37 @@ async fn a_session_is_for_whom_the_offer_named_by_his_fingerprint() {
             let connection = client(node.at(Kind::Tls), certificate, &[version]);
             let (peer, _told) = openssl::peer(connection, CLIENT, &session.path());
             assert_eq!(answer(&peer).await, Some(403), "{name} {version}");
+            peer.is_closed(SOON).await;
+            assert!(matches!(session.hears().await, SessionMail::Misfit));
         }
         let (peer, _told) = openssl::peer(client(node.at(Kind::Tls), Some(&romeo), &[]), CLIENT, &session.path());
         peer.send(Send::bodiless());
         session.is_bound().await;
     }
     node.has_counted("unfit-connection").await;
+}
+
+/// MS-TLS-01: who has a session on his connection keeps it, whatever else he asks for there.
+#[tokio::test]
+async fn a_connection_that_has_a_session_is_not_closed_for_another() {
+    let node = Node::start().await;
+    let (romeo, tybalt) = (Certificate::self_signed("romeo.test"), Certificate::self_signed("tybalt.test"));
+    let mut own = node.session(secure());
+    let fingerprints = vec![fingerprint(&romeo, "sha256", Hash::Sha256)];
+    let other = node.session(Expectation { secure: true, fingerprints });
+    let (peer, _told) = openssl::peer(client(node.at(Kind::Tls), Some(&tybalt), &[]), CLIENT, &own.path());
+    peer.send(Send::bodiless());
+    own.is_bound().await;
+    assert!(matches!(own.hears().await, SessionMail::Frame { .. }));
+    let refused = format!(
+        "MSRP a786hjs2 SEND\r\nTo-Path: {}\r\nFrom-Path: {CLIENT}\r\nMessage-ID: 1\r\n-------a786hjs2$\r\n",
+        other.path()
+    );
+    peer.raw(refused);
+    node.has_counted("unfit-connection").await;
+    peer.send(Send::bodiless());
+    assert!(matches!(own.hears().await, SessionMail::Frame { .. }));
+    assert!(!peer.closed());
 }
 
 /// MS-TLS-01: each side on the wrong port.

@@ -78,6 +78,7 @@ impl RoomTask {
             }
             SessionMail::Concluded(outcome) => Input::Concluded(leg, outcome),
             SessionMail::Bad(bad) => Input::BadFrame(leg, bad),
+            SessionMail::Misfit => Input::SessionMisfit(leg),
             SessionMail::Unreachable { why } => {
                 self.note(leg, Side::Msrp, Way::Out, || "(no connection)".into());
                 Input::SessionLost { leg, why, ago: Duration::ZERO, unsent: Vec::new() }

@@ -2,7 +2,6 @@
 //!
 //! From the 2xx on such a leg is like any other; here is what comes before, and who is told of it.
 
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -79,7 +78,7 @@ impl Room {
         (asked, by): (Asked, Option<String>),
     ) {
         let Outgoing { leg: id, account, nickname, .. } = outgoing;
-        self.legs.insert(id, Box::new(Participant { leg, member: None, is_introduced: false }));
+        self.legs.insert(id, Participant::new(leg, None));
         self.calls.insert(id, Calling { account, nickname, asked, by, told: (0, 0), is_answered: false });
         self.rings(id, 100, "Trying".to_string());
         let mut can_call = false;

@@ -22,6 +22,8 @@ use crate::translate::{phrases, text};
 const GOING_DOWN: &str = "The server is going down";
 /// What everybody reads when the operator ends a leg.
 const BY_OPERATOR: &str = "Ended by the operator of the gateway";
+/// What a client reads who came with another certificate than he had announced, or was met with one.
+const MISFIT: &str = "TLS: the certificate on the MSRP connection is not the one announced";
 /// When a subscription that ended for a passing reason may be tried again, in seconds.
 const RETRY_AFTER: u32 = 30;
 
@@ -34,6 +36,7 @@ impl Room {
             // It is told again when there is an answer.
             return self.with_leg(env, id, |leg, env, out| leg.bound(env, out));
         }
+        self.fits_again(id);
         self.trace(id, Trace::Connected);
         self.with_leg(env, id, |leg, env, out| leg.bound(env, out));
         // Whom we connected to has to say something first: anything may listen at the address that he gave.
@@ -54,6 +57,26 @@ impl Room {
     /// The client took the MSRP stream out of the call: it has as long as for a lost connection to bring another.
     pub(super) fn session_removed(&mut self, env: &mut Env<'_>, id: LegId) {
         self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
+    }
+
+    /// Whoever was there for the session was not its client (MS-TLS-01). He may yet come, and the call waits as long as for any
+    /// connection; then he is told what was wrong.
+    pub(super) fn session_misfit(&mut self, id: LegId) {
+        if let Some(participant) = self.legs.get_mut(&id) {
+            participant.is_misfit = true;
+        }
+    }
+
+    /// There is another connection, or is to be one.
+    pub(super) fn fits_again(&mut self, id: LegId) {
+        if let Some(participant) = self.legs.get_mut(&id) {
+            participant.is_misfit = false;
+        }
+    }
+
+    /// Why a leg ends that has no connection for too long.
+    pub(super) fn why_unconnected(&self, id: LegId) -> &'static str {
+        if self.legs.get(&id).is_some_and(|participant| participant.is_misfit) { MISFIT } else { "No MSRP connection" }
     }
 
     /// The leg stays for a while (`timeouts.lost_leg`), then leaves (GC-EXIT-04).

@@ -28,6 +28,7 @@ impl Room {
                 leg::Event::Call(command) => self.out.push_back(Output::Call(id, command)),
                 leg::Event::Invite(offer) => self.out.push_back(Output::Invite(id, offer)),
                 leg::Event::OpenSession(session, expected) => {
+                    self.fits_again(id); // whoever comes now is another
                     self.timers.set(Timer::LostLeg(id), env.now + self.settings.timeouts.lost_leg);
                     self.out.push_back(Output::OpenSession(id, session, expected));
                 }

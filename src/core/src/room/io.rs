@@ -121,6 +121,8 @@ pub enum Input {
         /// What was written to it and not answered, in order, and what still waited.
         unsent: Vec<Arc<Content>>,
     },
+    /// The connection that there was for the leg's session had the wrong certificate.
+    SessionMisfit(LegId),
     /// What became of a message that was sent to the leg.
     Concluded(LegId, Outcome),
     /// What [`Output::TakeBack`] has brought, in order; the answer to it, before anything else of the leg's next connection.

@@ -62,7 +62,7 @@ impl Room {
         self.last_member += 1;
         let member = MembershipId(self.last_member);
         let membership = Membership::new(self.settings.muc.clone(), wishes);
-        self.legs.insert(id, Box::new(Participant { leg, member: Some(member), is_introduced: false }));
+        self.legs.insert(id, Participant::new(leg, Some(member)));
         let (recent, composing) = (Recent::default(), Typing::new());
         self.index.begins(member, account.clone(), own_name(&caller));
         self.members.insert(
@@ -103,7 +103,7 @@ impl Room {
         let Some(m) = self.members.get_mut(&member) else { return };
         m.legs.push(id);
         let is_inside = m.membership.is_inside() || m.membership.is_returning();
-        self.legs.insert(id, Box::new(Participant { leg, member: Some(member), is_introduced: false }));
+        self.legs.insert(id, Participant::new(leg, Some(member)));
         if is_inside {
             self.welcome(env, id, member);
         }

@@ -220,6 +220,14 @@ struct Participant {
     member: Option<MembershipId>,
     /// Whether its client has been connected once, and its user told what he has to know.
     is_introduced: bool,
+    /// Whether the last connection that there was for its session had the wrong certificate.
+    is_misfit: bool,
+}
+
+impl Participant {
+    fn new(leg: Leg, member: Option<MembershipId>) -> Box<Self> {
+        Box::new(Self { leg, member, is_introduced: false, is_misfit: false })
+    }
 }
 
 /// When a frame came in, and when its sender may speak.
@@ -330,6 +338,7 @@ impl Room {
                 leg.with_session(env, out, |session, _, events| session.receive_bad(&bad, events));
             }),
             Input::SessionLost { leg, why, ago, unsent } => self.session_lost(env, leg, why, ago, unsent),
+            Input::SessionMisfit(leg) => self.session_misfit(leg),
             Input::Concluded(leg, outcome) => self.delivered(env, leg, &outcome),
             Input::Returned(leg, unsent) => self.with_leg(env, leg, |leg, env, out| leg.returned(env, unsent, out)),
             Input::SessionStalled(leg) => {
@@ -393,7 +402,7 @@ impl Room {
                 Timer::Progress(leg) => self.still_joining(env, leg),
                 Timer::Join(leg) => self.join_timed_out(env, leg),
                 Timer::Ringing(leg) => self.rang_in_vain(env, leg),
-                Timer::LostLeg(leg) => self.end_leg(env, leg, EndCause::MsrpLost, "No MSRP connection"),
+                Timer::LostLeg(leg) => self.end_leg(env, leg, EndCause::MsrpLost, self.why_unconnected(leg)),
                 Timer::Leg(leg) => self.leg_timeout(env, leg),
                 Timer::Membership(member) => self.with_member(env, member, Membership::handle_timeout),
                 Timer::Reattach(member) => self.reattach(member),

@@ -211,6 +211,7 @@ fn late_inputs_for_a_leg_that_is_gone_are_nothing() {
         Input::Cancelled(romeo.leg),
         Input::SessionLost { leg: romeo.leg, why: "late".into(), ago: Duration::ZERO, unsent: vec![] },
         Input::SessionStalled(romeo.leg),
+        Input::SessionMisfit(romeo.leg),
         Input::CallEnded(romeo.leg, CallEnd::NoAck),
     ] {
         romeo.input(input);
@@ -232,4 +233,28 @@ fn a_connection_that_died_long_ago_is_not_waited_for_as_long() {
     romeo.gets_bye(480, "No MSRP connection");
     romeo.is_not_in_the_room();
     story.everybody_leaves();
+}
+
+/// MS-TLS-01: who came with another certificate than he had announced is told so when nobody else has come; of a connection that was
+/// right after all, nothing is said.
+#[test]
+fn a_client_with_the_wrong_certificate_is_told_at_the_end() {
+    for comes_back in [false, true] {
+        let (story, romeo) = Story::with_romeo();
+        let lost = || Input::SessionLost { leg: romeo.leg, why: "gone".into(), ago: Duration::ZERO, unsent: vec![] };
+        romeo.input(lost());
+        romeo.reoffers();
+        romeo.input(Input::SessionMisfit(romeo.leg));
+        story.seconds_pass(20);
+        assert_eq!(romeo.sees().bye, None, "he may yet come");
+        if comes_back {
+            romeo.connects();
+            romeo.input(lost());
+        }
+        story.seconds_pass(46);
+        romeo.gets_bye(480, if comes_back { "No MSRP connection" } else { "TLS: the certificate" });
+        romeo.is_not_in_the_room();
+        assert_eq!(ended_by(&romeo), [EndCause::MsrpLost]);
+        story.everybody_leaves();
+    }
 }
