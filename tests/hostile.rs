@@ -331,6 +331,21 @@ async fn a_request_that_cannot_be_answered_ends_the_connection() {
     verona.is_well("a request from and for nobody").await;
 }
 
+/// MS-FRAME-13: who floods a head is told before the connection closes, as far as it is known who that is.
+#[on_both_servers]
+async fn a_flood_of_head_is_400_and_the_end_of_the_connection() {
+    let mut verona = Verona::start().await;
+    for flood in ["X: y\r\n".repeat(500), format!("X: {}", "y".repeat(10_000))] {
+        let tybalt = verona.world.member("capulet", "tybalt").await;
+        let (to, from) = (tybalt.msrp.remote().to_owned(), tybalt.msrp.local().to_owned());
+        tybalt.msrp.raw(format!("MSRP abcd1234 SEND\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\n{flood}"));
+        until(|| tybalt.msrp.closed(), SOON, "the end of the connection").await;
+        assert_eq!(tybalt.msrp.responded("abcd1234").and_then(|response| response.code()), Some(400));
+        verona.juliet.sees_leave(&verona.world.muc("capulet"), "Tybalt", SOON).await;
+        verona.is_well("a flood of head").await;
+    }
+}
+
 /// MS-FRAME-02, -03, -08, -15: what looks broken and is not.
 #[on_both_servers]
 async fn odd_but_right_msrp_is_taken() {

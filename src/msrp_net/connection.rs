@@ -77,7 +77,7 @@ enum Closed {
 impl Closed {
     /// Whether the client has been answered why, and has to read that before the connection closes.
     const fn has_last_word(&self) -> bool {
-        matches!(self, Self::Unfit)
+        matches!(self, Self::Unfit | Self::Violation(_))
     }
 
     /// How long the connection had been dead when that was noticed.
@@ -195,7 +195,7 @@ impl Reader {
                         tokio::task::coop::consume_budget().await;
                     }
                     Ok(None) => break,
-                    Err(violation) => return self.violation(violation),
+                    Err(violation) => return self.violation(violation, input.cut_short()),
                 }
             }
             input.shrink();
@@ -217,8 +217,12 @@ impl Reader {
         }
     }
 
-    fn violation(&self, violation: Violation) -> Closed {
+    /// Whoever is known by then is told before the connection closes (MS-FRAME-13).
+    fn violation(&self, violation: Violation, cut_short: Option<BadFrame>) -> Closed {
         self.context.metrics.msrp_violation(violation_name(violation));
+        if let Some(bad) = cut_short {
+            self.refuse_bad(&bad);
+        }
         violation.into()
     }
 
@@ -376,12 +380,7 @@ impl Reader {
         self.context.metrics.msrp_violation("bad-frame");
         let id = bad.paths.as_ref().and_then(|(to, _)| to.endpoint().session_id()).unwrap_or_default().to_owned();
         let Some(session) = self.sessions.get_mut(&id) else {
-            // For no session here; it deserves its 400 all the same (MS-FRAME-14).
-            let own = bad.paths.as_ref().map(|(to, _)| to.endpoint());
-            if let Some(response) = own.and_then(|own| encode::bad_response(&bad, own, 400, "Malformed request")) {
-                self.say(response);
-            }
-            return;
+            return self.refuse_bad(&bad); // it deserves its 400 all the same (MS-FRAME-14)
         };
         if session.hand_over(SessionMail::Bad(bad)).await.is_err() {
             self.sessions.remove(&id);
@@ -441,6 +440,14 @@ impl Reader {
         });
         let own = Path::endpoint(&request.to_path);
         if let Ok(response) = encode::response(request, own, code, comment) {
+            self.say(response);
+        }
+    }
+
+    /// 400 from whomever it was for, where there is somebody to tell.
+    fn refuse_bad(&self, bad: &BadFrame) {
+        let own = bad.paths.as_ref().map(|(to, _)| to.endpoint());
+        if let Some(response) = own.and_then(|own| encode::bad_response(bad, own, 400, "Malformed request")) {
             self.say(response);
         }
     }

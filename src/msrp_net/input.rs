@@ -45,6 +45,11 @@ impl Input {
         }))
     }
 
+    /// The message in which a [`Violation`] came, as far as it was understood.
+    pub(super) fn cut_short(&mut self) -> Option<BadFrame> {
+        self.collector.as_mut().and_then(|collector| collector.cut_short())
+    }
+
     /// Gives back what is not needed before more comes: nobody who is silent has a buffer.
     pub(super) fn shrink(&mut self) {
         if !self.buffer.is_empty() {

@@ -1,6 +1,7 @@
 //! The rows MS-FRAME of the requirement matrix, and what a hostile peer makes of a head.
 
-use mucfocus_core::wire::msrp::decode::{BadFrame, BadReason, Event, Violation};
+use bytes::BytesMut;
+use mucfocus_core::wire::msrp::decode::{BadFrame, BadReason, Decoder, Event, Violation};
 use mucfocus_core::wire::msrp::frame::{ByteRange, Continuation, FailureReport, Head, Method, Path, Start};
 use mucfocus_core::wire::msrp::{MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_OTHER_BODY};
 
@@ -275,6 +276,35 @@ fn a_flood_of_head_closes_the_connection() {
     let headers = |n: usize| bodiless(&"X: y\r\n".repeat(n - 2));
     assert_eq!(head(&headers(MAX_HEADERS)).start, Start::Request(Method::Send));
     assert_eq!(violation(&headers(MAX_HEADERS + 1)), Violation::TooManyHeaders);
+}
+
+/// MS-FRAME-13: whose paths are known by then can be answered.
+#[test]
+fn who_floods_a_head_is_known_as_far_as_it_was_read() {
+    let cut_short = |wire: &str| {
+        let mut decoder = Decoder::new();
+        let mut buf = BytesMut::from(wire);
+        assert_eq!(decoder.cut_short(), None, "nothing is wrong yet");
+        while decoder.decode(&mut buf).is_ok() {}
+        let bad = decoder.cut_short();
+        assert_eq!(decoder.cut_short(), None, "once");
+        bad
+    };
+    for flood in ["X: y\r\n".repeat(MAX_HEADERS), "x".repeat(MAX_LINE), "X: y\n".into(), send("")] {
+        let bad = cut_short(&message("SEND", &flood)).unwrap();
+        assert_eq!((bad.why, bad.is_request, bad.method), (BadReason::CutShort, true, Some(Method::Send)));
+        let (to, from) = bad.paths.unwrap();
+        assert_eq!(
+            (to.endpoint().as_str(), from.endpoint().as_str()),
+            ("msrp://a.example:2855/x;tcp", "msrp://b.example:1/y;tcp")
+        );
+    }
+    assert_eq!(cut_short(&format!("MSRP a786hjs2 SEND\r\n{}", "x".repeat(MAX_LINE))).unwrap().paths, None);
+    // Of a message that has ended nothing is said.
+    for noise in ["GET / HTTP/1.1\r\n", "MSRP  SEND\r\n", &"MSRP a786hjs3 S".repeat(MAX_LINE)] {
+        let bad = cut_short(&(send("x") + noise));
+        assert!(bad.is_none_or(|bad| bad.paths.is_none()), "{noise:.20}");
+    }
 }
 
 /// MS-FRAME-14.

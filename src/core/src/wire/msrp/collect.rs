@@ -73,6 +73,11 @@ impl Collector {
         Ok(None)
     }
 
+    /// The message in whose head a [`Violation`] came, as far as it was understood. Once.
+    pub fn cut_short(&mut self) -> Option<BadFrame> {
+        self.decoder.cut_short()
+    }
+
     /// Octets of body held for a frame that has not ended; at most `max_body`.
     #[must_use]
     pub fn held(&self) -> usize {

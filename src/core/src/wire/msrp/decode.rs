@@ -149,6 +149,15 @@ impl Decoder {
         }
     }
 
+    /// The message in whose head a [`Violation`] came, as far as it was understood: who sent it can be told before the connection is
+    /// closed (MS-FRAME-13). Once.
+    pub fn cut_short(&mut self) -> Option<BadFrame> {
+        let State::Failed(_) = self.state else { return None };
+        let mut draft = self.draft.take()?;
+        draft.spoil(BadReason::CutShort);
+        draft.finish().err().map(|bad| *bad)
+    }
+
     /// Whether the last message has ended, so that the peer may close the connection without cutting one short.
     #[must_use]
     pub const fn is_between_messages(&self) -> bool {

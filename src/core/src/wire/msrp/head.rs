@@ -62,6 +62,9 @@ pub enum BadReason {
     /// More than [`super::MAX_OTHER_BODY`] octets in something that is not a SEND (RFC 4975 §7.1).
     #[error("the body of a request other than SEND is longer than 10240 octets")]
     BodyTooLong,
+    /// The head breaks off: what came behind it ends the connection ([`super::decode::Violation`]).
+    #[error("the head does not end")]
+    CutShort,
 }
 
 /// A head in the making.
