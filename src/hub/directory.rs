@@ -18,7 +18,7 @@ use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
 use super::moved::Moved;
 use super::pacing::Pacing;
-use super::reception::Reception;
+use super::reception::{self, Reception};
 pub use super::reception::{AccountFor, Outbound, Settings};
 use super::room_task::RoomTask;
 use super::unfinished::Unfinished;
@@ -31,7 +31,7 @@ use crate::xmpp::invitations::Invited;
 use crate::xmpp::pool::Pool;
 
 /// When to try again on a node that is full or going down, in seconds.
-const RETRY_AFTER: u32 = 30;
+pub(super) const RETRY_AFTER: u32 = 30;
 
 /// What all rooms share.
 pub(super) struct Shared {
@@ -197,10 +197,18 @@ impl Directory {
         let why = match self.readiness() {
             Readiness::Ready => return Ok(()),
             Readiness::Draining => "This node is going down",
-            Readiness::Overloaded => "This node is full",
+            Readiness::Overloaded => return Err(reception::full()),
             Readiness::Busy => "This node is too busy",
         };
         Err(Refusal::new(503, why).retry_after(RETRY_AFTER))
+    }
+
+    /// The same for what needs no leg (SIP-21): whom there is no place for may watch, and who is in the room invite.
+    fn check_readiness_without_a_leg(&self) -> Result<(), Refusal> {
+        match self.readiness() {
+            Readiness::Overloaded => Ok(()),
+            Readiness::Ready | Readiness::Draining | Readiness::Busy => self.check_readiness(),
+        }
     }
 
     /// Hands something new to the task of its room, which is started if there is none. The directory's shard is locked meanwhile, so
@@ -295,14 +303,14 @@ impl Focus for Directory {
     }
 
     fn subscribe(&self, subscribe: Subscribe) -> Result<Source, Refusal> {
-        self.check_readiness()?;
+        self.check_readiness_without_a_leg()?;
         let new = self.reception.subscription(subscribe)?;
         let muc = new.watch.room.muc.clone();
         self.deliver(&muc, Mail::Subscribe(Box::new(new)), Mail::Subscription(SubscriptionMail::Ended))
     }
 
     fn refer(&self, refer: Refer) -> Result<Source, Refusal> {
-        self.check_readiness()?;
+        self.check_readiness_without_a_leg()?;
         let (muc, new) = self.reception.referral(refer)?;
         self.deliver(&muc, Mail::Refer(Box::new(new)), Mail::ReferralEnded)
     }

@@ -31,6 +31,7 @@ use super::accounts::{Accounts, Hold};
 use super::bans::Bans;
 use super::call::{NewCall, NewInvitation, NewLeg, NewReferral, NewSubscription};
 use super::clock;
+use super::directory::RETRY_AFTER;
 use super::moved::Moved;
 use super::quota::{Pace, Places};
 use crate::config::live::Live;
@@ -275,6 +276,9 @@ impl Reception {
             return Err(Refusal::new(403, "He may not enter this room"));
         }
         self.check_ban(account, &room.muc, &callee)?;
+        if self.is_full() {
+            return Err(full());
+        }
         let hold = self.hold(settings, account, &callee, 0)?;
         let leg = LegId(self.number());
         let nickname = nickname::temporary(None, callee.user_decoded().as_deref(), &room.nickname, leg.0);
@@ -403,6 +407,11 @@ impl Settings {
         }
         domain::jid_of(uri)
     }
+}
+
+/// There is no leg left.
+pub(super) fn full() -> Refusal {
+    Refusal::new(503, "This node is full").retry_after(RETRY_AFTER)
 }
 
 fn nobody() -> Refusal {

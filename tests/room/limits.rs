@@ -56,6 +56,29 @@ async fn one_invitation_too_many_is_refused() {
     assert_eq!(refused.code(), Some(480), "{refused}");
 }
 
+/// SIP-21: what needs no leg is there for all while none is left. The node is full for calls, of ours as well, and says so.
+#[on_both_servers]
+async fn a_node_without_a_leg_left_lets_people_watch_and_invite() {
+    let phone = mucfocus_rig::Phone::plugged_in().await;
+    let stage = Stage::with(|s| {
+        s.limits = format!("{FREE}legs = 1\n");
+        s.auth += &phone.outbound();
+        s.ejabberd_rooms = "allow_user_invites: true\n".into();
+    })
+    .await;
+    let tybalt = stage.world.ua("tybalt", Transport::Udp).await;
+    let room = &stage.romeo.room;
+    let refused = tybalt.try_call(Request::invite(room, &any_offer())).await.err().expect("a refusal");
+    assert_eq!(refused.code(), Some(503), "{refused}");
+    assert_eq!(tybalt.request(Request::new("OPTIONS", room)).await.code(), Some(503), "for who looks for a node");
+    let watches = tybalt.request(Watch::request(room)).await;
+    assert_eq!(watches.code(), Some(200), "{watches}");
+    stage.romeo.watches().await.shows(&["Juliet", "Romeo"]).await;
+    assert_eq!(stage.romeo.refers("<xmpp:benvolio@xmpp.test>").await.code(), Some(200));
+    let refused = stage.romeo.refers("<sip:tybalt@sip.test>").await;
+    assert_eq!(refused.code(), Some(503), "his phone would need one: {refused}");
+}
+
 /// Joins come one after the other where their presences do not fit into what a MUC service gets at once; nobody is refused for
 /// that, and who gives up in line is never seen.
 #[on_both_servers]
