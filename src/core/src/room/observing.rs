@@ -3,8 +3,11 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use super::identities::OCCUPANT_IDS;
+use jid::BareJid;
+
+use super::identities::{OCCUPANT_IDS, Owner};
 use super::io::{MembershipId, Output};
+use super::watching::own_name;
 use super::{Room, Timer};
 use crate::composing::Typists;
 use crate::conference;
@@ -52,21 +55,26 @@ impl Room {
         let joining = self.members.get(&member).filter(|m| seen.is_us && m.since.is_none());
         let dialed_in = known.or(joining).map(|m| m.joined(env.wall));
         let double = self.double_of(seen);
+        let jid = self.shown_jid(&seen.nickname);
         self.observer.saw(member, seen, env.wall, dialed_in, &mut self.roster);
         if let Some(other) = double {
             self.warn_of_double(env, &seen.nickname, &other);
         }
         if let Some(state) = seen.state.as_ref().filter(|_| self.observer.eyes() == Some(member)) {
-            let (roster, id) = (&self.roster, state.occupant_id.as_deref());
+            let (id, user) = (state.occupant_id.clone(), self.user_called(&seen.nickname));
+            let roster = &self.roster;
             let is_occupant = |nickname: &str| roster.get(nickname).is_some();
-            self.identities.is_here(&seen.nickname, id, is_occupant, roster.occupants().len());
+            let owner = Owner { id, user, jid: None };
+            self.identities.is_here(&seen.nickname, owner, is_occupant, roster.occupants().len());
         }
         if let Some(state) = seen.state.as_ref().filter(|_| seen.is_us) {
             self.standing(env, member, (state.role, state.affiliation));
+            let user = self.members.get(&member).and_then(|m| own_name(&m.caller));
+            self.identities.is_ours(&seen.nickname, user);
         }
         if seen.state.is_none() {
             self.types_no_more(&seen.nickname);
-            self.identities.released(&seen.nickname, env.now, GRACE);
+            self.identities.released(&seen.nickname, Owner { jid, ..Owner::default() }, env.now, GRACE);
         } else if seen.is_us && self.is_inside(member) {
             self.out.push_back(Output::Joined(member));
             if !self.observer.is_answered(member, seen, &self.roster) {
@@ -215,7 +223,19 @@ impl Room {
 
     /// Whether a nickname was somebody else's a moment ago: who writes to it may mean him.
     pub(super) fn changed_hands(&self, env: &Env<'_>, nickname: &str) -> bool {
-        self.identities.changed_hands(nickname, env.now, GRACE)
+        let (user, jid) = (self.user_called(nickname), self.shown_jid(nickname));
+        self.identities.changed_hands(nickname, Owner { id: None, user, jid }, env.now, GRACE)
+    }
+
+    /// The SIP user who is inside under this nickname, if he has a name of his own.
+    fn user_called(&self, nickname: &str) -> Option<String> {
+        let member = self.index.called(nickname).and_then(|id| self.members.get(&id))?;
+        own_name(&member.caller)
+    }
+
+    /// The real JID of an occupant, in a room that shows it to everybody.
+    fn shown_jid(&self, nickname: &str) -> Option<BareJid> {
+        self.roster.get(nickname)?.jid.as_ref().map(jid::Jid::to_bare)
     }
 
     /// A membership is over. With the last one everything that was known of the room is worth nothing.

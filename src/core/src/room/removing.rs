@@ -67,7 +67,8 @@ impl Room {
                 let why = "Several participants have that address: name one by his address in the roster";
                 self.refuse_referral(id, Refusal::new(485, why));
             }
-            Whom::Occupant(nick) if self.changed_hands(env, &nick) => {
+            // An address of record is nobody else's, whatever he is called.
+            Whom::Occupant(nick) if matches!(victim, Victim::Occupant { .. }) && self.changed_hands(env, &nick) => {
                 let why = "The nickname has just changed hands: look at the roster, and try again";
                 self.refuse_referral(id, Refusal::new(480, why).retry_after(RETRY_AFTER));
             }

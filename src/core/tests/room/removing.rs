@@ -183,6 +183,79 @@ fn a_nickname_that_has_just_changed_hands_is_nobodys_for_a_moment() {
     assert_eq!(comes_of(&story, referral), done());
 }
 
+/// CF-08, CF-10: nothing has changed hands where one SIP user gives a nickname up and takes it again.
+#[test]
+fn who_was_removed_and_calls_again_is_the_same_one_still() {
+    for by_place in [true, false] {
+        let (story, romeo, tybalt) = romeo_and_tybalt();
+        let victim = || if by_place { occupant("Tybalt") } else { sip(&tybalt.sees().uri()) };
+        assert_eq!(comes_of(&story, romeo.removes(victim(), None)), done());
+        let again = story.sip_user("Tybalt");
+        again.dials();
+        again.is_called("Tybalt");
+        let request = romeo.whispers_to("Tybalt", "is it you?");
+        romeo.gets_response(&request, 200);
+        assert_eq!(again.sees().whispered, [("Romeo".to_string(), "is it you?".to_string())]);
+        assert_eq!(comes_of(&story, romeo.removes(victim(), None)), done());
+        again.gets_bye(403, "removed from the room by Romeo");
+        story.everybody_leaves();
+    }
+}
+
+/// CF-10: whose nickname it was does not matter where somebody is named by what is his alone.
+#[test]
+fn an_address_of_record_is_the_same_ones_whatever_he_is_called() {
+    for shows_jids in [true, false] {
+        let story = Story::begins();
+        story.muc().shows_jids = shows_jids;
+        let (romeo, tybalt) = (story.sip_user("Romeo"), story.sip_user("Tybalt"));
+        romeo.dials();
+        tybalt.dials();
+        tybalt.hangs_up();
+        let victim = if shows_jids {
+            let item = MucItem { jid: Some("juliet@example.com/balcony".parse().unwrap()), ..MucItem::default() };
+            story.muc().native("Tybalt", &PresenceKind::Available, item);
+            story.settles();
+            xmpp("juliet@example.com")
+        } else {
+            let mercutio = story.sip_user("Mercutio");
+            mercutio.dials();
+            mercutio.wants_to_be("Tybalt");
+            sip(&mercutio.sees().uri())
+        };
+        assert_eq!(refused_with(&story, romeo.removes(occupant("Tybalt"), None)), 480);
+        assert_eq!(comes_of(&story, romeo.removes(victim, None)), done());
+        assert!(!story.muc().occupants.contains_key("Tybalt"));
+        story.everybody_leaves();
+    }
+}
+
+/// The same real JID is the same one, where the room shows it.
+#[test]
+fn a_native_whose_jid_is_shown_is_known_when_he_comes_back() {
+    for (jid, is_he) in [("tybalt@example.com/other", true), ("mercutio@example.com/phone", false)] {
+        let story = Story::begins();
+        story.muc().shows_jids = true;
+        let romeo = story.sip_user("Romeo");
+        romeo.dials();
+        let comes = |kind, jid: &str| {
+            story.muc().native("Tybalt", &kind, MucItem { jid: Some(jid.parse().unwrap()), ..MucItem::default() });
+            story.settles();
+        };
+        comes(PresenceKind::Available, "tybalt@example.com/phone");
+        comes(PresenceKind::Unavailable, "tybalt@example.com/phone");
+        comes(PresenceKind::Available, jid);
+        let request = romeo.whispers_to("Tybalt", "is it you?");
+        romeo.gets_response(&request, if is_he { 200 } else { 404 });
+        let referral = romeo.removes(occupant("Tybalt"), None);
+        match is_he {
+            true => assert_eq!(comes_of(&story, referral), done()),
+            false => assert_eq!(refused_with(&story, referral), 480),
+        }
+        story.everybody_leaves();
+    }
+}
+
 #[test]
 fn a_room_that_does_not_answer_is_504_and_a_late_answer_changes_nothing() {
     let (story, romeo, _tybalt) = romeo_and_tybalt();
