@@ -15,7 +15,9 @@ Written from `src/core/src/translate/errors.rs` by a test; change it there. Requ
 *Call* is the answer to an INVITE, *invitation* the status line in the last NOTIFY of a REFER, the others are responses to MSRP
 requests. `wait` and `modify` are types of the error. A caller who is told to wait by 404, 480 or 500 reads `Retry-After: 30`. To
 a caller an address that came with the error is the Contact. Before `conflict` and `not-acceptable` refuse a call, other nicknames have
-been tried. It is never 503, which would take the whole node out of service.
+been tried. It is never 503, which would take the whole node out of service. When a message for the room meets `not-acceptable` or
+`item-not-found`, which rooms have for who is no occupant, the room is entered again and the message said once more; its
+sender reads the status only if the room has let him in and refuses still.
 
 | XMPP | call | invitation | message | private message | nickname |
 |---|---|---|---|---|---|

@@ -42,6 +42,11 @@ impl Setbacks {
         before
     }
 
+    /// Whether we have been in again for so short that it need not last.
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        self.count > 0 && self.entered_at.is_some_and(|at| now.since(at) < LONGEST_PAUSE)
+    }
+
     /// How long it has been going on.
     pub(crate) fn lasting(&self, now: Instant) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.since(since))

@@ -66,6 +66,7 @@ impl<T: Clone> Membership<T> {
     /// Back to where a stream is awaited.
     pub(super) fn leave_stream(&mut self, end: &StreamEnd, until: Instant) {
         self.remember_nickname();
+        self.refuses_nothing();
         self.phase = Phase::Connecting;
         // What was told of it is known, and the rest is asked for once more.
         self.catching = None;
@@ -180,6 +181,7 @@ impl<T: Clone> Membership<T> {
         let again = self.reentry_deadline.take().is_some();
         self.stranded = None;
         self.setbacks.entered(env.now);
+        self.is_confirmed();
         self.begin_listening(env);
         out.push(Event::Entered { again });
         self.resume_renaming(out);

@@ -237,6 +237,9 @@ impl<T: Clone> Membership<T> {
             self.memory.note(&message, self.by_room, env.wall, env.wall);
         }
         if is_ours {
+            if has_text {
+                self.refuses_nothing();
+            }
             for id in message.id.iter().chain(&message.origin_id) {
                 match self.reflections.settle(id) {
                     Known::Awaited(said) => {
@@ -261,6 +264,7 @@ impl<T: Clone> Membership<T> {
     /// The subject, perhaps one of ours: Prosody gives it back without its id, so then the text decides.
     fn subject(&mut self, is_ours: bool, subject: String, message: &Message, out: &mut Vec<Event<T>>) {
         if is_ours {
+            self.refuses_nothing();
             let mut ids = message.id.iter().chain(&message.origin_id);
             let by_id = ids.find_map(|id| match self.reflections.settle(id) {
                 Known::Awaited(said) => Some(said),

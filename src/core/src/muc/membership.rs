@@ -13,6 +13,7 @@ use super::hearing::{Heard, Ids, Seen};
 use super::memory::Memory;
 use super::pinging::Pinging;
 use super::reflections::Reflections;
+use super::refusing::Refusing;
 use super::renaming::Renaming;
 use super::speaking::{Errand, Utterance};
 use super::suspension::Suspension;
@@ -49,6 +50,8 @@ pub struct Membership<T> {
     pub(super) reentry_deadline: Option<Instant>,
     /// How often the room has thrown us out just after it had let us in.
     pub(super) setbacks: Setbacks,
+    /// What its saying that it does not know us means.
+    pub(super) refusing: Refusing,
     /// Why the way back in begins with another stream.
     pub(super) stranded: Option<StreamEnd>,
     /// The connection of the stream is gone, and may be resumed.
@@ -198,6 +201,7 @@ impl<T: Clone> Membership<T> {
             pinging: Pinging::new(),
             reentry_deadline: None,
             setbacks: Setbacks::new(),
+            refusing: Refusing::Unheard,
             stranded: None,
             suspended: None,
             has_reentered: false,

@@ -9,6 +9,7 @@ pub mod membership;
 mod memory;
 mod pinging;
 pub mod reflections;
+mod refusing;
 mod removal;
 mod renaming;
 mod speaking;

@@ -8,6 +8,7 @@ use jid::{BareJid, FullJid};
 
 use super::membership::{Event, Membership};
 use super::reflections::Known;
+use super::refusing::is_of_a_stranger;
 use crate::env::Env;
 use crate::stanza::{
     Asks, ChatState, Condition, ErrorKind, Iq, IqAnswer, Message, OutStanza, Receipt, Role, StanzaError,
@@ -74,9 +75,15 @@ pub(super) struct Utterance<T> {
     is_in_doubt: bool,
     /// It could not be said when it was to be.
     was_held: bool,
+    /// The room has refused it as it refuses who is no occupant: it is said once more, and not twice.
+    pub(super) was_refused: bool,
 }
 
 impl<T> Utterance<T> {
+    const fn new(ticket: T, said: Said, turn: u64, deadline: Instant) -> Self {
+        Self { ticket, said, turn, deadline, id: None, is_in_doubt: false, was_held: false, was_refused: false }
+    }
+
     /// Whether it gives the room this subject.
     pub(super) fn is_subject(&self, subject: &str) -> bool {
         matches!(&self.said, Said::Subject(said) if said == subject)
@@ -120,15 +127,11 @@ impl<T: Clone> Membership<T> {
 
     fn utter_anew(&mut self, env: &mut Env<'_>, ticket: T, said: Said, deadline: Instant, out: &mut Vec<Event<T>>) {
         self.turns += 1;
-        self.utter(
-            env,
-            Utterance { ticket, said, turn: self.turns, deadline, id: None, is_in_doubt: false, was_held: false },
-            out,
-        );
+        self.utter(env, Utterance::new(ticket, said, self.turns, deadline), out);
     }
 
     /// It is said when we are back, in its turn.
-    fn put_off(&mut self, utterance: Utterance<T>) {
+    pub(super) fn put_off(&mut self, utterance: Utterance<T>) {
         let at = self.unsent.partition_point(|other| other.turn < utterance.turn);
         self.unsent.insert(at, Utterance { was_held: true, ..utterance });
     }
@@ -213,7 +216,7 @@ impl<T: Clone> Membership<T> {
     pub fn hold(&mut self, ticket: T, errand: Errand, deadline: Instant) {
         self.turns += 1;
         let (said, turn) = (Said::Errand(errand), self.turns);
-        self.put_off(Utterance { ticket, said, turn, deadline, id: None, is_in_doubt: false, was_held: true });
+        self.put_off(Utterance::new(ticket, said, turn, deadline));
     }
 
     /// Whether something waits.
@@ -273,15 +276,8 @@ impl<T: Clone> Membership<T> {
                 _ => return self.failed_after_all(id, error, out),
             },
         };
-        // The room does not know us any more although nobody said so, or is not there any more. It has not taken the message, so
-        // that can be said once more when we are back (GC-MSG-06).
-        let lost = matches!(error.condition, Condition::NotAcceptable | Condition::ItemNotFound);
-        if is_public && lost && self.is_inside() && message.from.resource().is_none() {
-            self.put_off(utterance);
-            return self.thrown_out(env, out);
-        }
-        if is_public && lost && self.is_returning() {
-            return self.put_off(utterance);
+        if is_public && is_of_a_stranger(error) {
+            return self.not_taken(env, utterance, (message, error), out);
         }
         if matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout) {
             self.doubt(env, out);

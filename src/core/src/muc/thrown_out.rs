@@ -15,6 +15,7 @@ impl<T: Clone> Membership<T> {
     ///
     /// Where that goes on for as long as a room may be out of reach, without a stay of half a minute, it is hopeless.
     pub(super) fn thrown_out(&mut self, env: &mut Env<'_>, out: &mut Vec<Event<T>>) {
+        self.refuses_nothing();
         let before = self.setbacks.another(env.now);
         let was_in = self.is_inside() || self.is_returning();
         if self.setbacks.lasting(env.now) >= self.wishes.outage {

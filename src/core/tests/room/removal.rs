@@ -179,7 +179,7 @@ fn a_removal_that_crosses_the_way_back_in_leaves_nobody_behind() {
     story.everybody_leaves();
 }
 
-/// GC-MSG-06: the room has forgotten us without a word. 481 to the sender, and back in.
+/// GC-MSG-06: the room has forgotten us without a word: back in, and nobody notices.
 #[test]
 fn who_is_no_occupant_any_more_comes_back_in() {
     let (story, romeo) = Story::with_romeo();
@@ -197,6 +197,87 @@ fn who_is_no_occupant_any_more_comes_back_in() {
     assert_eq!(joins, 2, "once more and not for every message");
     romeo.has_all_credit();
     story.everybody_leaves();
+}
+
+/// What a room says to who is no occupant, and the status that it comes to.
+const FOR_STRANGERS: [(Condition, ErrorKind, u16); 2] =
+    [(Condition::NotAcceptable, ErrorKind::Modify, 415), (Condition::ItemNotFound, ErrorKind::Cancel, 404)];
+
+/// GC-MSG-06, ERR-09: the room says so while it has us. It is entered once more, and after that it is a refusal.
+#[test]
+fn a_room_that_refuses_an_occupant_as_if_he_were_none_is_believed_once() {
+    for (condition, kind, code) in FOR_STRANGERS {
+        let (story, romeo) = Story::with_romeo();
+        story.seconds_pass(60);
+        story.muc().log.clear();
+        story.muc().refuses_messages = Some(error(condition, kind));
+        let send = romeo.says("one");
+        romeo.gets_response(&send, code);
+        let account = romeo.account();
+        assert_eq!((joins(&story), story.muc().ids_from(&account).len()), (1, 2), "{condition:?}");
+        for text in ["two", "three", "four"] {
+            let send = romeo.says(text);
+            romeo.gets_response(&send, code);
+            story.seconds_pass(40);
+        }
+        assert_eq!((joins(&story), story.muc().ids_from(&account).len()), (1, 5), "{condition:?}");
+        let subject = romeo.sends("", &romeo.cpim("").replace("DateTime", "Subject: The feast\r\nDateTime"));
+        let whisper = romeo.whispers_to("JuliC", "to you alone");
+        romeo.gets_response(&subject, code);
+        romeo.gets_response(&whisper, 200);
+        assert!(romeo.sees().notices.is_empty(), "nothing was missed: {:?}", romeo.sees().notices);
+        story.muc().refuses_messages = None;
+        let send = romeo.says("six");
+        romeo.gets_response(&send, 200);
+        romeo.has_all_credit();
+        story.everybody_leaves();
+    }
+}
+
+/// Several messages that are refused one after the other are not as many losses of the room, and what it takes between them changes
+/// nothing about that.
+#[test]
+fn nor_is_what_a_room_takes_between_two_refusals_a_reason_to_leave_it_again() {
+    let (story, romeo) = Story::with_romeo();
+    story.seconds_pass(60);
+    story.muc().log.clear();
+    for n in 0..5 {
+        story.muc().refuses_messages = Some(error(Condition::NotAcceptable, ErrorKind::Modify));
+        let send = romeo.says(&format!("refused {n}"));
+        romeo.gets_response(&send, 415);
+        story.muc().refuses_messages = None;
+        let send = romeo.says(&format!("taken {n}"));
+        romeo.gets_response(&send, 200);
+        story.seconds_pass(2);
+    }
+    assert_eq!(joins(&story), 1);
+    assert!(romeo.sees().notices.is_empty(), "{:?}", romeo.sees().notices);
+    story.everybody_leaves();
+}
+
+/// Who was once refused so and is really lost later comes back all the same.
+#[test]
+fn a_room_that_has_refused_so_and_loses_us_later_is_entered_again() {
+    for takes_between in [true, false] {
+        let (story, romeo) = Story::with_romeo();
+        let account = romeo.account();
+        story.muc().refuses_messages = Some(error(Condition::NotAcceptable, ErrorKind::Modify));
+        let send = romeo.says("refused");
+        romeo.gets_response(&send, 415);
+        story.muc().refuses_messages = None;
+        if takes_between {
+            let send = romeo.says("taken");
+            romeo.gets_response(&send, 200);
+        }
+        story.seconds_pass(60);
+        story.muc().forgets(&account);
+        let send = romeo.says("are you there?");
+        romeo.gets_response(&send, if takes_between { 200 } else { 415 });
+        romeo.is_called("Romeo");
+        let send = romeo.says("here you are");
+        romeo.gets_response(&send, 200);
+        story.everybody_leaves();
+    }
 }
 
 /// Status 303: the nickname was changed for us; we go on under the new one, also when we come back in.

@@ -68,9 +68,9 @@ pub const TABLE: [Row; 22] = [
     row(Condition::InternalServerError, "internal-server-error", ErrorKind::Cancel, 500, 400),
     row(Condition::ItemNotFound, "item-not-found", ErrorKind::Cancel, 404, 404),
     row(Condition::JidMalformed, "jid-malformed", ErrorKind::Modify, 400, 400).nickname(424),
-    // To a message: the sender is no occupant (XEP-0045 §7.4), whatever he thinks. To a private message: who is not in the room
-    // any more is nobody there; it is no word on the session.
-    row(Condition::NotAcceptable, "not-acceptable", ErrorKind::Modify, 406, 481).private(408).nickname(425),
+    // To a message: it reads as if the sender were no occupant (XEP-0045 §7.4), but the way back in has been tried. To a private
+    // message: who is not in the room any more is nobody there; it is no word on the session.
+    row(Condition::NotAcceptable, "not-acceptable", ErrorKind::Modify, 406, 415).private(408).nickname(425),
     row(Condition::NotAllowed, "not-allowed", ErrorKind::Cancel, 403, 403),
     // 403 and not 401: a challenge for a room's password is nothing that a SIP client could answer.
     row(Condition::NotAuthorized, "not-authorized", ErrorKind::Auth, 403, 403),

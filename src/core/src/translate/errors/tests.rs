@@ -24,7 +24,7 @@ const AGREED: &str = "
     internal-server-error    500 500+ 400 400 403 Cancel
     item-not-found           404 404+ 404 404 403 Cancel
     jid-malformed            400 400  400 400 424 Modify
-    not-acceptable           406 406  481 408 425 Modify
+    not-acceptable           406 406  415 408 425 Modify
     not-allowed              403 403  403 403 403 Cancel
     not-authorized           403 403  403 403 403 Auth
     policy-violation         403 403  413 413 403 Modify
