@@ -263,6 +263,12 @@ impl<T: Clone> Membership<T> {
         self.reentry_deadline.is_some()
     }
 
+    /// The nickname that we come back under.
+    #[must_use]
+    pub fn returns_as(&self) -> Option<&str> {
+        self.is_returning().then_some(self.wishes.nickname.as_str())
+    }
+
     /// Not before then does the room want to hear more of us.
     #[must_use]
     pub const fn quiet_until(&self) -> Option<Instant> {

@@ -266,6 +266,7 @@ impl Room {
         reason: (Reason, Option<u32>),
         why: &str,
     ) {
+        self.observer.awaits_no_more(member, None, &mut self.roster);
         self.blinded(env, member);
         if let Some(gone) = self.members.remove(&member) {
             let aor_key = own_name(&gone.caller);

@@ -157,6 +157,7 @@ impl Room {
         let nickname: String = m.membership.nickname().unwrap_or_default().into();
         let legs = m.legs.clone();
         let is_news = core::mem::replace(&mut m.called, nickname.clone()) != nickname;
+        self.observer.awaits_no_more(member, Some(&nickname), &mut self.roster);
         if let Some(occupant) = self.roster.get(&nickname).filter(|occupant| occupant.dialed_in.is_none()).cloned() {
             self.roster.put(&nickname, Occupant { dialed_in: Some(joined), ..occupant });
         }

@@ -64,6 +64,7 @@ impl Room {
     /// A membership that was inside lost its stream.
     pub(super) fn stranded(&mut self, env: &mut Env<'_>, member: MembershipId, end: &StreamEnd) {
         self.out.push_back(Output::CloseStream(member));
+        self.keeps_its_place(member);
         self.goes_dark(env, member);
         let Some(m) = self.members.get_mut(&member) else { return };
         m.is_attached = false;
@@ -82,8 +83,16 @@ impl Room {
 
     /// A membership that was inside gets another stream.
     pub(super) fn reset(&mut self, env: &mut Env<'_>, member: MembershipId, end: &StreamEnd) {
+        self.keeps_its_place(member);
         self.goes_dark(env, member);
         self.trace_all(member, &Trace::Reset { why: alloc::format!("{end}") });
+    }
+
+    /// Who comes back before the others do names everybody whom the room has by then. They are on the list all the same.
+    fn keeps_its_place(&mut self, member: MembershipId) {
+        if let Some(nickname) = self.members.get(&member).and_then(|m| m.membership.returns_as()) {
+            self.observer.awaits(member, nickname, &self.roster);
+        }
     }
 
     /// A membership is back, and its legs have been told what was said meanwhile, as far as it is known. Where something may be

@@ -17,6 +17,8 @@ pub struct Observer<M> {
     gathered: Option<Gathering>,
     /// Places of our own that their memberships know of and the observer has not seen.
     ahead: BTreeMap<String, M>,
+    /// Places of our own that the room may have lost together with their streams: their memberships are on the way back to them.
+    awaited: BTreeMap<String, M>,
     /// Whether the room shows everybody's real JID to everybody.
     shows_jids: bool,
     /// Whether the roster was complete once.
@@ -36,7 +38,8 @@ struct Gathering {
 
 impl<M: Copy + Ord> Default for Observer<M> {
     fn default() -> Self {
-        Self { eyes: None, gathered: None, ahead: BTreeMap::new(), shows_jids: false, is_complete: false }
+        let (ahead, awaited) = (BTreeMap::new(), BTreeMap::new());
+        Self { eyes: None, gathered: None, ahead, awaited, shows_jids: false, is_complete: false }
     }
 }
 
@@ -121,6 +124,34 @@ impl<M: Copy + Ord> Observer<M> {
         was_the_eyes
     }
 
+    /// `member` has lost its stream and is on the way back to its place, which is its own on the roster until it is back or given up
+    /// (GC-PRES-11).
+    pub fn awaits(&mut self, member: M, nickname: &str, roster: &Roster) {
+        if roster.get(nickname).is_some_and(|occupant| occupant.dialed_in.is_some()) {
+            self.ahead.remove(nickname);
+            self.awaited.insert(nickname.into(), member);
+        }
+    }
+
+    /// `member` is back under this nickname, or is over.
+    pub fn awaits_no_more(&mut self, member: M, nickname: Option<&str>, roster: &mut Roster) {
+        let (his, others) = core::mem::take(&mut self.awaited).into_iter().partition(|(_, m)| *m == member);
+        self.awaited = others;
+        let his: BTreeMap<String, M> = his;
+        for name in his.into_keys() {
+            match nickname == Some(name.as_str()) {
+                // What the observer sees of himself is what counts.
+                true if self.eyes == Some(member) => {}
+                true => {
+                    self.ahead.insert(name, member);
+                }
+                false => {
+                    roster.remove(&name, None);
+                }
+            }
+        }
+    }
+
     /// Nobody of ours is in the room any more: what was known of it is worth nothing.
     pub fn close_eyes(&mut self, roster: &mut Roster) {
         *self = Self::default();
@@ -145,8 +176,9 @@ impl<M: Copy + Ord> Observer<M> {
             if !self.shows_jids {
                 everybody.values_mut().for_each(|occupant| occupant.jid = None);
             }
-            // Who is in through us and was not named yet is about to be.
-            for nickname in self.ahead.keys() {
+            self.awaited.retain(|nickname, _| !everybody.contains_key(nickname));
+            // Who is in through us and was not named yet is about to be, or is on his way.
+            for nickname in self.ahead.keys().chain(self.awaited.keys()) {
                 if let Some(occupant) = roster.get(nickname)
                     && !everybody.contains_key(nickname)
                 {
@@ -179,11 +211,12 @@ impl<M: Copy + Ord> Observer<M> {
         }
         self.ahead.remove(&seen.nickname);
         let Some(state) = &seen.state else {
+            let is_awaited = self.awaited.contains_key(&seen.nickname);
             let gone = match &mut self.gathered {
                 Some(gathering) => gathering.people.remove(&seen.nickname),
                 None => None,
             };
-            let counts = self.gathered.is_none() || !self.is_complete;
+            let counts = !is_awaited && (self.gathered.is_none() || !self.is_complete);
             let listed = counts.then(|| roster.remove(&seen.nickname, departure(seen, when))).flatten();
             // Who was told to come back under another name keeps what is known of him.
             if let (Some(new), Some(occupant)) = (&seen.renamed, gone.or(listed)) {
@@ -196,10 +229,15 @@ impl<M: Copy + Ord> Observer<M> {
             .as_ref()
             .and_then(|all| all.people.get(&seen.nickname))
             .or_else(|| roster.get(&seen.nickname));
+        // A place that is awaited may have been taken by somebody else.
+        let known = known.filter(|_| !self.awaited.contains_key(&seen.nickname));
         let dialed_in = dialed_in.or_else(|| known.and_then(|occupant| occupant.dialed_in.clone()));
         // Whether the room shows them to everybody is known when it has named everybody.
         let keeps_jid = self.shows_jids || self.gathered.is_some();
         let occupant = occupant(seen, state, dialed_in, keeps_jid);
+        if self.gathered.is_none() {
+            self.awaited.remove(&seen.nickname);
+        }
         self.put(&seen.nickname, occupant, roster);
     }
 

@@ -2,8 +2,9 @@
 
 use mucfocus_core::conference::Reason;
 use mucfocus_core::muc::StreamEnd;
+use mucfocus_core::stanza::{MucItem, PresenceKind};
 
-use crate::story::Story;
+use crate::story::{SipUser, Story, Subscriber};
 
 fn broken() -> StreamEnd {
     StreamEnd::Lost("reset".into())
@@ -36,6 +37,104 @@ fn meanwhile_the_room_is_shown_as_out_of_reach() {
     story.seconds_pass(6);
     assert!(list.sees().last().contains("<active>false</active>"), "{}", list.sees().last());
     list.shows(&["JuliC", "Romeo"]);
+}
+
+/// Two who lose their streams, and one of whom is back first.
+fn one_of_two_is_back() -> (Story, SipUser, SipUser, Subscriber) {
+    let (story, romeo) = Story::with_romeo();
+    let tybalt = story.sip_user("Tybalt");
+    tybalt.dials();
+    let list = tybalt.watches();
+    list.shows(&["JuliC", "Romeo", "Tybalt"]);
+    story.world().connects_streams = false;
+    tybalt.loses_stream(broken());
+    romeo.loses_stream(broken());
+    story.seconds_pass(8);
+    story.muc().native("Nurse", &PresenceKind::Available, MucItem::default());
+    romeo.stream_is_ready();
+    story.seconds_pass(8);
+    (story, romeo, tybalt, list)
+}
+
+/// Whether he was ever off this list since he was on it, and how many there are according to the last document.
+fn stays(list: &Subscriber, nickname: &str) -> bool {
+    let deleted = format!("gr={nickname}' state='deleted'");
+    !list.sees().documents.iter().any(|document| document.contains(&deleted))
+}
+
+/// GC-PRES-11: whose membership is on its way back is on his own list still.
+#[test]
+fn who_is_back_later_than_others_stays_on_the_list() {
+    let (story, romeo, tybalt, list) = one_of_two_is_back();
+    romeo.is_called("Romeo");
+    tybalt.is_not_in_the_room();
+    list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt"]);
+    let state = list.sees().shown.state.unwrap();
+    assert_eq!((state.count, state.active), (4, true));
+    let whisper = romeo.whispers_to("Tybalt", "where are you?");
+    romeo.gets_response(&whisper, 404);
+    // That the room tells of it does not change that.
+    story.muc().native("Tybalt", &PresenceKind::Unavailable, MucItem::default());
+    story.settles();
+    story.seconds_pass(2);
+    list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt"]);
+    tybalt.stream_is_ready();
+    story.seconds_pass(8);
+    tybalt.is_called("Tybalt");
+    list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt"]);
+    assert!(stays(&list, "Tybalt"), "{:?}", list.sees().documents);
+    assert!(list.sees().user("Tybalt").contains("dialed-in"));
+    romeo.hangs_up();
+    story.seconds_pass(8);
+    list.shows(&["JuliC", "Nurse", "Tybalt"]);
+    story.everybody_leaves();
+}
+
+/// And no longer than until it is over.
+#[test]
+fn who_does_not_come_back_is_taken_off_the_list() {
+    for hangs_up in [true, false] {
+        let (story, romeo, tybalt, _) = one_of_two_is_back();
+        let list = romeo.watches();
+        list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt"]);
+        if hangs_up {
+            tybalt.hangs_up();
+        } else {
+            story.seconds_pass(110);
+            tybalt.gets_bye(503, "lost");
+        }
+        story.seconds_pass(3);
+        list.shows(&["JuliC", "Nurse", "Romeo"]);
+        story.everybody_leaves();
+    }
+}
+
+/// Somebody of the XMPP side has taken his place meanwhile.
+#[test]
+fn whose_place_is_taken_comes_back_in_another() {
+    for is_seen_coming in [true, false] {
+        let (story, romeo, tybalt, list) = one_of_two_is_back();
+        if !is_seen_coming {
+            romeo.loses_stream(broken());
+        }
+        story.muc().native("Tybalt", &PresenceKind::Available, MucItem::default());
+        story.settles();
+        story.seconds_pass(3);
+        if !is_seen_coming {
+            romeo.stream_is_ready();
+        }
+        story.seconds_pass(8);
+        assert!(!list.sees().user("Tybalt").contains("dialed-in"), "{}", list.sees().user("Tybalt"));
+        tybalt.stream_is_ready();
+        story.seconds_pass(8);
+        tybalt.is_called("Tybalt 2");
+        list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt", "Tybalt 2"]);
+        tybalt.hangs_up();
+        let list = romeo.watches();
+        story.seconds_pass(8);
+        list.shows(&["JuliC", "Nurse", "Romeo", "Tybalt"]);
+        story.everybody_leaves();
+    }
 }
 
 #[test]

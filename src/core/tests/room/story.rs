@@ -234,6 +234,12 @@ impl SipUser {
         self.input(Input::StreamEnded(member, end));
     }
 
+    /// His new stream is there.
+    pub fn stream_is_ready(&self) {
+        let jid = self.account().with_resource_str("node1").unwrap();
+        self.input(Input::StreamReady(self.member(), jid));
+    }
+
     /// The call was ended by the room, with this cause and a text that has `why` in it.
     pub fn gets_bye(&self, cause: u16, why: &str) {
         let sees = self.sees();
