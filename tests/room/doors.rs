@@ -60,14 +60,15 @@ async fn voice_is_given_and_taken_and_the_list_says_so() {
     let stage = Stage::set().await;
     let list = stage.romeo.watches().await;
     stage.juliet.configure(&stage.muc, &[("moderatedroom", "1")]).await;
-    for (role, code, entry, media) in [
-        ("visitor", 403, "observer", "recvonly"),
-        ("participant", 200, "participant", "sendrecv"),
-        ("visitor", 403, "observer", "recvonly"),
+    for (role, code, entry, shown) in [
+        ("visitor", 403, "observer", ("muted-via-focus", "recvonly")),
+        ("participant", 200, "participant", ("connected", "sendrecv")),
+        ("visitor", 403, "observer", ("muted-via-focus", "recvonly")),
     ] {
         stage.juliet.role(&stage.muc, "Romeo", role).await;
         let roster = list.until(entry, |r| r.users.get("Romeo").is_some_and(|u| u.roles == [entry])).await;
-        assert_eq!(roster.users["Romeo"].media, media);
+        let user = &roster.users["Romeo"];
+        assert_eq!((user.status.as_str(), user.media.as_str()), shown);
         assert_eq!(stage.romeo.says(&format!("as {role}")).await.code(), Some(code));
     }
 }

@@ -34,6 +34,8 @@ pub struct User {
     pub roles: Vec<String>,
     /// Who he really is, where that is shown.
     pub aors: Vec<String>,
+    /// `connected`, `muted-via-focus`.
+    pub status: String,
     /// `sendrecv`, `recvonly`.
     pub media: String,
 }
@@ -271,12 +273,14 @@ fn farewell(user: &Element) -> Farewell {
 fn read_user(entity: &str, user: &Element) -> User {
     let text = |within: &Element, name: &str| within.child(name, INFO).map(|e| e.text.clone()).unwrap_or_default();
     let list = |name: &str| user.child(name, INFO).map(|l| l.children.clone()).unwrap_or_default();
-    let media = user.child("endpoint", INFO).and_then(|e| e.child("media", INFO));
+    let endpoint = user.child("endpoint", INFO);
+    let media = endpoint.and_then(|e| e.child("media", INFO));
     User {
         entity: entity.to_owned(),
         display: text(user, "display-text"),
         roles: list("roles").into_iter().map(|e| e.text).collect(),
         aors: list("associated-aors").iter().map(|e| text(e, "uri")).collect(),
+        status: endpoint.map(|e| text(e, "status")).unwrap_or_default(),
         media: media.map(|m| text(m, "status")).unwrap_or_default(),
     }
 }

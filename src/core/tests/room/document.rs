@@ -103,7 +103,7 @@ impl Shown {
             let shown = User {
                 nickname: user.attribute(NICKNAME).unwrap().to_string(),
                 text: written.to_string(),
-                is_connected: status == "connected",
+                is_connected: status != "disconnected",
             };
             self.users.insert(entity, shown);
         }
@@ -213,7 +213,11 @@ impl Objections {
             "media",
         ];
         self.order(endpoint, &order);
-        let is_connected = text_of(endpoint, "status").as_deref() == Some("connected");
+        let status = text_of(endpoint, "status").unwrap_or_default();
+        let is_connected = matches!(&*status, "connected" | "muted-via-focus");
+        self.unless(is_connected || status == "disconnected", "CI-19: the status");
+        let is_muted = child(endpoint, "media").is_some_and(|media| text_of(media, "status").unwrap() == "recvonly");
+        self.unless(!is_connected || is_muted == (status == "muted-via-focus"), "FT-09: who may only listen is muted");
         self.unless(is_connected || is_partial, "CI-19: the whole lists who is here");
         self.unless(is_connected == child(endpoint, "media").is_some(), "the medium");
         self.unless(is_connected != child(endpoint, "disconnection-method").is_some(), "the disconnection");

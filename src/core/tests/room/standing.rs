@@ -24,6 +24,28 @@ fn becomes(story: &Story, who: &SipUser, role: Role, affiliation: Affiliation) {
     story.settles();
 }
 
+/// FT-09: who may only listen is muted by the room, and a change of that is told as one.
+#[test]
+fn who_has_no_voice_is_shown_as_muted_until_he_gets_it() {
+    let (story, romeo) = Story::with_romeo();
+    let list = romeo.watches();
+    for (role, status, medium) in [
+        (Role::Visitor, "muted-via-focus", "recvonly"),
+        (Role::Participant, "connected", "sendrecv"),
+        (Role::Visitor, "muted-via-focus", "recvonly"),
+        (Role::Moderator, "connected", "sendrecv"),
+    ] {
+        becomes(&story, &romeo, role, Affiliation::None);
+        story.seconds_pass(5);
+        assert!(list.sees().last().contains("state='partial'"), "{}", list.sees().last());
+        let user = list.sees().user("Romeo").to_string();
+        assert!(user.contains(&format!("<status>{status}</status><joining-method>dialed-in")), "{user}");
+        assert!(user.contains(&format!("<status>{medium}</status></media>")), "{user}");
+        list.shows(&["JuliC", "Romeo"]);
+    }
+    story.everybody_leaves();
+}
+
 #[test]
 fn whose_role_or_affiliation_changes_is_told_once_and_nobody_else_is() {
     let (story, romeo) = Story::with_romeo();

@@ -151,9 +151,10 @@ fn who_was_called_is_shown_as_that_and_who_had_it_done() {
 
 #[test]
 fn a_visitor_listens() {
-    // CI-17, GC-PRES-09
+    // CI-17, GC-PRES-09, FT-09
     let room = written(inside(&[User { part: Part::Observer, ..named("Rosaline") }]));
     assert!(room.contains("<entry>observer</entry>") && room.contains("<status>recvonly</status></media>"));
+    assert!(room.contains("<status>muted-via-focus</status>") && !room.contains("<status>connected</status>"));
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn write(out: &mut String, room: &SipUri, user: &User<'_>, gone: Option<&Disconn
     if let Some(Joined::DialedOut { since, by: Some(by) }) = user.dialed_in {
         execution(out, room, "referred", since, Some(by));
     }
-    element(out, "status", if gone.is_some() { "disconnected" } else { "connected" });
+    element(out, "status", status(user, gone.is_some()));
     if let Some(joined) = user.dialed_in {
         let (method, since, by) = match joined {
             Joined::DialedIn(since) => ("dialed-in", since, None),
@@ -139,6 +139,15 @@ fn write(out: &mut String, room: &SipUri, user: &User<'_>, gone: Option<&Disconn
         None => medium(out, user),
     }
     out.push_str("</endpoint></user>");
+}
+
+/// RFC 4575 §5.7.3: who may only listen is muted by the room. His one medium is all that he has.
+const fn status(user: &User<'_>, is_gone: bool) -> &'static str {
+    match user.part {
+        _ if is_gone => "disconnected",
+        Part::Observer => "muted-via-focus",
+        Part::Moderator | Part::Participant => "connected",
+    }
 }
 
 /// When something was done, and by whom (RFC 4575 §5.7.2).
