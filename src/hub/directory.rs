@@ -27,7 +27,7 @@ use crate::msrp_net::table::SessionTable;
 use crate::observe::ladder::Ladder;
 use crate::observe::metrics::Metrics;
 use crate::sip::port::{Caller, Dial, Dialled, Focus, Placed, Readiness, Refer, Refusal, Subscribe};
-use crate::xmpp::invitations::Invited;
+use crate::xmpp::invitations::{Invited, not_followed};
 use crate::xmpp::pool::Pool;
 
 /// When to try again on a node that is full or going down, in seconds.
@@ -188,7 +188,7 @@ impl Directory {
             Ok(())
         });
         if let Err(refusal) = taken {
-            tracing::info!(user = %invited.account.user, room = %invited.invitation.room, reason = %refusal.text, "an invitation is not followed");
+            not_followed(&invited.account, &invited.invitation.room, &refusal);
             invited.answer_with(&refusal);
         }
     }

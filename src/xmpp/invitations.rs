@@ -2,7 +2,6 @@
 //! An account shows no presence, so that only those come that are sent to its full JID.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jid::{BareJid, Jid};
 use mucfocus_core::leg::call::Refusal;
@@ -12,17 +11,24 @@ use tokio::sync::mpsc;
 use xmpp_parsers::minidom::Element;
 
 use super::settings::Account;
-use crate::hub::clock;
-use crate::hub::quota::Pace;
-use crate::sip::settings::Rate;
+use crate::observe::sparing::Sparing;
 
 const CLIENT: &str = "jabber:client";
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const CONFERENCE: &str = "jabber:x:conference";
-/// Invitations that one stream reads. Nobody whom a person invites needs more; those beyond are not answered either.
-const RATE: Rate = Rate { count: 5, per: Duration::from_secs(5) };
-/// Answers that wait for the stream.
-const ANSWERS: usize = 16;
+/// Invitations of one stream that are not answered yet: each may be a phone that rings. How many come in a time is the operator's to
+/// say (`limits.invitations_per_user`); this bounds memory, whatever he says.
+const MAX_PENDING: usize = 64;
+
+/// Invitations that are not followed.
+static LINES: Sparing = Sparing::new(5);
+
+/// Logs that an invitation is not followed, and why.
+pub fn not_followed(account: &Account, room: &BareJid, why: &Refusal) {
+    if let Some(kept_back) = LINES.line() {
+        tracing::info!(user = %account.user, %room, kept_back, reason = %why.text, "an invitation is not followed");
+    }
+}
 
 /// Somebody invites a SIP user by his account.
 pub struct Invited {
@@ -35,15 +41,18 @@ pub struct Invited {
 
 /// The way back. While it is there, the stream is.
 struct Reply {
-    answers: mpsc::Sender<OutStanza>,
-    _open: Arc<()>,
+    answers: mpsc::Sender<Answer>,
+    open: Arc<()>,
 }
 
+/// What waits for the stream, and counts as unanswered until then.
+type Answer = (OutStanza, Arc<()>);
+
 impl Invited {
-    /// Says why it is not followed. On a stream that is gone, or where too many answers wait already, nobody hears it.
+    /// Says why it is not followed. On a stream that is gone nobody hears it.
     pub fn answer_with(&self, why: &Refusal) {
         if let Some(answer) = invitation::refused(&self.invitation, why) {
-            let _ = self.reply.answers.try_send(answer);
+            let _ = self.reply.answers.try_send((answer, Arc::clone(&self.reply.open)));
         }
     }
 }
@@ -59,10 +68,19 @@ pub type Follow = Box<dyn Fn(Invited) + Send + Sync>;
 
 /// The invitations of one stream.
 pub(super) struct Invitations {
-    pace: Pace,
     /// From the first one on: few streams have one.
-    answers: Option<(mpsc::Sender<OutStanza>, mpsc::Receiver<OutStanza>)>,
+    answers: Option<(mpsc::Sender<Answer>, mpsc::Receiver<Answer>)>,
+    /// One share for each that is not answered.
     open: Arc<()>,
+}
+
+/// What somebody is invited to.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// It is to be followed.
+    Invited(Invited),
+    /// Too many wait, and its sender is to be told so.
+    TooMany(Option<OutStanza>),
 }
 
 /// It only looked like one.
@@ -71,33 +89,41 @@ pub(super) struct NoInvitation;
 
 impl Invitations {
     pub(super) fn new() -> Self {
-        Self { pace: Pace::new(Some(RATE)), answers: None, open: Arc::new(()) }
+        Self { answers: None, open: Arc::new(()) }
     }
 
-    /// What a stray message to `account` invites it to, if it is not one of too many.
+    /// What a stray message to `account` invites it to.
     ///
     /// # Errors
     ///
     /// [`NoInvitation`].
-    pub(super) fn read(&mut self, account: &Account, raw: &[u8]) -> Result<Option<Invited>, NoInvitation> {
+    pub(super) fn read(&mut self, account: &Account, raw: &[u8]) -> Result<Read, NoInvitation> {
         let invitation = read(raw).ok_or(NoInvitation)?;
-        if self.pace.take("", clock::now()).is_err() {
-            return Ok(None);
+        if self.pending() >= MAX_PENDING {
+            // `resource-constraint` in XMPP, of type wait.
+            let why = Refusal::new(423, "Too many invitations wait for an answer");
+            not_followed(account, &invitation.room, &why);
+            return Ok(Read::TooMany(invitation::refused(&invitation, &why)));
         }
-        let (answers, _) = self.answers.get_or_insert_with(|| mpsc::channel(ANSWERS));
-        let reply = Reply { answers: answers.clone(), _open: Arc::clone(&self.open) };
-        Ok(Some(Invited { account: account.clone(), invitation, reply }))
+        // An answer counts among those that wait, so that there is place for it.
+        let (answers, _) = self.answers.get_or_insert_with(|| mpsc::channel(MAX_PENDING));
+        let reply = Reply { answers: answers.clone(), open: Arc::clone(&self.open) };
+        Ok(Read::Invited(Invited { account: account.clone(), invitation, reply }))
+    }
+
+    fn pending(&self) -> usize {
+        Arc::strong_count(&self.open).saturating_sub(1)
     }
 
     /// Whether somebody may yet answer one.
     pub(super) fn are_open(&self) -> bool {
-        Arc::strong_count(&self.open) > 1
+        self.pending() > 0
     }
 
     /// The next answer. Cancel-safe.
     pub(super) async fn answer(&mut self) -> Option<OutStanza> {
         match &mut self.answers {
-            Some((_, to_send)) => to_send.recv().await,
+            Some((_, to_send)) => to_send.recv().await.map(|(answer, _)| answer),
             None => std::future::pending().await,
         }
     }
@@ -135,6 +161,9 @@ fn read(raw: &[u8]) -> Option<Invitation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::settings::{Login, Server, Tls};
+    use mucfocus_core::room::io::AccountKey;
+    use mucfocus_core::stanza::{Condition, ErrorKind};
 
     /// Room, inviter, whether the room invites, reason, password.
     type Text = (String, String, bool, Option<String>, Option<String>);
@@ -161,6 +190,49 @@ mod tests {
             ("darkcave@macbeth.shakespeare.lit".to_owned(), "crone1@shakespeare.lit/desktop".to_owned());
         let (reason, password) = (Some("Hey Hecate".to_owned()), Some("cauldronburn".to_owned()));
         assert_eq!(text(direct), Some((room, crone, false, reason, password)));
+    }
+
+    fn account() -> Account {
+        let jid = BareJid::new("romeo@example.net").unwrap();
+        let (key, user) = (AccountKey::named(&jid), "sip:romeo@example.com".to_owned());
+        let server = Server { address: None, tls: Tls::Starttls, ca_file: None };
+        Account { key, user, jid, login: Login::Anonymous, server }
+    }
+
+    const DIRECT: &[u8] =
+        b"<message id='i' from='juliet@b'><x xmlns='jabber:x:conference' jid='garden@muc'/></message>";
+
+    fn followed(invitations: &mut Invitations) -> Option<Invited> {
+        match invitations.read(&account(), DIRECT).unwrap() {
+            Read::Invited(invited) => Some(invited),
+            Read::TooMany(answer) => {
+                let Some(OutStanza::InvitationError { id, error, .. }) = answer else { panic!("{answer:?}") };
+                assert_eq!((error.condition, error.kind), (Condition::ResourceConstraint, ErrorKind::Wait));
+                assert_eq!(id.as_deref(), Some("i"));
+                None
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn as_many_as_come_are_followed_or_answered() {
+        // XM-12: those beyond what may wait are told so, and nothing is left of those that were answered
+        let busy = Refusal::new(486, "Busy Here");
+        let mut invitations = Invitations::new();
+        for _ in 0..1000 {
+            followed(&mut invitations).expect("each was answered before the next").answer_with(&busy);
+            assert!(matches!(invitations.answer().await, Some(OutStanza::InvitationError { .. })));
+        }
+        assert!(!invitations.are_open());
+        let waiting: Vec<Invited> = (0..100).filter_map(|_| followed(&mut invitations)).collect();
+        assert_eq!(waiting.len(), MAX_PENDING);
+        waiting.iter().for_each(|invited| invited.answer_with(&busy));
+        drop(waiting);
+        assert!(followed(&mut invitations).is_none(), "the answers wait yet");
+        for _ in 0..MAX_PENDING {
+            assert!(invitations.answer().await.is_some(), "none is lost");
+        }
+        assert!(!invitations.are_open() && followed(&mut invitations).is_some());
     }
 
     #[test]

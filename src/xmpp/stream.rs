@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use super::attachment::{Outgoing, Place, Shared};
 use super::encode::encode;
-use super::invitations::{Invitations, NoInvitation};
+use super::invitations::{Invitations, NoInvitation, Read};
 use super::link::Link;
 use super::login::{Bound, Connection, Wish};
 use super::opening::{open, resource};
@@ -177,8 +177,8 @@ impl Task {
                 Output::Bound(jid) => self.bound(jid),
                 Output::ToRoom { room, stanza } => self.rooms.stanza(&room, stanza),
                 Output::Stray(stanza) => match self.invitations.read(&self.account, &stanza.bytes) {
-                    Ok(Some(invited)) => self.pool.invited(invited),
-                    Ok(None) => {}
+                    Ok(Read::Invited(invited)) => self.pool.invited(invited),
+                    Ok(Read::TooMany(answer)) => self.say_if_there_is_room(answer),
                     Err(NoInvitation) => self.link.handle(Input::NoInvitation(stanza)),
                 },
                 Output::Ignored(ignored) => self.log(&ignored),
@@ -198,6 +198,14 @@ impl Task {
             return fault.or_else(|| self.settle());
         }
         fault
+    }
+
+    /// Somebody is answered who asks more than there is place for: not at the cost of what rooms have to say.
+    fn say_if_there_is_room(&mut self, answer: Option<OutStanza>) {
+        let answer = answer.filter(|_| self.link.has_room()).and_then(|answer| encode(&answer).ok());
+        if let Some(stanza) = answer {
+            self.link.push_own(stanza);
+        }
     }
 
     fn bound(&mut self, jid: FullJid) {

@@ -1,5 +1,6 @@
 //! XMPP users invite SIP users, whose phones ring: XM-12, XM-13, ERR-04 to -07.
 
+use mucfocus_rig::sip::Message;
 use mucfocus_rig::world::Settings;
 use mucfocus_rig::xml::Element;
 use mucfocus_rig::xmpp::{Client, MUC_USER};
@@ -151,6 +152,29 @@ async fn who_invites_too_often_is_told_to_wait() {
     call.refuses("486 Busy Here").await;
     let invites = set.phone.received().iter().filter(|message| message.method() == Some("INVITE")).count();
     assert_eq!(invites, 1);
+}
+
+/// XM-12: without a limit there is none, however many come at once, and each of them is answered.
+#[on_both_servers]
+async fn without_a_limit_his_phone_rings_for_each() {
+    const MANY: usize = 12;
+    let limits = "invitations_per_user = \"off\"\nlegs_per_user = 100\n";
+    let set = Invited::with(|settings| settings.limits = limits.into()).await;
+    for n in 0..MANY {
+        let x = format!("<x xmlns='jabber:x:conference' jid='{}'/>", set.stage.world.muc(&format!("garden{n}")));
+        set.juliet().send(format!("<message id='many-{n}' to='{}'>{x}</message>", set.romeo));
+    }
+    for n in 0..MANY {
+        let room = set.stage.world.sip(&format!("garden{n}"));
+        let is_it = |m: &Message| m.method() == Some("INVITE") && m.header("From").is_some_and(|f| f.contains(&room));
+        set.phone.expect("an INVITE", is_it).await.refuses("486 Busy Here").await;
+    }
+    for n in 0..MANY {
+        let id = format!("many-{n}");
+        let is_error = |e: &Element| e.attribute("id") == Some(&id) && e.kind() == "error";
+        let error = set.juliet().expect("an error", is_error).await;
+        assert!(error.find("recipient-unavailable").is_some(), "{error}");
+    }
 }
 
 /// XM-12: without `[sip.outbound]` nobody is called, and the inviter need not wait.
