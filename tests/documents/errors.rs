@@ -25,8 +25,8 @@ sender reads the status only if the room has let him in and refuses still.
 const SIP: &str = "
 ## What a SIP status is called in XMPP
 
-The reason phrase becomes the text of the error, a Contact the address of `gone` and `redirect`, but never with 410. This version
-places no calls to SIP users, so no XMPP user sees these errors yet.
+The reason phrase becomes the text of the error, a Contact the address of `gone` and `redirect`, but never with 410. Who reads them is
+who has invited a SIP user.
 
 | SIP | XMPP | type |
 |---|---|---|
@@ -52,7 +52,9 @@ const REMOVAL: &str = "
 ## What ends a call, and why
 
 The BYE has a Reason (RFC 3326) with this cause and the words of the room; a call that is not answered yet gets 403, 410, or 480
-with Retry-After. The last NOTIFY of a conference subscription gives this reason.
+with Retry-After. The last NOTIFY of a conference subscription gives this reason. Where a way back in is refused, the refusal is what
+counts: the cause is that of a call that is refused so, or 404 where there is no such room any more, and the reason `rejected` with 403,
+`probation` where the room may let him in later, else `noresource`.
 
 | the occupant | cause | subscription |
 |---|---|---|
@@ -131,7 +133,7 @@ const fn why(why: Why) -> &'static str {
         Why::AffiliationLost => "is no member any more",
         Why::MembersOnly => "is no member, and the room is for members only now",
         Why::ServiceShutdown => "was removed because the service goes down",
-        Why::Technical => "was removed for a technical reason, and could not come back",
+        Why::Technical => "was removed for a technical reason, and the room does not answer who wants to come back",
         Why::Destroyed => "was in a room that was destroyed",
         Why::DestroyedForAnother => "was in a room that was destroyed for another, which the words name",
         Why::StreamLost => "lost the XMPP stream for longer than the time of grace",

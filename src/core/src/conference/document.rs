@@ -127,7 +127,11 @@ fn how(removal: &Removal) -> (Method, Option<&str>) {
         Removal::AffiliationLost { .. } | Removal::MembersOnly { .. } | Removal::Destroyed { .. } => {
             (Method::Booted, None)
         }
-        Removal::ServiceShutdown | Removal::Technical | Removal::StreamLost(_) => (Method::Failed, None),
+        Removal::ServiceShutdown
+        | Removal::Technical
+        | Removal::NotLetIn(_)
+        | Removal::NoSuchRoom
+        | Removal::StreamLost(_) => (Method::Failed, None),
     }
 }
 

@@ -244,7 +244,15 @@ impl<T: Clone> Membership<T> {
 
     pub(super) fn refused(&mut self, refusal: JoinRefusal, out: &mut Vec<Event<T>>) {
         if self.is_returning() {
-            return self.removed(Removal::Technical, out);
+            // That the room does not want us any more is the reason, not that it had lost us.
+            let removal = match refusal {
+                JoinRefusal::ByRoom(error) => Removal::NotLetIn(error),
+                JoinRefusal::NoSuchRoom => Removal::NoSuchRoom,
+                JoinRefusal::Removed(removal) => removal,
+                JoinRefusal::Stream(end) => Removal::StreamLost(end),
+                JoinRefusal::NoNickname => Removal::Technical,
+            };
+            return self.removed(removal, out);
         }
         self.phase = Phase::Outside;
         out.push(Event::Refused(refusal));

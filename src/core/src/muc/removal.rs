@@ -5,8 +5,9 @@ use alloc::string::String;
 use jid::BareJid;
 
 use super::StreamEnd;
-use crate::stanza::{MucUser, Presence};
-use crate::translate::errors::status::Why;
+use crate::stanza::{MucUser, Presence, StanzaError};
+use crate::translate::errors::status::{Watching, Why};
+use crate::translate::{errors, phrases};
 
 /// Why an occupant of ours is no longer in the room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,12 @@ pub enum Removal {
     /// Status 333, or no reason at all, and the way back in failed.
     #[error("removed from the room for a technical reason")]
     Technical,
+    /// The same, and the room answered the way back in with an error.
+    #[error("not let back into the room: {}", refusal_of(.0))]
+    NotLetIn(StanzaError),
+    /// The same, and there is no room to come back to.
+    #[error("there is no such room any more")]
+    NoSuchRoom,
     /// The room was destroyed.
     #[error("the room was destroyed{}{}", because(.reason), instead(.alternate))]
     Destroyed {
@@ -82,16 +89,15 @@ impl Removal {
         Some(removal)
     }
 
-    /// The row of the table of errors.
-    #[must_use]
-    pub const fn why(&self) -> Why {
+    /// The row of the table of errors; where the way back in was refused, what is not said by the refusal.
+    const fn why(&self) -> Why {
         match self {
             Self::Kicked { .. } => Why::Kicked,
             Self::Banned { .. } => Why::Banned,
             Self::AffiliationLost { .. } => Why::AffiliationLost,
             Self::MembersOnly { .. } => Why::MembersOnly,
             Self::ServiceShutdown => Why::ServiceShutdown,
-            Self::Technical => Why::Technical,
+            Self::Technical | Self::NotLetIn(_) | Self::NoSuchRoom => Why::Technical,
             Self::Destroyed { alternate: None, .. } => Why::Destroyed,
             Self::Destroyed { alternate: Some(_), .. } => Why::DestroyedForAnother,
             Self::StreamLost(_) => Why::StreamLost,
@@ -100,9 +106,28 @@ impl Removal {
 
     /// The SIP status that the BYE names as its cause (RFC 3326).
     #[must_use]
-    pub const fn sip_cause(&self) -> u16 {
-        self.why().sip_cause()
+    pub fn sip_cause(&self) -> u16 {
+        match self {
+            Self::NotLetIn(error) => errors::sip_for(error).code,
+            Self::NoSuchRoom => 404,
+            _ => self.why().sip_cause(),
+        }
     }
+
+    /// What becomes of subscriptions to the roster.
+    #[must_use]
+    pub fn watching(&self) -> Watching {
+        match self {
+            Self::NotLetIn(error) => errors::watching_for(error),
+            Self::NoSuchRoom => Watching::Over,
+            _ => self.why().watching(),
+        }
+    }
+}
+
+fn refusal_of(error: &StanzaError) -> &str {
+    let words = error.text.as_deref().filter(|words| !words.trim().is_empty());
+    words.unwrap_or(phrases::explain_join(error.condition))
 }
 
 fn by(actor: &Option<String>) -> &str {

@@ -163,7 +163,7 @@ impl Room {
             self.end_all_watches(env, removal.sip_cause(), &why);
             self.end_what_rings(env, removal.sip_cause(), &why);
         }
-        let reason = match removal.why().watching() {
+        let reason = match removal.watching() {
             Watching::Over => (Reason::Noresource, None),
             Watching::Later => (Reason::Probation, Some(RETRY_AFTER)),
             Watching::Forbidden => (Reason::Rejected, None),

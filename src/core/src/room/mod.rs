@@ -141,8 +141,10 @@ enum Timer {
 /// Names what is under way in the MUC until its fate is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
-    /// A message, or a subject.
+    /// A message.
     Message(LegId, Ticket),
+    /// A subject.
+    Subject(LegId, Ticket),
     /// A private message, and its From and To.
     Private(LegId, Ticket, Bytes),
     /// A request to be let speak.

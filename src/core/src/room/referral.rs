@@ -116,14 +116,14 @@ impl Room {
     pub(super) fn invitation_concluded(&mut self, id: ReferralId, result: Result<(), StanzaError>) {
         match result {
             Ok(()) => self.end_referral(id, 100, "Trying".to_string()),
-            Err(error) => self.fail_referral(id, &error),
+            Err(error) => self.fail_referral(id, &error, phrases::explain(error.condition)),
         }
     }
 
-    /// The room does not let him: its own words, where it has any.
-    pub(super) fn fail_referral(&mut self, id: ReferralId, error: &StanzaError) {
+    /// The room does not let him: its own words, where it has any, or else these.
+    pub(super) fn fail_referral(&mut self, id: ReferralId, error: &StanzaError, ours: &str) {
         let words = error.text.as_deref().map(phrases::quoted).filter(|words| !words.is_empty());
-        let phrase = words.unwrap_or_else(|| phrases::explain(error.condition).into());
+        let phrase = words.unwrap_or_else(|| ours.into());
         self.end_referral(id, errors::sip_for_invitation(error), phrase);
     }
 }

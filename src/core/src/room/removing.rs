@@ -16,7 +16,7 @@ use crate::env::Env;
 use crate::leg::call::Refusal;
 use crate::muc::Errand;
 use crate::stanza::StanzaError;
-use crate::translate::text;
+use crate::translate::{phrases, text};
 
 /// How long the room may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ impl Room {
     pub(super) fn removal_concluded(&mut self, id: ReferralId, result: Result<(), StanzaError>) {
         match result {
             Ok(()) => self.end_referral(id, 200, "OK".to_string()),
-            Err(error) => self.fail_referral(id, &error),
+            Err(error) => self.fail_referral(id, &error, phrases::explain_occupant(error.condition)),
         }
     }
 

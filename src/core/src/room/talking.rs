@@ -163,7 +163,7 @@ impl Room {
                 });
             }
             Wish::Subject(subject) => self.with_member(env, member, |m, env, out| {
-                m.set_subject(env, Said::Message(id, ticket), subject, deadline, out);
+                m.set_subject(env, Said::Subject(id, ticket), subject, deadline, out);
             }),
             Wish::Private { to: nickname, body, headers, request } => match muc.with_resource_str(&nickname) {
                 Ok(to) => {
@@ -204,23 +204,33 @@ impl Room {
             Said::Nickname(id, ticket) => self.nickname_concluded(env, (id, ticket), result),
             Said::Invitation(id) => self.invitation_concluded(id, result),
             Said::Removal(id) => self.removal_concluded(id, result),
+            Said::Message(id, ticket) | Said::Subject(id, ticket) if result.is_ok() => {
+                self.trace(id, Trace::MessagePublished);
+                self.conclude(env, (id, ticket), None, Ok(()));
+            }
             Said::Message(id, ticket) => {
-                if result.is_ok() {
-                    self.trace(id, Trace::MessagePublished);
-                }
-                self.conclude(
-                    env,
-                    (id, ticket),
-                    None,
-                    result.map_err(|error| (errors::msrp_for_message(&error), error)),
-                );
+                let hint = self.may_not_speak(id);
+                let refused = |error: StanzaError| {
+                    let hint = hint.filter(|_| error.condition == Condition::Forbidden);
+                    let words = hint.unwrap_or(phrases::explain_message(error.condition));
+                    (errors::msrp_for_message(&error), words, error)
+                };
+                self.conclude(env, (id, ticket), None, result.map_err(refused));
+            }
+            Said::Subject(id, ticket) => {
+                let refused = |error: StanzaError| {
+                    (errors::msrp_for_message(&error), phrases::explain_subject(error.condition), error)
+                };
+                self.conclude(env, (id, ticket), None, result.map_err(refused));
             }
             Said::Private(id, ticket, headers) => {
                 if result.is_ok() {
                     self.trace(id, Trace::PrivateMessageSent);
                 }
-                let result = result.map_err(|error| (errors::msrp_for_private_message(&error), error));
-                self.conclude(env, (id, ticket), Some(headers), result);
+                let refused = |error: StanzaError| {
+                    (errors::msrp_for_private_message(&error), phrases::explain_private(error.condition), error)
+                };
+                self.conclude(env, (id, ticket), Some(headers), result.map_err(refused));
             }
         }
     }
@@ -244,17 +254,15 @@ impl Room {
         env: &mut Env<'_>,
         message: (LegId, Ticket),
         headers: Option<Bytes>,
-        result: Result<(), (u16, StanzaError)>,
+        result: Result<(), (u16, &'static str, StanzaError)>,
     ) {
         match result {
             Ok(()) => {
                 self.settle_all(env, message, &Verdict::Accepted, headers.as_ref(), "");
                 self.tell_delivered(env, message);
             }
-            Err((code, error)) => {
-                let hint = self.may_not_speak(message.0).filter(|_| error.condition == Condition::Forbidden);
-                let comment = hint.unwrap_or(phrases::explain_message(error.condition));
-                let why = error.text.clone().unwrap_or_else(|| comment.into());
+            Err((code, comment, error)) => {
+                let why = error.text.unwrap_or_else(|| comment.into());
                 let verdict = Verdict::Refused { code, comment: comment.into() };
                 self.settle_all(env, message, &verdict, headers.as_ref(), &why);
                 self.tell_failed(env, message);
@@ -265,7 +273,7 @@ impl Room {
     /// A private message that was accepted came back from its addressee's own server (GC-PM-06).
     pub(super) fn failed_after_all(&mut self, env: &mut Env<'_>, said: Said, error: &StanzaError) {
         let Said::Private(id, ticket, headers) = said else { return };
-        let (code, comment) = (errors::msrp_for_private_message(error), phrases::explain(error.condition));
+        let (code, comment) = (errors::msrp_for_private_message(error), phrases::explain_private(error.condition));
         let why = error.text.clone().unwrap_or_else(|| comment.into());
         self.trace(id, Trace::MessageRefused { code, why });
         self.with_leg(env, id, |leg, env, out| leg.failed_after_all(env, ticket, (code, comment), &headers, out));
@@ -277,7 +285,10 @@ impl Room {
             Said::Nickname(id, ticket) => self.nickname_overdue(env, id, ticket),
             Said::Invitation(id) => self.invitation_concluded(id, Ok(())),
             Said::Removal(id) => self.removal_overdue(id),
-            Said::Voice(id, ticket) | Said::Message(id, ticket) | Said::Private(id, ticket, _) => {
+            Said::Voice(id, ticket)
+            | Said::Message(id, ticket)
+            | Said::Subject(id, ticket)
+            | Said::Private(id, ticket, _) => {
                 self.forget_fate((id, ticket));
                 self.settle_all(env, (id, ticket), &OVERDUE, None, "no reflection in time");
             }

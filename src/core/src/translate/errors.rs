@@ -9,6 +9,7 @@ use alloc::string::String;
 use crate::address::sip_uri::is_scheme;
 use crate::stanza::{Condition, ErrorKind, StanzaError};
 
+use self::status::Watching;
 use super::{phrases, text};
 
 mod conditions;
@@ -45,6 +46,19 @@ pub fn sip_for(error: &StanzaError) -> SipRefusal {
     let may_say_when = matches!(code, 404 | 413 | 480 | 486 | 500 | 503 | 600 | 603);
     let waits = error.kind == ErrorKind::Wait;
     SipRefusal { code, retry_after: (waits && may_say_when).then_some(RETRY_AFTER), contact: None }
+}
+
+/// What becomes of the subscriptions of somebody who is not let back into a room with `error`: he may not, or later, or there is nothing
+/// to see.
+#[must_use]
+pub fn watching_for(error: &StanzaError) -> Watching {
+    let is_out_of_reach = matches!(error.condition, Condition::RemoteServerNotFound | Condition::RemoteServerTimeout);
+    match sip_for(error).code {
+        403 => Watching::Forbidden,
+        408 | 480 | 500 => Watching::Later,
+        _ if is_out_of_reach || error.kind == ErrorKind::Wait => Watching::Later,
+        _ => Watching::Over,
+    }
 }
 
 /// The code of the MSRP response to a message for the room that came back with `error` (GC-MSG-06).

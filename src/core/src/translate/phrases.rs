@@ -46,6 +46,38 @@ pub const fn explain_join(condition: Condition) -> &'static str {
 pub const fn explain_message(condition: Condition) -> &'static str {
     match condition {
         Condition::Forbidden => "You may not speak in this room",
+        // He is in it.
+        Condition::ItemNotFound => "The room does not accept it",
+        other => explain(other),
+    }
+}
+
+/// The same as [`explain`], as it means to somebody who wants to change the subject of a room.
+#[must_use]
+pub const fn explain_subject(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Forbidden | Condition::NotAllowed | Condition::NotAuthorized => {
+            "You may not change the subject of this room"
+        }
+        other => explain_message(other),
+    }
+}
+
+/// The same as [`explain`], as it means to somebody who wants to speak to one occupant.
+#[must_use]
+pub const fn explain_private(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Forbidden | Condition::NotAllowed => "The room does not allow private messages of yours",
+        Condition::RecipientUnavailable | Condition::ServiceUnavailable => "The recipient is not available",
+        other => explain_occupant(other),
+    }
+}
+
+/// The same as [`explain`], where it is about one occupant.
+#[must_use]
+pub const fn explain_occupant(condition: Condition) -> &'static str {
+    match condition {
+        Condition::ItemNotFound | Condition::JidMalformed => "Nobody of that name is in the room",
         other => explain(other),
     }
 }

@@ -130,6 +130,23 @@ fn what_its_addressees_server_sends_back_later_is_reported() {
     }
 }
 
+/// Who is not there is the occupant, not the room.
+#[test]
+fn why_a_private_message_is_refused_is_said_of_its_recipient() {
+    for (condition, kind, words) in [
+        (Condition::ItemNotFound, ErrorKind::Cancel, "Nobody of that name is in the room"),
+        (Condition::RecipientUnavailable, ErrorKind::Wait, "The recipient is not available"),
+        (Condition::ServiceUnavailable, ErrorKind::Cancel, "The recipient is not available"),
+        (Condition::Forbidden, ErrorKind::Auth, "The room does not allow private messages of yours"),
+    ] {
+        let (story, romeo) = Story::with_romeo();
+        story.muc().refuses_private = Some(error(condition, kind));
+        romeo.whispers_to("JuliC", "wherefore");
+        assert_eq!(romeo.sees().comments.last().map(String::as_str), Some(words));
+        story.everybody_leaves();
+    }
+}
+
 #[test]
 fn a_reply_comes_from_its_place_in_the_room() {
     // GC-PM-08

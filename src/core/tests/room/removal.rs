@@ -1,8 +1,9 @@
 //! Removed by the MUC: the call ends with a BYE that says why (GC-EXIT-05, XM-06).
 
 use mucfocus_core::conference::{Notification, Reason, SubscriptionState};
+use mucfocus_core::muc::StreamEnd;
 use mucfocus_core::room::io::{EndCause, Trace};
-use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucItem, MucUser, OutStanza, PresenceKind};
+use mucfocus_core::stanza::{Condition, Destroy, ErrorKind, MucItem, MucUser, OutStanza, PresenceKind, StanzaError};
 
 use crate::muc::error;
 use crate::story::{SipUser, Story};
@@ -134,14 +135,62 @@ fn the_way_back_in_shows_nothing_twice() {
     story.everybody_leaves();
 }
 
+/// GC-EXIT-05, ERR-01: what the room says to who wants back in is why he is out, whatever had put him out.
 #[test]
-fn a_way_back_in_that_is_refused_ends_the_call() {
+fn a_way_back_in_that_is_refused_ends_the_call_as_it_is_refused() {
+    use Condition::{
+        Forbidden, ItemNotFound, NotAuthorized, RegistrationRequired, RemoteServerNotFound, ServiceUnavailable,
+    };
+    for (condition, kind, cause, words, reason) in [
+        (Forbidden, ErrorKind::Auth, 403, "You are banned from this room", Reason::Rejected),
+        (RegistrationRequired, ErrorKind::Auth, 403, "for members only", Reason::Rejected),
+        (NotAuthorized, ErrorKind::Auth, 403, "password", Reason::Rejected),
+        (ServiceUnavailable, ErrorKind::Wait, 480, "not available", Reason::Probation),
+        (RemoteServerNotFound, ErrorKind::Cancel, 404, "cannot be found", Reason::Probation),
+        (ItemNotFound, ErrorKind::Cancel, 404, "no such room", Reason::Noresource),
+    ] {
+        for loses_stream in [false, true] {
+            let (story, romeo) = Story::with_romeo();
+            let (list, account) = (romeo.watches_within_the_call(), romeo.account());
+            story.muc().refuses_joins = Some(error(condition, kind));
+            if loses_stream {
+                romeo.loses_stream(StreamEnd::Lost("reset".into()));
+            } else {
+                story.muc().removes(&account, "Romeo", codes(&[110, 333]));
+            }
+            story.settles();
+            story.seconds_pass(3);
+            romeo.gets_bye(cause, "not let back into the room");
+            romeo.gets_bye(cause, words);
+            assert_eq!(list.sees().ended(), Some(reason), "{condition:?}");
+            story.everybody_leaves();
+        }
+    }
+}
+
+/// In the room's own words, where it has any.
+#[test]
+fn and_in_the_words_of_the_room() {
     let (story, romeo) = Story::with_romeo();
     let account = romeo.account();
-    story.muc().refuses_joins = Some(error(Condition::ServiceUnavailable, ErrorKind::Wait));
+    let text = Some("Banished!".into());
+    story.muc().refuses_joins = Some(StanzaError { text, ..error(Condition::Forbidden, ErrorKind::Auth) });
     story.muc().removes(&account, "Romeo", codes(&[110, 333]));
     story.settles();
-    romeo.gets_bye(503, "technical reason");
+    romeo.gets_bye(403, "Banished!");
+    story.everybody_leaves();
+}
+
+/// The room is gone when the stream is back, and may not be made anew.
+#[test]
+fn a_room_that_is_gone_when_the_stream_is_back_ends_the_call_as_that() {
+    let (story, romeo) = Story::with_romeo();
+    let list = romeo.watches_within_the_call();
+    story.muc().exists = false;
+    romeo.loses_stream(StreamEnd::Lost("reset".into()));
+    story.seconds_pass(3);
+    romeo.gets_bye(404, "no such room");
+    assert_eq!(list.sees().ended(), Some(Reason::Noresource));
     story.everybody_leaves();
 }
 

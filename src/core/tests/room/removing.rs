@@ -124,6 +124,17 @@ fn who_is_no_moderator_is_told_so_by_the_room() {
 }
 
 #[test]
+fn who_has_gone_meanwhile_is_said_not_to_be_there() {
+    // CF-08
+    let (story, romeo, _tybalt) = romeo_and_tybalt();
+    story.muc().refuses_removals = Some(error(Condition::ItemNotFound, ErrorKind::Cancel));
+    let referral = romeo.removes(occupant("Tybalt"), None);
+    let last = ReferAnswer::Last { code: 404, phrase: "Nobody of that name is in the room".into() };
+    assert_eq!(comes_of(&story, referral), [ReferAnswer::Accepted, last]);
+    story.everybody_leaves();
+}
+
+#[test]
 fn everybody_may_remove_himself_and_nobody_asks_the_room() {
     // CF-08
     for by_place in [false, true] {

@@ -234,6 +234,21 @@ fn a_refusal_of_something_endless_is_still_a_response() {
     story.everybody_leaves();
 }
 
+/// FT-10: who may speak need not be one who may change the subject.
+#[test]
+fn who_may_not_change_the_subject_is_told_that() {
+    for (condition, kind) in [(Forbidden, ErrorKind::Auth), (NotAllowed, ErrorKind::Cancel)] {
+        let (story, romeo) = Story::with_romeo();
+        story.muc().refuses_messages = Some(error(condition, kind));
+        let send = romeo.sends("", &romeo.cpim("").replace("DateTime", "Subject: The feast\r\nDateTime"));
+        story.settles();
+        romeo.gets_response(&send, 403);
+        let said = romeo.sees().comments.last().cloned();
+        assert_eq!(said.as_deref(), Some("You may not change the subject of this room"));
+        story.everybody_leaves();
+    }
+}
+
 /// FT-10: the room gives a subject back, with its id or, as Prosody does, without.
 #[test]
 fn a_subject_is_acknowledged_when_the_room_has_it() {
