@@ -1,15 +1,17 @@
 //! A phone that is called, and the proxy in front of it: one datagram socket that is there before anybody calls.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use socket2::Socket;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use crate::digest;
 use crate::member::offer;
 use crate::msrp::{Peer, own_uri};
+use crate::server::datagrams_only;
 use crate::sip::Message;
 use crate::wait::{SOON, lock, wait_for};
 
@@ -20,6 +22,8 @@ pub struct Phone {
     /// What was last said to the INVITE of that branch.
     said: Arc<Mutex<HashMap<String, String>>>,
     task: JoinHandle<()>,
+    /// Its port by TCP.
+    _reserved: Socket,
 }
 
 impl Drop for Phone {
@@ -31,11 +35,12 @@ impl Drop for Phone {
 impl Phone {
     /// Opens its socket.
     pub async fn plugged_in() -> Self {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let (socket, reserved) = datagrams_only(Ipv4Addr::LOCALHOST.into());
+        let socket = Arc::new(socket);
         let received = Arc::<Mutex<Vec<_>>>::default();
         let said = Arc::<Mutex<HashMap<_, _>>>::default();
         let task = tokio::spawn(receive(socket.clone(), received.clone(), said.clone()));
-        Self { socket, received, said, task }
+        Self { socket, received, said, task, _reserved: reserved }
     }
 
     /// `[sip.outbound]`, which leads everybody of `sip.test` to it.

@@ -4,11 +4,13 @@
 //! lives, its ports, and its life and death.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::certificate::Certificate;
 use crate::process::{Place, Running};
@@ -207,6 +209,20 @@ impl Server {
     /// The last lines of its log.
     pub fn log_tail(&self, lines: usize) -> String {
         self.running.log_tail(lines)
+    }
+}
+
+/// A UDP socket at any port of `ip`, and that port by TCP, on which nobody listens as long as it is kept: what is too large for a
+/// datagram is first tried over TCP, and whoever listened there would take it.
+pub fn datagrams_only(ip: IpAddr) -> (tokio::net::UdpSocket, Socket) {
+    loop {
+        let datagrams = std::net::UdpSocket::bind((ip, 0)).unwrap();
+        let address = datagrams.local_addr().unwrap();
+        let streams = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        if streams.bind(&address.into()).is_ok() {
+            datagrams.set_nonblocking(true).unwrap();
+            return (tokio::net::UdpSocket::from_std(datagrams).unwrap(), streams);
+        }
     }
 }
 

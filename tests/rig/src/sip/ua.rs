@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use tokio::net::{TcpSocket, UdpSocket};
+use socket2::Socket;
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -14,6 +15,7 @@ use super::message::same_header;
 use super::socket::{Inner, State, receive_datagrams, receive_stream, send_datagrams, send_stream};
 use super::{Call, Message, Request, TIMER_B, Traffic, Transaction, Transport, capital};
 use crate::capture::{self, Carrier, Line};
+use crate::server::datagrams_only;
 use crate::wait::{Picture, lock, wait_for};
 use crate::{digest, random};
 
@@ -21,6 +23,8 @@ use crate::{digest, random};
 pub struct Ua {
     pub(super) inner: Arc<Inner>,
     tasks: Vec<JoinHandle<()>>,
+    /// Its port by TCP, where it takes datagrams only.
+    _reserved: Option<Socket>,
 }
 
 impl Drop for Ua {
@@ -89,13 +93,14 @@ impl Ua {
         };
         match who.transport {
             Transport::Udp => {
-                let socket = Arc::new(UdpSocket::bind(from).await.unwrap());
+                let (socket, reserved) = datagrams_only(who.local);
+                let socket = Arc::new(socket);
                 let inner = inner(socket.local_addr().unwrap());
                 let tasks = vec![
                     tokio::spawn(send_datagrams(socket.clone(), who.peer, outgoing, inner.line.clone())),
                     tokio::spawn(receive_datagrams(socket, inner.clone())),
                 ];
-                Self { inner, tasks }
+                Self { inner, tasks, _reserved: Some(reserved) }
             }
             Transport::Tcp => {
                 let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
@@ -106,7 +111,7 @@ impl Ua {
                 let (read, write) = stream.into_split();
                 let writer = tokio::spawn(send_stream(write, outgoing, inner.line.clone()));
                 let reader = tokio::spawn(receive_stream(read, inner.clone()));
-                Self { inner, tasks: vec![writer, reader] }
+                Self { inner, tasks: vec![writer, reader], _reserved: None }
             }
         }
     }
