@@ -2,14 +2,14 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// After this time without a sign of life the system gives a connection up, with the error "timed out". A client that lost its
 /// network says nothing any more; without this its occupant would stay in the room until somebody speaks. Also a client that
@@ -19,6 +19,26 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(15);
 const PROBES_EVERY: Duration = Duration::from_secs(5);
 const PROBES: u32 = 3;
+
+/// Connections that the system keeps for a listener until it accepts them.
+const BACKLOG: i32 = 1024;
+
+/// Listens on `address`. One of IPv6 takes IPv4 too where it is `for_both`; otherwise both families can have a socket of their own.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn listen(address: SocketAddr, for_both: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!for_both)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
 
 /// Sends small writes at once, and notices within [`DEAD_AFTER`] that nobody is at the other end.
 ///

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mucfocus_core::leg::Target;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -35,8 +34,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Connections whose handshakes go on at a time: each has some 20 KiB of our memory before it has said anything of use.
 const HANDSHAKES: usize = 1024;
-/// Connections that the system holds until we accept them.
-const BACKLOG: i32 = 1024;
 /// The pause after an accept that failed, which it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -276,15 +273,7 @@ async fn fail(joining: Joining, context: &Context, unreached: Unreached) {
 ///
 /// What the system says.
 pub fn bind(address: SocketAddr, for_both: bool) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!for_both)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(socket.into())?;
+    let listener = sockets::listen(address, for_both)?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
 }

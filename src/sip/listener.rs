@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,8 +28,6 @@ use crate::ws::Unfit;
 
 /// Connections of all peers together.
 const CONNECTIONS: usize = 4096;
-/// Connections that the system keeps for us until we accept them.
-const BACKLOG: i32 = 1024;
 /// How long a peer may take from connecting to the end of the handshakes: some round trips, on a slow network.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Connections whose handshakes go on at a time: each has some 20 KiB of our memory before it has said anything of use.
@@ -70,19 +67,6 @@ impl Default for Places {
         let (connections, handshakes) = (Semaphore::new(CONNECTIONS), Semaphore::new(HANDSHAKES));
         Self { connections: Arc::new(connections), handshakes: Arc::new(handshakes), per_source: Arc::default() }
     }
-}
-
-/// Listens on `address`, of IPv6 on that alone, so that both families can have a socket of their own.
-pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// A place among the connections of one source; given back when dropped.

@@ -82,6 +82,7 @@ use self::settings::{Listen, Outbound, Settings, Transport};
 use self::shared::Shared;
 use self::streams::{Streams, deliver_all};
 use crate::observe::ladder::Ladder;
+use crate::sockets;
 
 /// `Server` and `User-Agent`.
 const SERVER: &str = concat!("mucfocus/", env!("CARGO_PKG_VERSION"));
@@ -290,7 +291,7 @@ impl Sockets {
                     return Err(StartError::NoCertificate { transport, address });
                 }
                 _ => {
-                    let listener = listener::listen(address).map_err(failed)?;
+                    let listener = sockets::listen(address, false).map_err(failed)?;
                     let bound = listener.local_addr().map_err(failed)?;
                     sockets.streams.push((listener, transport));
                     bound
