@@ -59,6 +59,14 @@ impl Words {
             Wish::Nothing | Wish::Notification { .. } | Wish::Composing(_) | Wish::Whispering { .. } => None,
         }
     }
+
+    /// They may be longer than what they came in, which is in any charset.
+    fn octets(&self) -> usize {
+        match self {
+            Self::Public(text) | Self::Subject(text) => text.len(),
+            Self::Private { to, body } => to.len().saturating_add(body.len()),
+        }
+    }
 }
 
 impl Remembered {
@@ -67,9 +75,8 @@ impl Remembered {
         self.message_id == message_id && (self.body == *body || is_his && self.words == *words)
     }
 
-    /// The words are no longer than what they came in.
     fn octets(&self) -> usize {
-        self.body.len().saturating_mul(2)
+        self.body.len().saturating_add(self.words.octets())
     }
 }
 
