@@ -18,7 +18,7 @@ use super::mail::{CallEnd, CallMail, Mail, SubscriptionMail};
 use super::mailbox::{Address, Mailbox, Source};
 use super::moved::Moved;
 use super::pacing::Pacing;
-use super::reception::{self, Reception};
+use super::reception::{self, RETRY_AFTER, Reception};
 pub use super::reception::{AccountFor, Outbound, Settings};
 use super::room_task::RoomTask;
 use super::unfinished::Unfinished;
@@ -29,9 +29,6 @@ use crate::observe::metrics::Metrics;
 use crate::sip::port::{Caller, Dial, Dialled, Focus, Placed, Readiness, Refer, Refusal, Subscribe};
 use crate::xmpp::invitations::{Invited, not_followed};
 use crate::xmpp::pool::Pool;
-
-/// When to try again on a node that is full or going down, in seconds.
-pub(super) const RETRY_AFTER: u32 = 30;
 
 /// What all rooms share.
 pub(super) struct Shared {

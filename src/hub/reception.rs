@@ -31,7 +31,6 @@ use super::accounts::{Accounts, Hold};
 use super::bans::Bans;
 use super::call::{NewCall, NewInvitation, NewLeg, NewReferral, NewSubscription};
 use super::clock;
-use super::directory::RETRY_AFTER;
 use super::moved::Moved;
 use super::quota::{Pace, Places};
 use crate::config::live::Live;
@@ -42,6 +41,9 @@ use crate::sip::settings::Rate;
 use crate::tls::Tls;
 use crate::xmpp::invitations::Invited;
 use crate::xmpp::settings::{Account, Login};
+
+/// When to try again on a node that is full or going down, in seconds.
+pub(super) const RETRY_AFTER: u32 = 30;
 
 /// Who a SIP user is on the XMPP side, or why he is nobody there.
 pub type AccountFor = Box<dyn Fn(&SipUri) -> Result<Account, AccountError> + Send + Sync>;
