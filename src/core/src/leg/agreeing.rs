@@ -27,8 +27,9 @@ use crate::wire::sdp::{AnswerError, Carrier, ClientOffer, Conditions, Offer, Set
 ///
 /// 488 when there is nothing that we could offer.
 pub(super) fn carrier_to_offer(dial: &Dial) -> Result<Carrier, Refusal> {
-    let usual = [Carrier::Tcp, Carrier::Tls].into_iter().filter(|carrier| carrier.is_secure() || !dial.room.tls_only);
-    usual.into_iter().find(|carrier| dial.msrp.has(*carrier)).ok_or_else(|| {
+    let mut usual =
+        [Carrier::Tcp, Carrier::Tls].into_iter().filter(|carrier| carrier.is_secure() || !dial.room.tls_only);
+    usual.find(|carrier| dial.msrp.has(*carrier)).ok_or_else(|| {
         Refusal::new(488, "There is nothing to offer to an INVITE without an offer: offer an MSRP session")
     })
 }

@@ -56,7 +56,7 @@ fn one_of_two_is_back() -> (Story, SipUser, SipUser, Subscriber) {
     (story, romeo, tybalt, list)
 }
 
-/// Whether he was ever off this list since he was on it, and how many there are according to the last document.
+/// Whether nobody has ever taken him off this list.
 fn stays(list: &Subscriber, nickname: &str) -> bool {
     let deleted = format!("gr={nickname}' state='deleted'");
     !list.sees().documents.iter().any(|document| document.contains(&deleted))
